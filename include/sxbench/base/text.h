@@ -1,0 +1,24 @@
+// Small text helpers: splitting, did-you-mean.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sxb {
+
+/// Splits at `separator`; keeps empty pieces. split("", ',') is {""}.
+std::vector<std::string> split(std::string_view text, char separator);
+std::string_view trim(std::string_view text);
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+/// Levenshtein distance over bytes.
+int edit_distance(std::string_view a, std::string_view b);
+
+/// The candidate nearest to `word` if it is near enough to be a typing error, else "".
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);
+
+/// "did you mean \"x\"?" or "known: a, b, c", ready for Error::help.
+std::string suggest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace sxb

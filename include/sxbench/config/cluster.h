@@ -1,0 +1,94 @@
+// What the user says of a cluster: nodes, how to reach them, what the fabric promises, the goals.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sxbench/base/json.h"
+#include "sxbench/base/result.h"
+
+namespace sxb::config {
+
+enum class TransportKind { kAuto, kLocal, kSsh, kPdsh, kSlurm, kDryRun };
+enum class DeviceKind { kAuto, kCpu, kCuda };
+
+struct Node {
+  std::string name;           ///< unique, used in records
+  std::string host;           ///< address for the transport; defaults to name
+  std::vector<int> gpus;      ///< GPU indices this node owns; empty = all that are found (kCuda/kAuto)
+  int slots = 0;              ///< ranks when the device is the CPU; 0 = choose
+  int ssh_port = 0;           ///< 0 = ssh's own default
+  std::string ssh_user;
+  std::string ssh_key;        ///< path of an identity file
+  std::string ssh_jump;       ///< jump host
+};
+
+/// One NIC (rail) that every node has.
+struct Nic {
+  std::string name;        ///< "mlx5_0", "eth0"
+  double line_rate_gbps = 0;
+};
+
+struct Network {
+  std::string fabric;      ///< "spectrum-x", "ethernet", "infiniband", "none" (one machine)
+  std::vector<Nic> nics;   ///< empty: unknown; then no line-rate verdict is given
+  int mtu = 0;
+  double line_rate_gbps() const;  ///< sum over the NICs of one node
+};
+
+/// Facts of the GPU type as the config states them; the hardware table fills what is missing.
+struct GpuFacts {
+  std::string name;             ///< "NVIDIA H200"; empty: ask the device
+  int per_node = 0;             ///< 0: ask the device
+  double memory_gib = 0;        ///< 0: ask the device or the hardware table
+};
+
+/// Thresholds of the verdict table. Absent = not judged.
+struct Goals {
+  std::optional<double> gpu_utilization_pct;       ///< >= , coarse NVML use
+  std::map<int, double> scaling_efficiency_pct;    ///< node count -> >=
+  std::optional<double> bandwidth_pct_of_line;     ///< >= , NCCL wire rate against the line rate
+  std::optional<double> busbw_gBps;                ///< >= , all_reduce at the largest size
+};
+
+struct Paths {
+  std::string results;  ///< where run folders go; default "results"
+  std::string data;     ///< node-local folder of prepared datasets; default cache_dir()/datasets
+};
+
+struct Rendezvous {
+  std::string host;  ///< address of node 0 as the others see it; empty: node 0's host
+  int port = 0;      ///< 0 = a free port chosen per task
+};
+
+struct Cluster {
+  std::string name;
+  std::string description;
+  TransportKind transport = TransportKind::kAuto;
+  DeviceKind device = DeviceKind::kAuto;
+  std::vector<Node> nodes;
+  Network network;
+  GpuFacts gpu;
+  std::string nccl_profile;                       ///< name in configs/nccl/, or empty
+  std::map<std::string, std::string> nccl_env;    ///< profile plus overrides, applied to ranks only
+  std::map<std::string, std::string> env;         ///< other variables for the ranks
+  Goals goals;
+  Paths paths;
+  Rendezvous rendezvous;
+  std::string source;  ///< file it was read from, "builtin" or "slurm"
+};
+
+/// Reads and validates; reports every error at once with file, JSON pointer and remedy.
+Result<Cluster> parse_cluster(const Json& json, const std::string& where);
+Json to_json(const Cluster& cluster);
+
+/// Finds the cluster: `argument` (path or shipped name) > $SXBENCH_CLUSTER > ./cluster.json >
+/// user_config_dir()/cluster.json > Slurm allocation > this machine as one node.
+Result<Cluster> resolve_cluster(const std::string& argument);
+
+std::string to_string(TransportKind kind);
+std::string to_string(DeviceKind kind);
+
+}  // namespace sxb::config

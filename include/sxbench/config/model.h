@@ -1,0 +1,100 @@
+// What is trained and how: the Llama shape, the recipe, the data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sxbench/base/json.h"
+#include "sxbench/base/result.h"
+
+namespace sxb::config {
+
+enum class Precision { kAuto, kBf16, kFp32 };            ///< kAuto: BF16 on GPU, FP32 on CPU
+enum class Sharding { kAuto, kNone, kOptimizer, kGradients, kFull };  ///< ZeRO-0, 1, 2, 3
+enum class Recompute { kNone, kBlock };                  ///< kBlock = activation checkpoint per block
+enum class ScheduleKind { kConstant, kLinear, kCosine, kStep };
+
+/// Dimensions of a Llama-2 style decoder.
+struct Architecture {
+  std::int64_t hidden = 0;
+  std::int64_t ffn = 0;
+  std::int64_t layers = 0;
+  std::int64_t heads = 0;
+  std::int64_t kv_heads = 0;   ///< < heads: grouped-query attention
+  std::int64_t vocab = 0;
+  double rope_theta = 10000.0;
+  double norm_eps = 1e-5;
+
+  std::int64_t head_dim() const { return heads > 0 ? hidden / heads : 0; }
+  /// All parameters: embedding, blocks, norms, untied head.
+  std::int64_t parameters() const;
+  /// Parameters that take part in matrix products: without the input embedding, with the head.
+  std::int64_t matmul_parameters() const;
+};
+
+struct Schedule {
+  ScheduleKind kind = ScheduleKind::kCosine;
+  std::int64_t warmup_steps = 0;   ///< linear ramp from 0
+  double min_ratio = 0.0;          ///< floor as a fraction of the peak rate
+  std::int64_t step_every = 0;     ///< kStep: steps between two decays
+  double step_gamma = 0.1;         ///< kStep: factor per decay
+};
+
+struct Optimizer {
+  double lr = 2e-5;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.0;
+  double grad_clip = 1.0;          ///< global norm; 0 = off
+  Schedule schedule;
+};
+
+struct Training {
+  std::int64_t seq_len = 0;
+  std::int64_t micro_batch = 1;            ///< sequences per rank and micro-step
+  std::int64_t grad_accumulation = 1;      ///< micro-steps per optimizer step
+  std::int64_t steps = 0;                  ///< optimizer steps in all
+  std::int64_t warmup = 0;                 ///< first steps that no figure counts
+  Precision precision = Precision::kAuto;
+  Precision reduce_precision = Precision::kAuto;  ///< gradient reduction; kAuto: same as precision
+  Sharding sharding = Sharding::kAuto;
+  Recompute recompute = Recompute::kNone;
+  std::uint64_t seed = 1234;
+};
+
+struct Data {
+  std::string dataset;     ///< Alpaca .json/.jsonl, a shipped name, "synthetic", or a prepared folder
+  std::string tokenizer;   ///< SentencePiece .model (unused with a prepared folder or "synthetic")
+};
+
+struct Model {
+  std::string name;
+  std::string description;
+  Architecture arch;
+  Training training;
+  Optimizer optimizer;
+  Data data;
+  std::string init_from;   ///< Hugging Face safetensors folder; empty = random from the seed
+  std::string source;      ///< file it was read from
+};
+
+Result<Model> parse_model(const Json& json, const std::string& where);
+Json to_json(const Model& model);
+
+/// A shipped name ("7b"), a path of one of our model files, or a Hugging Face config.json.
+Result<Model> resolve_model(const std::string& argument);
+
+/// Applies "model.key=value" or "key=value" (dotted path into the JSON form) and validates again.
+Result<Model> apply_setting(const Model& model, const std::string& assignment);
+
+/// Names of the shipped models, for help and did-you-mean.
+std::vector<std::string> shipped_models();
+
+std::string to_string(Precision v);
+std::string to_string(Sharding v);
+std::string to_string(Recompute v);
+std::string to_string(ScheduleKind v);
+
+}  // namespace sxb::config

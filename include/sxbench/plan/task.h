@@ -1,0 +1,81 @@
+// The plan: which tasks a run consists of. Pure: same input, same tasks, same ids.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sxbench/base/json.h"
+#include "sxbench/base/result.h"
+#include "sxbench/config/cluster.h"
+#include "sxbench/config/model.h"
+
+namespace sxb::plan {
+
+enum class Phase { kCheck, kNccl, kSft, kReport };
+std::string to_string(Phase phase);
+Result<std::vector<Phase>> parse_phases(std::string_view text);
+
+/// One collective sweep; names and meanings of nccl-tests' flags.
+struct CollectiveSweep {
+  std::string collective = "all_reduce";
+  std::int64_t min_bytes = 8;              // -b
+  std::int64_t max_bytes = 8LL << 30;      // -e
+  std::int64_t step_factor = 2;            // -f
+  std::int64_t step_bytes = 0;             // -i, 0 = use the factor
+  int iterations = 20;                     // -n
+  int warmup = 5;                          // -w
+  int check = 1;                           // -c
+  std::string dtype = "float";             // -d
+  std::string redop = "sum";               // -o
+};
+Json to_json(const CollectiveSweep& sweep);
+Result<CollectiveSweep> parse_sweep(const Json& json, const std::string& where);
+
+/// One unit of work: runs on the first `nodes` nodes of the cluster, fails or succeeds as a whole.
+struct Task {
+  std::string id;         ///< first 12 hex digits of hash(canonical JSON of the rest + cluster facts)
+  Phase phase = Phase::kCheck;
+  int nodes = 1;
+  int repeat = 0;         ///< 0-based
+  config::Model model;    ///< phase sft
+  CollectiveSweep sweep;  ///< phase nccl
+  std::string label() const;  ///< "sft 7b on 4 nodes", "nccl all_reduce on 2 nodes"
+};
+Json to_json(const Task& task);
+Result<Task> parse_task(const Json& json, const std::string& where);
+
+struct PlanInput {
+  config::Cluster cluster;
+  std::vector<config::Model> models;
+  std::vector<int> node_counts;
+  std::vector<Phase> phases;
+  CollectiveSweep sweep;
+  int repeats = 1;
+};
+/// check -> nccl per node count -> sft per model x node count, each x repeats.
+std::vector<Task> expand(const PlanInput& input);
+
+/// What one rank is told, the only input of the engine besides the environment.
+struct RankTask {
+  Task task;
+  std::string node;        ///< name of this node
+  int rank = 0;
+  int world = 1;
+  int local_rank = 0;
+  int local_world = 1;
+  int node_rank = 0;
+  bool cuda = false;
+  int gpu = -1;            ///< index among the machine's GPUs (NVML order); the rank sees only this one
+  std::string rendezvous_host;
+  int rendezvous_port = 0;
+  std::string token;       ///< 32 hex digits, prefix of every rendezvous key
+  std::string dataset_dir; ///< prepared shards (phase sft), empty = synthetic tokens
+  std::string save_dir;    ///< where rank 0 writes the weights at the end, or empty
+  double peak_tflops = 0;  ///< BF16 dense peak of this GPU type; 0 = unknown, then no MFU
+  int cpu_threads = 1;     ///< intra-op threads of a CPU rank
+};
+Json to_json(const RankTask& task);
+Result<RankTask> parse_rank_task(const Json& json, const std::string& where);
+
+}  // namespace sxb::plan

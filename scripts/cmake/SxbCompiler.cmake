@@ -1,0 +1,40 @@
+# Warnings, include paths, ccache and sanitizers for sxbench's own code: the interface target sxb_build.
+find_program(SXBENCH_CCACHE ccache)
+if(SXBENCH_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SXBENCH_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${SXBENCH_CCACHE})
+endif()
+
+add_library(sxb_build INTERFACE)
+target_include_directories(sxb_build INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(sxb_build INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wold-style-cast;-Wnon-virtual-dtor;-Woverloaded-virtual>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${SXBENCH_WERROR}>>:-Werror>)
+
+set(SXBENCH_SANITIZE "" CACHE STRING "Value for -fsanitize=, e.g. address,undefined")
+if(SXBENCH_SANITIZE)
+  add_compile_options(-fsanitize=${SXBENCH_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SXBENCH_SANITIZE})
+endif()
+
+# sxb_module(name SOURCES ... DEPS ...): one static library per folder of src/. DEPS are the modules
+# it may include (DESIGN: who may include whom).
+function(sxb_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(sxb_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(sxb_${name} PRIVATE sxb_build PUBLIC ${ARG_DEPS})
+endfunction()
+
+# sxb_test(name SOURCES ... DEPS ... [LABELS ...]): one GoogleTest executable per module.
+function(sxb_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name}_test ${ARG_SOURCES})
+  target_link_libraries(${name}_test PRIVATE sxb_build ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name}_test PRIVATE
+    SXB_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" SXB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  set(labels ${ARG_LABELS})
+  if(NOT labels)
+    set(labels unit)
+  endif()
+  gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${labels}" TIMEOUT 300)
+endfunction()

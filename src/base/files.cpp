@@ -1,0 +1,119 @@
+#include "sxbench/base/files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace sxb {
+namespace fs = std::filesystem;
+namespace {
+
+Error system_error(const std::string& what, const fs::path& path) {
+  const int code = errno;
+  std::string help;
+  if (code == ENOSPC) help = "free space on that file system, or choose another folder with --out";
+  if (code == EACCES || code == EPERM || code == EROFS) {
+    help = "choose a folder that you may write to, e.g. with --out";
+  }
+  return Error{fmt::format("{}: {}", what, std::strerror(code)), path.string(), help,
+               ExitCode::kEnvironment};
+}
+
+fs::path home_dir() {
+  const char* home = std::getenv("HOME");
+  return home != nullptr ? fs::path(home) : fs::path("/tmp");
+}
+
+fs::path from_env(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? fs::path(value) : fs::path();
+}
+
+}  // namespace
+
+Result<std::string> read_file(const fs::path& path) {
+  std::error_code ec;
+  if (fs::is_directory(path, ec)) return Error{"this is a folder, a file was expected", path.string(), ""};
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return Error{fmt::format("cannot read the file: {}", std::strerror(errno)), path.string(), ""};
+  std::ostringstream content;
+  content << in.rdbuf();
+  if (in.bad()) return system_error("cannot read the file", path);
+  return std::move(content).str();
+}
+
+Status write_file_atomic(const fs::path& path, std::string_view content) {
+  std::error_code ec;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), ec);
+  const fs::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return system_error("cannot create the file", temporary);
+  std::size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t n = ::write(fd, content.data() + done, content.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const Error error = system_error("cannot write the file", temporary);
+      ::close(fd);
+      ::unlink(temporary.c_str());
+      return error;
+    }
+    done += static_cast<std::size_t>(n);
+  }
+  const bool synced = ::fsync(fd) == 0;
+  ::close(fd);
+  if (!synced || ::rename(temporary.c_str(), path.c_str()) != 0) {
+    const Error error = system_error("cannot write the file", path);
+    ::unlink(temporary.c_str());
+    return error;
+  }
+  return ok_status();
+}
+
+Status swap_symlink(const fs::path& link, const fs::path& target) {
+  const fs::path temporary = link.string() + fmt::format(".tmp{}", ::getpid());
+  ::unlink(temporary.c_str());
+  if (::symlink(target.c_str(), temporary.c_str()) != 0) return system_error("cannot create the link", link);
+  if (::rename(temporary.c_str(), link.c_str()) != 0) {
+    const Error error = system_error("cannot replace the link", link);
+    ::unlink(temporary.c_str());
+    return error;
+  }
+  return ok_status();
+}
+
+fs::path executable_dir() {
+  std::error_code ec;
+  const fs::path self = fs::read_symlink("/proc/self/exe", ec);
+  return ec ? fs::current_path() : self.parent_path();
+}
+
+fs::path shipped_configs_dir() {
+  if (fs::path dir = from_env("SXBENCH_CONFIGS"); !dir.empty()) return dir;
+  std::error_code ec;
+  const fs::path installed = executable_dir().parent_path() / "share" / "sxbench" / "configs";
+  if (fs::is_directory(installed, ec)) return installed;
+  // A build tree lies somewhere inside the source tree: climb until configs/ is beside us.
+  for (fs::path dir = executable_dir(); dir != dir.root_path(); dir = dir.parent_path()) {
+    if (fs::is_directory(dir / "configs" / "models", ec)) return dir / "configs";
+  }
+  return SXBENCH_SOURCE_DIR "/configs";
+}
+
+fs::path cache_dir() {
+  if (fs::path dir = from_env("SXBENCH_CACHE"); !dir.empty()) return dir;
+  if (fs::path dir = from_env("XDG_CACHE_HOME"); !dir.empty()) return dir / "sxbench";
+  return home_dir() / ".cache" / "sxbench";
+}
+
+fs::path user_config_dir() {
+  if (fs::path dir = from_env("XDG_CONFIG_HOME"); !dir.empty()) return dir / "sxbench";
+  return home_dir() / ".config" / "sxbench";
+}
+
+}  // namespace sxb

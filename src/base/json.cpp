@@ -1,0 +1,51 @@
+#include "sxbench/base/json.h"
+
+#include <fmt/format.h>
+
+#include "sxbench/base/files.h"
+
+namespace sxb {
+namespace {
+
+/// Line and column (from 1) of a byte offset.
+std::string line_and_column(std::string_view text, std::size_t byte) {
+  std::size_t line = 1;
+  std::size_t column = 1;
+  for (std::size_t i = 0; i + 1 < byte && i < text.size(); ++i) {
+    if (text[i] == '\n') {
+      ++line;
+      column = 1;
+    } else {
+      ++column;
+    }
+  }
+  return fmt::format("{}:{}", line, column);
+}
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text, const std::string& where) {
+  try {
+    return Json::parse(text, nullptr, /*allow_exceptions=*/true, /*ignore_comments=*/true);
+  } catch (const nlohmann::json::parse_error& e) {
+    std::string detail = e.what();
+    const std::size_t cut = detail.find("syntax error");
+    if (cut != std::string::npos) detail = detail.substr(cut);
+    return Error{"not valid JSON: " + detail, where + ":" + line_and_column(text, e.byte),
+                 "check commas, quotes and brackets near that place; // comments are allowed"};
+  }
+}
+
+Result<Json> load_json(const std::filesystem::path& path) {
+  SXB_ASSIGN_OR_RETURN(const std::string text, read_file(path));
+  return parse_json(text, path.string());
+}
+
+std::string canonical_json(const Json& value) {
+  // nlohmann::json keeps objects sorted by key; ordered_json does not.
+  return nlohmann::json(value).dump();
+}
+
+std::string pretty_json(const Json& value) { return value.dump(2) + "\n"; }
+
+}  // namespace sxb

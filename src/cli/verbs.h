@@ -1,0 +1,20 @@
+// One function per verb: each adds its subcommand to the app. A callback stores the exit code of the
+// process in `result`; usage errors are printed by the verb itself on stderr.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "sxbench/base/result.h"
+
+namespace sxb::cli {
+
+void add_run(CLI::App& app, ExitCode& result);      // run.cpp
+void add_nccl(CLI::App& app, ExitCode& result);     // nccl.cpp
+void add_plan(CLI::App& app, ExitCode& result);     // plan.cpp
+void add_check(CLI::App& app, ExitCode& result);    // check.cpp
+void add_report(CLI::App& app, ExitCode& result);   // report.cpp
+void add_config(CLI::App& app, ExitCode& result);   // config.cpp
+void add_data(CLI::App& app, ExitCode& result);     // data.cpp
+void add_worker(CLI::App& app, ExitCode& result);   // worker.cpp, hidden
+
+}  // namespace sxb::cli
