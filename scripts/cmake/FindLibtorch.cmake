@@ -70,3 +70,4 @@ target_compile_definitions(Libtorch::torch INTERFACE USE_DISTRIBUTED USE_C10D_NC
 target_link_libraries(Libtorch::torch INTERFACE -Wl,--no-as-needed
   Libtorch::torch_cuda Libtorch::torch_cpu Libtorch::c10_cuda Libtorch::c10 -Wl,--as-needed)
 set(SXBENCH_TORCH_LIB "${SXBENCH_TORCH}/lib")
+set(Libtorch_FOUND TRUE)

@@ -1,0 +1,1 @@
+#include "sxbench/engine.h"

@@ -1,0 +1,109 @@
+// AdamW with clipping and the BF16 weight written in one pass over the flat shard, and the gradient
+// norm that it needs, all on the device.
+#include <stdexcept>
+#include <string>
+
+#include "engine/kernels/vector.cuh"
+
+namespace sxb::kernels::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads) squares_kernel(float* partial, const T* x, i64 vectors) {
+  constexpr int N = kVector<T>;
+  __shared__ float shared[32];
+  float sum = 0;
+  for (i64 k = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x; k < vectors;
+       k += static_cast<i64>(gridDim.x) * kThreads) {
+    float v[N];
+    load<T>(v, x + k * N);
+#pragma unroll
+    for (int j = 0; j < N; ++j) sum += v[j] * v[j];
+  }
+  sum = block_sum(sum, shared);
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+__global__ void add_partials_kernel(float* out, const float* partial, int n) {
+  __shared__ float shared[32];
+  float sum = 0;
+  for (int i = threadIdx.x; i < n; i += blockDim.x) sum += partial[i];
+  sum = block_sum(sum, shared);
+  if (threadIdx.x == 0) *out += sum;
+}
+
+/// Four elements a thread: 16-byte accesses of the float state.
+template <typename P, typename G>
+__global__ void __launch_bounds__(kThreads) adamw_kernel(P* param, float* master, float* m, float* v, const G* grad,
+                                                         const float* grad_scale, AdamW s, i64 quads) {
+  const i64 k = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x;
+  if (k >= quads) return;
+  const float scale = *grad_scale;
+  const i64 i = k * 4;
+  float w4[4];
+  float m4[4];
+  float v4[4];
+  load<float>(w4, master + i);
+  load<float>(m4, m + i);
+  load<float>(v4, v + i);
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    const float g = to_float(grad[i + j]) * scale;
+    m4[j] = s.beta1 * m4[j] + (1 - s.beta1) * g;
+    v4[j] = s.beta2 * v4[j] + (1 - s.beta2) * g * g;
+    w4[j] = w4[j] * (1 - s.lr * s.weight_decay) - s.lr * (m4[j] / s.bias1) / (sqrtf(v4[j] / s.bias2) + s.eps);
+    param[i + j] = static_cast<P>(w4[j]);
+  }
+  store<float>(master + i, w4);
+  store<float>(m + i, m4);
+  store<float>(v + i, v4);
+}
+
+__global__ void gradient_scale_kernel(float* results, const float* sums, float token_unit, float clip) {
+  const float tokens = fmaxf(sums[2], 1.0f);
+  const float unscale = 1.0f / (token_unit * tokens);
+  const float norm = sqrtf(sums[0]) * unscale;
+  const float factor = clip > 0 && norm > clip ? clip / norm : 1.0f;
+  results[0] = unscale * factor;
+  results[1] = norm;
+  results[2] = sums[1] / tokens;
+}
+
+}  // namespace
+
+void check_launch(const char* kernel) {
+  if (const cudaError_t error = cudaGetLastError(); error != cudaSuccess) {
+    throw std::runtime_error(std::string("launching ") + kernel + ": " + cudaGetErrorString(error));
+  }
+}
+
+void sum_of_squares(Type type, float* out, const void* x, float* partial, i64 n, Stream stream) {
+  SXB_DISPATCH(type, T, {
+    const i64 vectors = n / kVector<T>;
+    const i64 wanted = (vectors + kThreads - 1) / kThreads;
+    const int blocks = static_cast<int>(wanted < kSumOfSquaresScratch ? wanted : kSumOfSquaresScratch);
+    squares_kernel<T><<<blocks, kThreads, 0, stream_of(stream)>>>(partial, static_cast<const T*>(x), vectors);
+    check_launch("sum_of_squares");
+    add_partials_kernel<<<1, kThreads, 0, stream_of(stream)>>>(out, partial, blocks);
+  });
+  check_launch("sum_of_squares (final)");
+}
+
+void adamw(Type param_type, void* param, float* master, float* m, float* v, Type grad_type, const void* grad,
+           const float* grad_scale, AdamW scalars, i64 n, Stream stream) {
+  const i64 quads = n / 4;
+  const unsigned blocks = static_cast<unsigned>((quads + kThreads - 1) / kThreads);
+  SXB_DISPATCH(param_type, P, SXB_DISPATCH(grad_type, G,
+      (adamw_kernel<P, G><<<blocks, kThreads, 0, stream_of(stream)>>>(
+          static_cast<P*>(param), master, m, v, static_cast<const G*>(grad), grad_scale, scalars, quads))));
+  check_launch("adamw");
+}
+
+void gradient_scale(float* results, const float* sums, float token_unit, float clip, Stream stream) {
+  gradient_scale_kernel<<<1, 1, 0, stream_of(stream)>>>(results, sums, token_unit, clip);
+  check_launch("gradient_scale");
+}
+
+}  // namespace sxb::kernels::cuda
