@@ -1,0 +1,29 @@
+// The script of the fake NVML library (fake_nvml.cpp): a test opens the same library with dlopen, takes
+// `fake_nvml_script()` from it and sets what the functions answer. Atomic, since the sampler's thread reads.
+#pragma once
+
+#include <atomic>
+
+namespace sxb::metrics::fake {
+
+inline constexpr int kMaxGpus = 4;
+
+struct Script {
+  std::atomic<int> init_result{0};
+  std::atomic<int> gpus{2};
+  std::atomic<bool> gpm{true};
+  std::atomic<int> gpm_tensor_result{0};  ///< of the tensor metric alone
+  std::atomic<bool> nvswitch{false};      ///< links lead to switches instead of to the other GPU
+  std::atomic<int> nvlinks{4};            ///< active links per GPU; the fake has 6, 0 = a GPU without NVLink
+  std::atomic<int> temperature_result{0};
+  std::atomic<unsigned long long> reasons{0x4 | 0x40};
+  std::atomic<int> lose_gpu{-1};         ///< NVML_ERROR_GPU_IS_LOST from this GPU after ...
+  std::atomic<int> lose_after_reads{0};  ///< ... so many answers about its power
+  std::atomic<int> power_reads[kMaxGpus]{};
+  std::atomic<int> open_samples{0};  ///< GPM buffers not freed
+  std::atomic<int> sessions{0};      ///< nvmlInit less nvmlShutdown
+};
+
+}  // namespace sxb::metrics::fake
+
+extern "C" sxb::metrics::fake::Script* fake_nvml_script();
