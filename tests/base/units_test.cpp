@@ -1,0 +1,81 @@
+#include "sxbench/base/units.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+
+namespace sxb {
+namespace {
+
+TEST(ParseBytes, ReadsBinarySuffixes) {
+  const std::pair<const char*, std::int64_t> cases[] = {{"8", 8},
+                                                        {"32K", 32 * kKiB},
+                                                        {"32k", 32 * kKiB},
+                                                        {"1M", kMiB},
+                                                        {"8G", 8 * kGiB},
+                                                        {"2T", 2048 * kGiB},
+                                                        {"1.5G", 3 * kGiB / 2},
+                                                        {"4KiB", 4 * kKiB},
+                                                        {"4 KB", 4 * kKiB},
+                                                        {" 7B ", 7},
+                                                        {"0", 0}};
+  for (const auto& [text, bytes] : cases) {
+    const auto parsed = parse_bytes(text);
+    ASSERT_TRUE(parsed.ok()) << text;
+    EXPECT_EQ(*parsed, bytes) << text;
+  }
+}
+
+TEST(ParseBytes, RejectsWhatIsNotASize) {
+  for (const char* text : {"", "G", "-1", "8X", "8GG", "1e400", "nan", "inf", "8G8", "9e18K"}) {
+    const auto parsed = parse_bytes(text);
+    EXPECT_FALSE(parsed.ok()) << text;
+  }
+  EXPECT_EQ(parse_bytes("8X").error().what, "\"8X\" is not a size");
+  EXPECT_NE(parse_bytes("8X").error().help.find("8G"), std::string::npos);
+}
+
+TEST(ParseDuration, ReadsUnits) {
+  const std::pair<const char*, std::int64_t> cases[] = {
+      {"90", 90'000'000'000},    {"90s", 90'000'000'000},   {"250ms", 250'000'000},
+      {"0.5s", 500'000'000},     {"15m", 900'000'000'000},  {"15min", 900'000'000'000},
+      {"2h", 7'200'000'000'000}, {"1 h", 3'600'000'000'000}};
+  for (const auto& [text, ns] : cases) {
+    const auto parsed = parse_duration_ns(text);
+    ASSERT_TRUE(parsed.ok()) << text;
+    EXPECT_EQ(*parsed, ns) << text;
+  }
+}
+
+TEST(ParseDuration, RejectsWhatIsNotADuration) {
+  for (const char* text : {"", "s", "-5s", "5 days", "1e12h"}) {
+    EXPECT_FALSE(parse_duration_ns(text).ok()) << text;
+  }
+}
+
+TEST(FormatBytes, PicksTheLargestUnitThatKeepsANumberAboveOne) {
+  EXPECT_EQ(format_bytes(0), "0 B");
+  EXPECT_EQ(format_bytes(1023), "1023 B");
+  EXPECT_EQ(format_bytes(32 * kKiB), "32 KiB");
+  EXPECT_EQ(format_bytes(3 * kGiB / 2), "1.5 GiB");
+  EXPECT_EQ(format_bytes(4096 * kGiB), "4 TiB");
+}
+
+TEST(FormatBytes, WholeSizesCanBeReadBack) {
+  for (const std::int64_t bytes : {std::int64_t{8}, 4 * kKiB, 16 * kMiB, 8 * kGiB}) {
+    EXPECT_EQ(*parse_bytes(format_bytes(bytes)), bytes);
+  }
+}
+
+TEST(FormatDuration, PicksTheUnit) {
+  EXPECT_EQ(format_duration(12), "12 ns");
+  EXPECT_EQ(format_duration(850'000), "850 µs");
+  EXPECT_EQ(format_duration(12'340'000), "12.3 ms");
+  EXPECT_EQ(format_duration(4'200'000'000), "4.2 s");
+  EXPECT_EQ(format_duration(370'000'000'000), "06:10");
+  EXPECT_EQ(format_duration(3'661'000'000'000), "1:01:01");
+}
+
+}  // namespace
+}  // namespace sxb
