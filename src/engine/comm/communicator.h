@@ -3,11 +3,13 @@
 // Engine code throws EngineError; engine.cpp turns it into a record at the border.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
 
+#include "engine/kernels/dtype.h"
 #include "sxbench/base/result.h"
 
 namespace sxb::engine {
@@ -15,9 +17,9 @@ namespace sxb::engine {
 /// What went wrong on this rank, with the exit code and remedy that the user sees.
 class EngineError : public std::runtime_error {
  public:
-  EngineError(const std::string& what, std::string code, std::string help = "",
-              ExitCode exit_code = ExitCode::kTaskFailed)
-      : std::runtime_error(what), code(std::move(code)), help(std::move(help)), exit_code(exit_code) {}
+  EngineError(const std::string& what, std::string code_name, std::string remedy = "",
+              ExitCode exit = ExitCode::kTaskFailed)
+      : std::runtime_error(what), code(std::move(code_name)), help(std::move(remedy)), exit_code(exit) {}
   std::string code;  ///< stable short name, e.g. "nccl_error", "nan_loss"
   std::string help;
   ExitCode exit_code;
@@ -25,11 +27,6 @@ class EngineError : public std::runtime_error {
 
 /// A cudaStream_t; nullptr on the CPU (calls are then synchronous) and for the default stream.
 using Stream = void*;
-
-enum class DType { kInt8, kUint8, kInt32, kUint32, kInt64, kUint64, kFloat16, kFloat32, kFloat64, kBFloat16 };
-enum class RedOp { kSum, kProd, kMin, kMax, kAvg };
-
-std::int64_t dtype_size(DType dtype);  ///< bytes per element
 
 /// All counts are elements. Buffers are device memory for NCCL, host memory for Gloo. Every rank of
 /// the communicator calls the same functions in the same order. Throws EngineError.
@@ -52,10 +49,41 @@ class Communicator {
   virtual void send(const void* buffer, std::int64_t count, DType, int peer, Stream) = 0;
   virtual void recv(void* buffer, std::int64_t count, DType, int peer, Stream) = 0;
 
-  /// Host-side helpers over the rendezvous store or a small collective; they block.
+  /// Waits for the work on the stream. Unlike cudaStreamSynchronize it ends with an error when a peer
+  /// has died or the timeout has passed. Nothing to do on the CPU, where every call is synchronous.
+  virtual void synchronize(Stream) = 0;
+
+  /// Host-side helpers, collective themselves; they block. They do not wait for other streams.
   virtual void barrier() = 0;
   virtual double max_over_ranks(double value) = 0;
   virtual double sum_over_ranks(double value) = 0;
 };
+
+class Rendezvous;
+
+struct CommunicatorOptions {
+  /// Communicators over the same ranks are told apart by name; every rank creates the same ones in
+  /// the same order.
+  std::string name = "world";
+  /// A collective that takes longer is an error: a peer hangs.
+  std::chrono::milliseconds timeout{600'000};
+  /// NCCL only: ncclConfig_t::nvlinkCentricSched = 1, which nccl-tests sets; for figures that compare.
+  bool nvlink_centric = false;
+};
+
+/// NCCL on the current CUDA device. Collective over all ranks of the rendezvous.
+std::unique_ptr<Communicator> create_nccl_communicator(Rendezvous&, const CommunicatorOptions&);
+/// Gloo on host memory, over TCP. EngineError "no_gloo" if the engine was built without Gloo.
+std::unique_ptr<Communicator> create_gloo_communicator(Rendezvous&, const CommunicatorOptions&);
+/// Whether this build has Gloo.
+bool has_gloo();
+/// Version of the NCCL library actually loaded, "2.28.9".
+std::string nccl_version();
+
+/// "float", "bfloat16", ...: the names of nccl-tests. EngineError with a suggestion if unknown.
+DType parse_dtype(const std::string& name);
+const char* dtype_name(DType dtype);
+RedOp parse_redop(const std::string& name);
+const char* redop_name(RedOp op);
 
 }  // namespace sxb::engine

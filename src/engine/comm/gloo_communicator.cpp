@@ -1,0 +1,317 @@
+// Collectives on host memory over Debian's Gloo (TCP). Every call is synchronous.
+#include <gloo/allgather.h>
+#include <gloo/allreduce.h>
+#include <gloo/barrier.h>
+#include <gloo/broadcast.h>
+#include <gloo/config.h>
+#include <gloo/math.h>
+#include <gloo/rendezvous/context.h>
+#include <gloo/transport/tcp/device.h>
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "engine/comm/communicator.h"
+#include "engine/comm/rendezvous.h"
+
+namespace sxb::engine {
+namespace {
+
+using Bytes = std::size_t;
+using Reduce = std::function<void(void*, const void*, const void*, std::size_t)>;
+using UnboundBuffer = std::unique_ptr<gloo::transport::UnboundBuffer>;
+
+// Slots (message channels) of our own point-to-point traffic; Gloo's collectives use 0x01..0x08 in the
+// top byte.
+constexpr std::uint64_t kScatterSlot = 0x41ULL << 56;
+constexpr std::uint64_t kAllToAllSlot = 0x42ULL << 56;
+constexpr std::uint64_t kSendSlot = 0x43ULL << 56;
+
+class StoreAdapter final : public gloo::rendezvous::Store {
+ public:
+  StoreAdapter(Rendezvous& rendezvous, std::string prefix) : rendezvous_(rendezvous), prefix_(std::move(prefix)) {}
+
+  void set(const std::string& key, const std::vector<char>& data) override { rendezvous_.set(prefix_ + key, data); }
+  std::vector<char> get(const std::string& key) override { return rendezvous_.get(prefix_ + key); }
+  void wait(const std::vector<std::string>& keys) override { wait(keys, rendezvous_.timeout()); }
+  void wait(const std::vector<std::string>& keys, const std::chrono::milliseconds& timeout) override {
+    std::vector<std::string> prefixed;
+    for (const auto& key : keys) prefixed.push_back(prefix_ + key);
+    rendezvous_.wait(prefixed, timeout);
+  }
+
+ private:
+  Rendezvous& rendezvous_;
+  std::string prefix_;
+};
+
+/// libtorch exports the symbols of its own, newer Gloo. Mixing the two would crash much later, so it
+/// is checked that the linker bound ours.
+void require_own_gloo() {
+  void (*function)(const gloo::AllreduceOptions&) = &gloo::allreduce;
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<void*>(function), &info) != 0 && info.dli_fname != nullptr &&
+      std::strstr(info.dli_fname, "libtorch") == nullptr) {
+    return;
+  }
+  throw EngineError("Gloo's functions were bound to those inside libtorch", "gloo_binding",
+                    "this is a defect of the build: libgloo must come before libtorch on the link line",
+                    ExitCode::kEnvironment);
+}
+
+/// Calls f(T{}) with the C++ type of an element.
+template <typename F>
+auto with_type(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::kInt8: return f(std::int8_t{});
+    case DType::kUint8: return f(std::uint8_t{});
+    case DType::kInt32: return f(std::int32_t{});
+    case DType::kUint32: return f(std::uint32_t{});
+    case DType::kInt64: return f(std::int64_t{});
+    case DType::kUint64: return f(std::uint64_t{});
+    case DType::kFloat16: return f(gloo::float16{});
+    case DType::kFloat32: return f(float{});
+    case DType::kFloat64: return f(double{});
+    case DType::kBFloat16: break;
+  }
+  throw EngineError("Gloo has no arithmetic for bfloat16", "unsupported_dtype",
+                    "use -d float on the CPU, or run on GPUs", ExitCode::kUsage);
+}
+
+Reduce reduce_function(DType dtype, RedOp op) {
+  return with_type(dtype, [op](auto zero) -> Reduce {
+    using T = decltype(zero);
+    using Function = void (*)(void*, const void*, const void*, std::size_t);
+    switch (op) {
+      case RedOp::kSum:
+      case RedOp::kAvg: return static_cast<Function>(&gloo::sum<T>);
+      case RedOp::kProd: return static_cast<Function>(&gloo::product<T>);
+      case RedOp::kMin: return static_cast<Function>(&gloo::min<T>);
+      case RedOp::kMax: return static_cast<Function>(&gloo::max<T>);
+    }
+    return nullptr;
+  });
+}
+
+/// The second half of avg: Gloo has only sum.
+void divide(void* data, std::int64_t count, DType dtype, int world) {
+  with_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* values = static_cast<T*>(data);
+    for (std::int64_t i = 0; i < count; ++i) {
+      if constexpr (std::is_integral_v<T>) {
+        values[i] = static_cast<T>(values[i] / static_cast<T>(world));
+      } else if constexpr (std::is_same_v<T, gloo::float16>) {
+        values[i] = gloo::cpu_float2half_rn(gloo::cpu_half2float(values[i]) * static_cast<float>(1.0 / world));
+      } else {
+        values[i] *= static_cast<T>(1.0 / world);
+      }
+    }
+  });
+}
+
+class GlooCommunicator final : public Communicator {
+ public:
+  GlooCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options)
+      : rank_(rendezvous.rank()), world_(rendezvous.world()) {
+    require_own_gloo();
+    if (world_ > 1) guarded("connect", [&] { connect(rendezvous, options); });
+  }
+
+  int rank() const override { return rank_; }
+  int world() const override { return world_; }
+  const char* backend() const override { return "gloo"; }
+  std::string version() const override {
+    return std::to_string(GLOO_VERSION_MAJOR) + "." + std::to_string(GLOO_VERSION_MINOR) + "." +
+           std::to_string(GLOO_VERSION_PATCH);
+  }
+
+  void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op, Stream) override {
+    const Reduce reduce = reduce_function(dtype, op);
+    const Bytes bytes = size_of(count, dtype);
+    if (world_ == 1 || count == 0) return copy(recv, send, bytes);
+    guarded("all_reduce", [&] {
+      copy(recv, send, bytes);  // in place is Gloo's own form, and keeps the order of sums the same in both
+      gloo::AllreduceOptions options(context_);
+      options.setAlgorithm(gloo::AllreduceOptions::Algorithm::RING);
+      with_type(dtype, [&](auto zero) {
+        options.setOutput(static_cast<decltype(zero)*>(recv), static_cast<std::size_t>(count));
+      });
+      options.setReduceFunction(reduce);
+      gloo::allreduce(options);
+    });
+    if (op == RedOp::kAvg) divide(recv, count, dtype, world_);
+  }
+
+  void all_gather(const void* send, void* recv, std::int64_t send_count, DType dtype, Stream) override {
+    const Bytes bytes = size_of(send_count, dtype);
+    char* out = static_cast<char*>(recv);
+    copy(out + bytes * static_cast<Bytes>(rank_), send, bytes);
+    if (world_ == 1 || bytes == 0) return;
+    guarded("all_gather", [&] {
+      gloo::AllgatherOptions options(context_);
+      options.setOutput(out, bytes * static_cast<Bytes>(world_));
+      gloo::allgather(options);
+    });
+  }
+
+  /// Each rank sends every other rank its chunk and sums what it receives in rank order: the result
+  /// does not depend on who is first.
+  void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType dtype, RedOp op, Stream) override {
+    const Reduce reduce = reduce_function(dtype, op);
+    const Bytes bytes = size_of(recv_count, dtype);
+    const char* in = static_cast<const char*>(send);
+    if (world_ == 1 || bytes == 0) return copy(recv, send, bytes);
+    scratch_.resize(bytes * static_cast<Bytes>(world_));
+    exchange("reduce_scatter", in, scratch_.data(), bytes, kScatterSlot);
+    const auto elements = static_cast<std::size_t>(recv_count);
+    for (int r = 1; r < world_; ++r) {
+      char* total = scratch_.data();
+      reduce(total, total, total + bytes * static_cast<Bytes>(r), elements);
+    }
+    if (op == RedOp::kAvg) divide(scratch_.data(), recv_count, dtype, world_);
+    copy(recv, scratch_.data(), bytes);
+  }
+
+  void broadcast(const void* send, void* recv, std::int64_t count, DType dtype, int root, Stream) override {
+    const Bytes bytes = size_of(count, dtype);
+    if (rank_ == root) copy(recv, send, bytes);
+    if (world_ == 1 || bytes == 0) return;
+    guarded("broadcast", [&] {
+      gloo::BroadcastOptions options(context_);
+      options.setOutput(static_cast<char*>(recv), bytes);
+      options.setRoot(root);
+      gloo::broadcast(options);
+    });
+  }
+
+  void all_to_all(const void* send, void* recv, std::int64_t count, DType dtype, Stream) override {
+    const Bytes bytes = size_of(count, dtype);
+    if (bytes == 0) return;
+    if (send != recv) return exchange("all_to_all", send, recv, bytes, kAllToAllSlot);
+    scratch_.resize(bytes * static_cast<Bytes>(world_));
+    exchange("all_to_all", send, scratch_.data(), bytes, kAllToAllSlot);
+    copy(recv, scratch_.data(), scratch_.size());
+  }
+
+  void send(const void* buffer, std::int64_t count, DType dtype, int peer, Stream) override {
+    if (count == 0) return;
+    guarded("send", [&] {
+      const UnboundBuffer unbound = bind(buffer, size_of(count, dtype));
+      unbound->send(peer, kSendSlot);
+      unbound->waitSend();
+    });
+  }
+
+  void recv(void* buffer, std::int64_t count, DType dtype, int peer, Stream) override {
+    if (count == 0) return;
+    guarded("recv", [&] {
+      const UnboundBuffer unbound = bind(buffer, size_of(count, dtype));
+      unbound->recv(peer, kSendSlot);
+      unbound->waitRecv();
+    });
+  }
+
+  void synchronize(Stream) override {}
+
+  void barrier() override {
+    if (world_ == 1) return;
+    guarded("barrier", [&] {
+      gloo::BarrierOptions options(context_);
+      gloo::barrier(options);
+    });
+  }
+
+  double max_over_ranks(double value) override { return reduce_scalar(value, RedOp::kMax); }
+  double sum_over_ranks(double value) override { return reduce_scalar(value, RedOp::kSum); }
+
+ private:
+  void connect(Rendezvous& rendezvous, const CommunicatorOptions& options) {
+    gloo::transport::tcp::attr attr;
+    const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
+    if (interface != nullptr && *interface != '\0') {
+      attr.iface = interface;
+    } else {
+      attr.hostname = rendezvous.local_address();
+    }
+    auto device = gloo::transport::tcp::CreateDevice(attr);
+    auto context = std::make_shared<gloo::rendezvous::Context>(rank_, world_);
+    context->setTimeout(rendezvous.timeout());
+    StoreAdapter store(rendezvous, "gloo/" + options.name + "/");
+    context->connectFullMesh(store, device);
+    context->setTimeout(options.timeout);
+    context_ = context;
+  }
+
+  /// Chunk d of `send` goes to rank d, chunk s of `recv` comes from rank s; both hold world chunks.
+  void exchange(const char* operation, const void* send, void* recv, Bytes bytes, std::uint64_t slot) {
+    const Bytes own = bytes * static_cast<Bytes>(rank_);
+    copy(static_cast<char*>(recv) + own, static_cast<const char*>(send) + own, bytes);
+    if (world_ == 1) return;
+    guarded(operation, [&] {
+      // One buffer object per peer: Gloo allows one pending operation on each.
+      std::vector<UnboundBuffer> in;
+      std::vector<UnboundBuffer> out;
+      for (int step = 1; step < world_; ++step) {
+        const int source = (rank_ - step + world_) % world_;
+        const int target = (rank_ + step) % world_;
+        in.push_back(bind(static_cast<char*>(recv) + bytes * static_cast<Bytes>(source), bytes));
+        in.back()->recv(source, slot);
+        out.push_back(bind(static_cast<const char*>(send) + bytes * static_cast<Bytes>(target), bytes));
+        out.back()->send(target, slot);
+      }
+      for (const auto& buffer : in) buffer->waitRecv();
+      for (const auto& buffer : out) buffer->waitSend();
+    });
+  }
+
+  double reduce_scalar(double value, RedOp op) {
+    double result = 0;
+    all_reduce(&value, &result, 1, DType::kFloat64, op, nullptr);
+    return result;
+  }
+
+  UnboundBuffer bind(const void* data, Bytes bytes) {
+    return context_->createUnboundBuffer(const_cast<void*>(data), bytes);
+  }
+
+  static Bytes size_of(std::int64_t count, DType dtype) { return static_cast<Bytes>(count * dtype_size(dtype)); }
+
+  static void copy(void* to, const void* from, Bytes bytes) {
+    if (to != from && bytes > 0) std::memcpy(to, from, bytes);
+  }
+
+  template <typename F>
+  void guarded(const char* operation, F&& f) {
+    try {
+      f();
+    } catch (const EngineError&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw EngineError("Gloo " + std::string(operation) + " failed on rank " + std::to_string(rank_) + ": " +
+                            error.what(),
+                        "gloo_error",
+                        "\"Connection closed by peer\" means that another rank has ended: its own message, earlier in "
+                        "the logs, says why. For a wrong interface set GLOO_SOCKET_IFNAME.");
+    }
+  }
+
+  int rank_;
+  int world_;
+  std::shared_ptr<gloo::Context> context_;
+  std::vector<char> scratch_;
+};
+
+}  // namespace
+
+bool has_gloo() { return true; }
+
+std::unique_ptr<Communicator> create_gloo_communicator(Rendezvous& rendezvous, const CommunicatorOptions& options) {
+  return std::make_unique<GlooCommunicator>(rendezvous, options);
+}
+
+}  // namespace sxb::engine

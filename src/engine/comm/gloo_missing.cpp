@@ -1,0 +1,13 @@
+// Stands in for gloo_communicator.cpp where the build machine has no Gloo.
+#include "engine/comm/communicator.h"
+
+namespace sxb::engine {
+
+bool has_gloo() { return false; }
+
+std::unique_ptr<Communicator> create_gloo_communicator(Rendezvous&, const CommunicatorOptions&) {
+  throw EngineError("this engine was built without Gloo, so ranks cannot run on the CPU", "no_gloo",
+                    "install libgloo-dev and build again, or run on GPUs", ExitCode::kEnvironment);
+}
+
+}  // namespace sxb::engine

@@ -1,0 +1,219 @@
+// Collectives on GPU memory over raw NCCL: own communicator, own stream for the host-side helpers.
+#include <nccl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <exception>
+
+#include "engine/comm/communicator.h"
+#include "engine/comm/cuda_check.h"
+#include "engine/comm/rendezvous.h"
+
+/// An NCCL call of a NcclCommunicator's member function.
+#define SXB_NCCL(call) check((call), #call, __LINE__)
+
+namespace sxb::engine {
+namespace {
+
+std::string host_name() {
+  char name[256] = "";
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+ncclDataType_t nccl_type(DType dtype) {
+  switch (dtype) {
+    case DType::kInt8: return ncclInt8;
+    case DType::kUint8: return ncclUint8;
+    case DType::kInt32: return ncclInt32;
+    case DType::kUint32: return ncclUint32;
+    case DType::kInt64: return ncclInt64;
+    case DType::kUint64: return ncclUint64;
+    case DType::kFloat16: return ncclFloat16;
+    case DType::kFloat32: return ncclFloat32;
+    case DType::kFloat64: return ncclFloat64;
+    case DType::kBFloat16: return ncclBfloat16;
+  }
+  return ncclFloat32;
+}
+
+ncclRedOp_t nccl_op(RedOp op) {
+  switch (op) {
+    case RedOp::kSum: return ncclSum;
+    case RedOp::kProd: return ncclProd;
+    case RedOp::kMin: return ncclMin;
+    case RedOp::kMax: return ncclMax;
+    case RedOp::kAvg: return ncclAvg;
+  }
+  return ncclSum;
+}
+
+cudaStream_t cuda_stream(Stream stream) { return static_cast<cudaStream_t>(stream); }
+std::size_t size(std::int64_t count) { return static_cast<std::size_t>(count); }
+
+class NcclCommunicator final : public Communicator {
+ public:
+  // The private constructor that this one delegates to makes the object complete: when a later step
+  // throws, the destructor runs and frees what is there.
+  NcclCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options)
+      : NcclCommunicator(rendezvous.rank(), rendezvous.world(), options.timeout) {
+    const std::string key = "nccl/" + options.name;
+    ncclUniqueId id;
+    if (rank_ == 0) {
+      SXB_NCCL(ncclGetUniqueId(&id));
+      rendezvous.set(key, {id.internal, id.internal + sizeof(id.internal)});
+    } else {
+      const auto bytes = rendezvous.get(key);
+      if (bytes.size() != sizeof(id.internal)) {
+        throw EngineError("NCCL's unique id has " + std::to_string(bytes.size()) + " bytes", "nccl_error");
+      }
+      std::memcpy(id.internal, bytes.data(), bytes.size());
+    }
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 1;
+    if (options.nvlink_centric) config.nvlinkCentricSched = 1;
+    SXB_NCCL(ncclCommInitRankConfig(&comm_, world_, id, rank_, &config));
+    SXB_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    SXB_CUDA(cudaMalloc(reinterpret_cast<void**>(&device_scalar_), sizeof(double)));
+    SXB_CUDA(cudaMallocHost(reinterpret_cast<void**>(&host_scalar_), sizeof(double)));
+    SXB_CUDA(cudaMemset(device_scalar_, 0, sizeof(double)));
+  }
+
+  NcclCommunicator(const NcclCommunicator&) = delete;
+  NcclCommunicator& operator=(const NcclCommunicator&) = delete;
+
+  // A destructor can report nothing; failures of the clean-up itself are of no consequence.
+  ~NcclCommunicator() override {
+    if (comm_ != nullptr) {
+      // ncclCommDestroy waits for the peers, who may be gone when we are here because of an error.
+      if (failed_ || std::uncaught_exceptions() > 0) {
+        ncclCommAbort(comm_);
+      } else {
+        ncclCommDestroy(comm_);
+      }
+    }
+    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+    cudaFree(device_scalar_);
+    cudaFreeHost(host_scalar_);
+  }
+
+  int rank() const override { return rank_; }
+  int world() const override { return world_; }
+  const char* backend() const override { return "nccl"; }
+  std::string version() const override { return nccl_version(); }
+
+  void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op, Stream stream) override {
+    SXB_NCCL(ncclAllReduce(send, recv, size(count), nccl_type(dtype), nccl_op(op), comm_, cuda_stream(stream)));
+  }
+  void all_gather(const void* send, void* recv, std::int64_t send_count, DType dtype, Stream stream) override {
+    SXB_NCCL(ncclAllGather(send, recv, size(send_count), nccl_type(dtype), comm_, cuda_stream(stream)));
+  }
+  void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType dtype, RedOp op,
+                      Stream stream) override {
+    SXB_NCCL(ncclReduceScatter(send, recv, size(recv_count), nccl_type(dtype), nccl_op(op), comm_, cuda_stream(stream)));
+  }
+  void broadcast(const void* send, void* recv, std::int64_t count, DType dtype, int root, Stream stream) override {
+    SXB_NCCL(ncclBroadcast(send, recv, size(count), nccl_type(dtype), root, comm_, cuda_stream(stream)));
+  }
+  void all_to_all(const void* send, void* recv, std::int64_t count, DType dtype, Stream stream) override {
+    const std::size_t bytes = size(count * dtype_size(dtype));
+    SXB_NCCL(ncclGroupStart());
+    for (int peer = 0; peer < world_; ++peer) {
+      const std::size_t offset = bytes * static_cast<std::size_t>(peer);
+      SXB_NCCL(ncclSend(static_cast<const char*>(send) + offset, size(count), nccl_type(dtype), peer, comm_,
+                        cuda_stream(stream)));
+      SXB_NCCL(ncclRecv(static_cast<char*>(recv) + offset, size(count), nccl_type(dtype), peer, comm_,
+                        cuda_stream(stream)));
+    }
+    SXB_NCCL(ncclGroupEnd());
+  }
+  void send(const void* buffer, std::int64_t count, DType dtype, int peer, Stream stream) override {
+    SXB_NCCL(ncclSend(buffer, size(count), nccl_type(dtype), peer, comm_, cuda_stream(stream)));
+  }
+  void recv(void* buffer, std::int64_t count, DType dtype, int peer, Stream stream) override {
+    SXB_NCCL(ncclRecv(buffer, size(count), nccl_type(dtype), peer, comm_, cuda_stream(stream)));
+  }
+
+  /// Polls as nccl-tests does, so that the end of short work is seen within a microsecond.
+  void synchronize(Stream stream) override {
+    constexpr unsigned kPollsPerCheck = 256;
+    const auto deadline = std::chrono::steady_clock::now() + timeout_;
+    for (unsigned polls = 1;; ++polls) {
+      const cudaError_t state = cudaStreamQuery(cuda_stream(stream));
+      if (state == cudaSuccess) return;
+      if (state != cudaErrorNotReady) {
+        failed_ = true;
+        SXB_CUDA(state);
+      }
+      if (polls % kPollsPerCheck == 0) check_progress(deadline);
+      sched_yield();  // NCCL's proxy threads may need this core
+    }
+  }
+
+  void barrier() override { reduce_scalar(0, ncclSum); }
+  double max_over_ranks(double value) override { return reduce_scalar(value, ncclMax); }
+  double sum_over_ranks(double value) override { return reduce_scalar(value, ncclSum); }
+
+ private:
+  NcclCommunicator(int rank, int world, std::chrono::milliseconds timeout)
+      : rank_(rank), world_(world), timeout_(timeout) {}
+
+  void check(ncclResult_t result, const char* call, int line) {
+    if (result == ncclSuccess || result == ncclInProgress) return;
+    failed_ = true;
+    const char* detail = ncclGetLastError(comm_);
+    throw EngineError(std::string(ncclGetErrorString(result)) + " from " + std::string(call).substr(0, 40) + " at " +
+                          file_name(__FILE__) + ":" + std::to_string(line) + " on rank " + std::to_string(rank_) + " of " +
+                          host_name() + (detail != nullptr && *detail != '\0' ? std::string(": ") + detail : ""),
+                      "nccl_error",
+                      result == ncclRemoteError
+                          ? "another rank has ended: its own message, earlier in the logs, says why"
+                          : "run again with NCCL_DEBUG=INFO in the cluster's NCCL profile; the rank's log then says more",
+                      ExitCode::kTaskFailed);
+  }
+
+  void check_progress(std::chrono::steady_clock::time_point deadline) {
+    ncclResult_t asynchronous = ncclSuccess;
+    SXB_NCCL(ncclCommGetAsyncError(comm_, &asynchronous));
+    check(asynchronous, "asynchronous work", __LINE__);
+    if (std::chrono::steady_clock::now() < deadline) return;
+    failed_ = true;
+    throw EngineError("rank " + std::to_string(rank_) + " of " + host_name() + " waited " +
+                          std::to_string(timeout_.count() / 1000) + " s for a collective",
+                      "collective_timeout", "another rank hangs or is gone: see the logs of the other ranks",
+                      ExitCode::kTaskFailed);
+  }
+
+  double reduce_scalar(double value, ncclRedOp_t op) {
+    *host_scalar_ = value;
+    SXB_CUDA(cudaMemcpyAsync(device_scalar_, host_scalar_, sizeof(double), cudaMemcpyHostToDevice, stream_));
+    SXB_NCCL(ncclAllReduce(device_scalar_, device_scalar_, 1, ncclFloat64, op, comm_, stream_));
+    SXB_CUDA(cudaMemcpyAsync(host_scalar_, device_scalar_, sizeof(double), cudaMemcpyDeviceToHost, stream_));
+    synchronize(stream_);
+    return *host_scalar_;
+  }
+
+  int rank_;
+  int world_;
+  std::chrono::milliseconds timeout_;
+  bool failed_ = false;
+  ncclComm_t comm_ = nullptr;
+  cudaStream_t stream_ = nullptr;
+  double* device_scalar_ = nullptr;
+  double* host_scalar_ = nullptr;
+};
+
+}  // namespace
+
+std::string nccl_version() {
+  int version = 0;
+  if (ncclGetVersion(&version) != ncclSuccess) return "";
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
+}
+
+std::unique_ptr<Communicator> create_nccl_communicator(Rendezvous& rendezvous, const CommunicatorOptions& options) {
+  return std::make_unique<NcclCommunicator>(rendezvous, options);
+}
+
+}  // namespace sxb::engine
