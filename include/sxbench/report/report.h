@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
+#include "sxbench/base/build_info.h"
 #include "sxbench/base/json.h"
 #include "sxbench/base/result.h"
 #include "sxbench/record/record.h"
@@ -22,8 +24,10 @@ Result<Outcome> write_reports(const std::filesystem::path& path);
 /// nccl-tests' text layout, line by line, so that `sxbench nccl` can print it live.
 class NcclText {
  public:
-  /// Header: versions, sweep, device lines (from "device" records, in rank order).
-  static std::string header(const Json& sweep, const std::vector<record::Record>& devices);
+  /// Header: versions, sweep, device lines (from "device" records, in rank order). `version` is that
+  /// of the sxbench that measured.
+  static std::string header(const Json& sweep, const std::vector<record::Record>& devices,
+                            const std::string& version = sxb::version());
   /// One row from a "collective" record.
   static std::string row(const record::Record& collective);
   /// Footer with out-of-bounds count and average bus bandwidth over all rows and placements.

@@ -1,0 +1,221 @@
+#include "analysis/samples.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "analysis/json_read.h"
+#include "stats/stats.h"
+#include "sxbench/base/files.h"
+#include "sxbench/base/text.h"
+
+namespace sxb::analysis {
+namespace {
+
+constexpr const char* kFieldNames[kGpuMetrics] = {
+    "util_pct", "mem_used_bytes", "power_w", "energy_mj", "temp_c", "sm_mhz", "mem_mhz",
+    "nvlink_tx_bytes", "nvlink_rx_bytes", "sm_active_pct", "tensor_active_pct", "dram_active_pct"};
+
+/// Measured intervals of one node, on its monotonic clock.
+struct Windows {
+  std::vector<std::pair<std::int64_t, std::int64_t>> intervals;
+  bool contains(std::int64_t mono_ns) const {
+    return std::any_of(intervals.begin(), intervals.end(),
+                       [&](const auto& interval) { return interval.first <= mono_ns && mono_ns <= interval.second; });
+  }
+  double seconds() const {
+    double sum = 0;
+    for (const auto& [begin, end] : intervals) sum += static_cast<double>(end - begin) * 1e-9;
+    return sum;
+  }
+};
+
+Windows windows_of(const TaskData& task, const std::string& node) {
+  Windows windows;
+  for (const Entry& entry : task.of(record::kind::kWindow)) {
+    const auto begin = integer(entry.record.data, "begin_ns");
+    const auto end = integer(entry.record.data, "end_ns");
+    if (entry.record.node == node && begin && end && *begin <= *end) windows.intervals.emplace_back(*begin, *end);
+  }
+  return windows;
+}
+
+/// A counter that only grows: its rate between the first and the last reading inside the window.
+class Rate {
+ public:
+  void add(std::int64_t mono_ns, std::optional<double> value) {
+    if (!value) return;
+    if (!first_) first_ = {mono_ns, *value};
+    last_ = {mono_ns, *value};
+  }
+  /// Units per second; missing with less than two readings or when the counter was reset.
+  std::optional<double> per_second() const {
+    if (!first_ || last_.first <= first_->first || last_.second < first_->second) return std::nullopt;
+    return (last_.second - first_->second) / (static_cast<double>(last_.first - first_->first) * 1e-9);
+  }
+
+ private:
+  std::optional<std::pair<std::int64_t, double>> first_;
+  std::pair<std::int64_t, double> last_;
+};
+
+std::optional<double> scaled(std::optional<double> value, double factor) {
+  return value ? std::optional(*value * factor) : std::nullopt;
+}
+
+std::optional<double> mean_of(const std::vector<double>& values) {
+  return values.empty() ? std::nullopt : std::optional(stats::mean(values));
+}
+std::optional<double> max_of(const std::vector<double>& values) {
+  return values.empty() ? std::nullopt : std::optional(*std::max_element(values.begin(), values.end()));
+}
+std::optional<double> median_of(const std::vector<double>& values) {
+  return values.empty() ? std::nullopt : std::optional(stats::median(values));
+}
+
+std::vector<double> column(const std::vector<GpuSample>& samples, GpuMetric metric) {
+  std::vector<double> values;
+  for (const GpuSample& sample : samples) {
+    if (sample.in_window && sample[metric]) values.push_back(*sample[metric]);
+  }
+  return values;
+}
+
+std::optional<double> rate(const std::vector<GpuSample>& samples, GpuMetric metric) {
+  Rate rate;
+  for (const GpuSample& sample : samples) {
+    if (sample.in_window) rate.add(sample.mono_ns, sample[metric]);
+  }
+  return rate.per_second();
+}
+
+std::map<std::string, double> throttle_shares(const std::vector<GpuSample>& samples) {
+  std::map<std::string, double> shares;
+  double said = 0;
+  for (const GpuSample& sample : samples) {
+    if (!sample.in_window || !sample.throttle) continue;
+    said += 1;
+    if (sample.throttle->empty()) continue;
+    for (const std::string& reason : split(*sample.throttle, '|')) shares[reason] += 1;
+  }
+  for (auto& [reason, count] : shares) count /= said;
+  return shares;
+}
+
+GpuUse summarize(const std::string& node, int gpu, const std::vector<GpuSample>& samples, std::size_t rows_per_gpu) {
+  GpuUse use;
+  use.node = node;
+  use.gpu = gpu;
+  use.samples = static_cast<std::size_t>(
+      std::count_if(samples.begin(), samples.end(), [](const GpuSample& sample) { return sample.in_window; }));
+  use.util_pct = mean_of(column(samples, GpuMetric::kUtil));
+  use.sm_active_pct = mean_of(column(samples, GpuMetric::kSmActive));
+  use.tensor_active_pct = mean_of(column(samples, GpuMetric::kTensorActive));
+  use.dram_active_pct = mean_of(column(samples, GpuMetric::kDramActive));
+  use.power_w = mean_of(column(samples, GpuMetric::kPower));
+  use.power_max_w = max_of(column(samples, GpuMetric::kPower));
+  use.energy_power_w = scaled(rate(samples, GpuMetric::kEnergy), 1e-3);
+  use.sm_mhz = median_of(column(samples, GpuMetric::kSmClock));
+  use.temp_max_c = max_of(column(samples, GpuMetric::kTemperature));
+  use.memory_max_bytes = max_of(column(samples, GpuMetric::kMemoryUsed));
+  use.nvlink_tx_gBps = scaled(rate(samples, GpuMetric::kNvlinkTx), 1e-9);
+  use.nvlink_rx_gBps = scaled(rate(samples, GpuMetric::kNvlinkRx), 1e-9);
+  use.throttle = throttle_shares(samples);
+  use.stride = std::max<std::size_t>(1, (samples.size() + rows_per_gpu - 1) / rows_per_gpu);
+  for (std::size_t i = 0; i < samples.size(); i += use.stride) use.thinned.push_back(samples[i]);
+  return use;
+}
+
+/// Everything read from one file, before it is summed up.
+struct NodeSamples {
+  std::map<int, std::vector<GpuSample>> gpus;
+  std::map<std::string, std::pair<Rate, Rate>> nics;  ///< tx, rx
+  std::vector<double> cpu_pct, memory;
+  bool host = false;
+};
+
+void take_gpu(const Json& json, bool in_window, NodeSamples& out) {
+  GpuSample sample;
+  sample.mono_ns = integer(json, "mono_ns").value_or(0);
+  sample.wall_ns = integer(json, "wall_ns").value_or(0);
+  sample.in_window = in_window;
+  for (std::size_t i = 0; i < kGpuMetrics; ++i) sample.values[i] = number(json, kFieldNames[i]);
+  if (member(json, "throttle").is_string()) sample.throttle = text(json, "throttle");
+  out.gpus[static_cast<int>(integer(json, "index").value_or(-1))].push_back(std::move(sample));
+}
+
+void take_host(const Json& json, NodeSamples& out) {
+  if (const auto value = number(json, "cpu_pct")) out.cpu_pct.push_back(*value);
+  if (const auto value = number(json, "mem_used_bytes")) out.memory.push_back(*value);
+}
+
+void take_line(const Json& json, const std::string& node, const Windows& windows, NodeSamples& out,
+               SampleFile& file, std::vector<MissingSource>& missing) {
+  const std::string source = text(json, "source");
+  const std::int64_t mono_ns = integer(json, "mono_ns").value_or(0);
+  const bool in_window = windows.contains(mono_ns);
+  if (source == "missing") {
+    missing.push_back({node, text(json, "name"), text(json, "reason")});
+    return;
+  }
+  file.in_window += in_window ? 1 : 0;
+  if (source == "gpu") take_gpu(json, in_window, out);
+  out.host = out.host || source == "host";
+  if (!in_window) return;
+  if (source == "host") take_host(json, out);
+  if (source == "nic") {
+    auto& [tx, rx] = out.nics[text(json, "name")];
+    tx.add(mono_ns, number(json, "tx_bytes"));
+    rx.add(mono_ns, number(json, "rx_bytes"));
+  }
+}
+
+std::set<std::string> nodes_of(const TaskData& task) {
+  std::set<std::string> nodes;
+  for (const auto& [kind, entries] : task.kinds) {
+    for (const Entry& entry : entries) {
+      if (!entry.record.node.empty()) nodes.insert(entry.record.node);
+    }
+  }
+  return nodes;
+}
+
+void load_node(const std::filesystem::path& run_folder, const TaskData& task, const std::string& node,
+               std::size_t rows_per_gpu, TaskSamples& out) {
+  const Windows windows = windows_of(task, node);
+  out.window_s = std::max(out.window_s, windows.seconds());
+  SampleFile file{fmt::format("samples/{}-{}.jsonl", task.id, node)};
+  const auto content = read_file(run_folder / file.name);
+  if (!content.ok()) {
+    out.missing.push_back({node, "samples", "no file " + file.name});
+    return;
+  }
+  NodeSamples samples;
+  for (std::size_t begin = 0; begin < content->size();) {
+    const std::size_t end = std::min(content->find('\n', begin), content->size());
+    const Json line = Json::parse(content->data() + begin, content->data() + end, nullptr, false);
+    begin = end + 1;
+    if (!line.is_object()) continue;
+    ++file.lines;
+    take_line(line.contains("data") ? line["data"] : line, node, windows, samples, file, out.missing);
+  }
+  for (const auto& [gpu, list] : samples.gpus) out.gpus.push_back(summarize(node, gpu, list, rows_per_gpu));
+  for (const auto& [name, rates] : samples.nics) {
+    out.nics.push_back({node, name, scaled(rates.first.per_second(), 1e-9), scaled(rates.second.per_second(), 1e-9)});
+  }
+  if (samples.host) out.hosts.push_back({node, mean_of(samples.cpu_pct), max_of(samples.memory)});
+  out.files.push_back(file);
+}
+
+}  // namespace
+
+const char* field_name(GpuMetric metric) { return kFieldNames[static_cast<std::size_t>(metric)]; }
+
+TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task, std::size_t rows_per_gpu) {
+  TaskSamples samples;
+  for (const std::string& node : nodes_of(task)) load_node(run_folder, task, node, rows_per_gpu, samples);
+  return samples;
+}
+
+}  // namespace sxb::analysis

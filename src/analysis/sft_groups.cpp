@@ -1,0 +1,140 @@
+// Fine-tuning tasks: repeats joined, scaling against the smallest node count of each model.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "analysis/analysis.h"
+#include "analysis/json_read.h"
+#include "sxbench/base/hash.h"
+
+namespace sxb::analysis {
+namespace {
+
+/// Rows of gpu_metrics.csv per GPU in all, shared by the tasks; keeps a run of days readable.
+constexpr std::size_t kGpuRows = 1000;
+
+std::string group_status(int ok, const std::vector<const TaskData*>& tasks) {
+  if (ok == static_cast<int>(tasks.size())) return "ok";
+  if (ok > 0) return "partial";
+  const bool missing = std::all_of(tasks.begin(), tasks.end(),
+                                   [](const TaskData* task) { return task->status() == TaskStatus::kMissing; });
+  return missing ? "missing" : "failed";
+}
+
+const Json& planned_model(const TaskData& task) { return member(task.plan, "model"); }
+
+std::string model_name(const TaskData& task) {
+  const std::string name = text(planned_model(task), "name");
+  return name.empty() ? text(task.training(), "model") : name;
+}
+
+/// Display name by task. Two models of one name (a shipped one and a changed copy) must not be mixed.
+std::map<const TaskData*, std::string> model_labels(const Dataset& dataset) {
+  std::map<std::string, std::set<std::string>> variants;
+  for (const TaskData& task : dataset.tasks) {
+    if (task.phase == "sft") variants[model_name(task)].insert(canonical_json(planned_model(task)));
+  }
+  std::map<const TaskData*, std::string> labels;
+  for (const TaskData& task : dataset.tasks) {
+    if (task.phase != "sft") continue;
+    const std::string name = model_name(task);
+    const bool one = variants[name].size() == 1;
+    labels[&task] = one ? name : fmt::format("{}@{}", name, hash_hex(canonical_json(planned_model(task))).substr(0, 6));
+  }
+  return labels;
+}
+
+SftGroup& find_or_add(std::vector<SftGroup>& groups, const std::string& model, int nodes) {
+  for (SftGroup& group : groups) {
+    if (group.model == model && group.nodes == nodes) return group;
+  }
+  SftGroup& group = groups.emplace_back();
+  group.model = model;
+  group.nodes = nodes;
+  return group;
+}
+
+std::optional<double> global_batch(const TaskData& task) {
+  const Json& training = task.training();
+  const auto world = number(training, "world");
+  const auto micro = number(training, "micro_batch");
+  const auto accumulation = number(training, "grad_accumulation");
+  return world && micro && accumulation ? std::optional(*world * *micro * *accumulation) : std::nullopt;
+}
+
+void sum_up(SftGroup& group) {
+  std::vector<double> throughput;
+  for (const SftTask& item : group.tasks) {
+    if (item.task->status() != TaskStatus::kOk) continue;
+    ++group.ok;
+    group.global_batch = global_batch(*item.task);
+    if (const auto value = item.figures.get("samples_per_sec")) throughput.push_back(*value);
+    const auto median = item.figures.get("step_time_ms_median");
+    const auto mad = item.figures.get("step_time_ms_mad");
+    if (median && mad && *median > 0) {
+      group.step_noise = std::max(group.step_noise.value_or(0), stats::kMadToSigma * *mad / *median);
+    }
+  }
+  for (const FigureInfo& info : sft_figures()) {
+    std::vector<double> values;
+    for (const SftTask& item : group.tasks) {
+      if (item.task->status() != TaskStatus::kOk) continue;
+      if (const auto value = item.figures.get(info.name)) values.push_back(*value);
+    }
+    if (!values.empty()) group.figures.set(info.name, stats::median(values));
+  }
+  if (throughput.size() > 1) {
+    const auto [low, high] = std::minmax_element(throughput.begin(), throughput.end());
+    group.repeat_spread = (*high - *low) / stats::median(throughput);
+  }
+  group.unstable = group.repeat_spread.value_or(0) > kUnstable || group.step_noise.value_or(0) > kUnstable;
+  // Work beyond the peak of the device cannot have been done: the peak or the count is wrong.
+  for (const char* name : {"mfu_causal", "mfu_full"}) {
+    group.implausible = group.implausible || group.figures.get(name).value_or(0) > 1;
+  }
+}
+
+/// efficiency = (throughput / base throughput) / (nodes / base nodes); 1 = linear.
+void set_scaling(std::vector<SftGroup>& groups) {
+  for (SftGroup& group : groups) {
+    const SftGroup* base = nullptr;
+    for (const SftGroup& other : groups) {
+      const bool measured = other.model == group.model && other.figures.get("samples_per_sec").value_or(0) > 0;
+      if (measured && (base == nullptr || other.nodes < base->nodes)) base = &other;
+    }
+    const auto throughput = group.figures.get("samples_per_sec");
+    if (base == nullptr || !throughput || group.nodes == 0) continue;
+    group.base_nodes = base->nodes;
+    group.speedup = *throughput / *base->figures.get("samples_per_sec");
+    group.efficiency = *group.speedup * base->nodes / group.nodes;
+  }
+}
+
+}  // namespace
+
+std::string SftGroup::status() const {
+  std::vector<const TaskData*> all;
+  for (const SftTask& item : tasks) all.push_back(item.task);
+  return group_status(ok, all);
+}
+
+std::string NcclGroup::status() const { return group_status(ok, tasks); }
+
+std::vector<SftGroup> group_sft(const Dataset& dataset) {
+  const auto labels = model_labels(dataset);
+  const std::size_t rows = std::max<std::size_t>(20, kGpuRows / std::max<std::size_t>(1, labels.size()));
+  std::vector<SftGroup> groups;
+  for (const TaskData& task : dataset.tasks) {
+    if (task.phase != "sft") continue;
+    SftTask item{&task, load_samples(dataset.folder, task, rows), {}};
+    item.figures = compute_sft(task, item.samples);
+    find_or_add(groups, labels.at(&task), task.nodes).tasks.push_back(std::move(item));
+  }
+  for (SftGroup& group : groups) sum_up(group);
+  set_scaling(groups);
+  return groups;
+}
+
+}  // namespace sxb::analysis

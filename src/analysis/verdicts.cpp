@@ -1,0 +1,197 @@
+// Goals of the cluster config against what was measured, and the checks that hold without any goal.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "analysis/analysis.h"
+#include "analysis/json_read.h"
+
+namespace sxb::analysis {
+namespace {
+
+/// "at least" goals: PASS or FAIL where there is a value.
+Verdict at_least(std::string item, double required, std::optional<double> achieved, const char* unit) {
+  Verdict verdict;
+  verdict.item = std::move(item);
+  verdict.required = fmt::format(">= {:g} {}", required, unit);
+  if (!achieved) {
+    verdict.mark = Mark::kNotMeasured;
+    return verdict;
+  }
+  verdict.achieved = fmt::format("{:.1f} {}", *achieved, unit);
+  verdict.mark = *achieved >= required ? Mark::kPass : Mark::kFail;
+  return verdict;
+}
+
+std::optional<double> percent(std::optional<double> ratio) {
+  return ratio ? std::optional(*ratio * 100) : std::nullopt;
+}
+
+void not_measured(std::string item, std::string required, std::string note, std::vector<Verdict>& out) {
+  out.push_back({std::move(item), std::move(required), "", Mark::kNotMeasured, std::move(note)});
+}
+
+std::string on_nodes(int nodes) { return nodes == 1 ? "1 node" : fmt::format("{} nodes", nodes); }
+
+void judge_utilization(double goal, const std::vector<SftGroup>& sft, std::vector<Verdict>& out) {
+  if (sft.empty()) {
+    not_measured("GPU utilization", fmt::format(">= {:g} %", goal), "no fine-tuning task in this run", out);
+  }
+  for (const SftGroup& group : sft) {
+    Verdict verdict = at_least(fmt::format("GPU utilization, {} on {}", group.model, on_nodes(group.nodes)), goal,
+                               group.figures.get("gpu_utilization"), "%");
+    if (verdict.mark == Mark::kNotMeasured) {
+      verdict.note = group.ok == 0 ? "the task has no result" : "no GPU samples (CPU run, or NVML is missing)";
+    }
+    out.push_back(std::move(verdict));
+  }
+}
+
+void judge_scaling(int nodes, double goal, const std::vector<SftGroup>& sft, std::vector<Verdict>& out) {
+  bool any = false;
+  for (const SftGroup& group : sft) {
+    if (group.nodes != nodes) continue;
+    any = true;
+    const std::string item = fmt::format("Scaling efficiency, {} on {}", group.model, on_nodes(nodes));
+    if (group.base_nodes == group.nodes) {
+      not_measured(item, fmt::format(">= {:g} %", goal), "this is the smallest node count measured: no base to compare with", out);
+      continue;
+    }
+    Verdict verdict = at_least(item, goal, percent(group.efficiency), "%");
+    if (verdict.mark == Mark::kNotMeasured) {
+      verdict.note = "the task has no result";
+    } else {
+      verdict.note = fmt::format("base: {}", on_nodes(*group.base_nodes));
+    }
+    out.push_back(std::move(verdict));
+  }
+  if (!any) {
+    not_measured(fmt::format("Scaling efficiency on {}", on_nodes(nodes)), fmt::format(">= {:g} %", goal),
+                 "no fine-tuning task on that many nodes in this run", out);
+  }
+}
+
+void judge_line(double goal, const NcclGroup& group, std::vector<Verdict>& out) {
+  const std::string item = fmt::format("Network bandwidth of line rate, all_reduce on {}", on_nodes(group.nodes));
+  std::string unjudged;
+  if (group.hosts == 1) unjudged = "all ranks are on one machine: no network in between";
+  if (group.hosts > 1 && !group.line_gbps) unjudged = "the cluster config names no NIC line rate (network.nics)";
+  if (!unjudged.empty()) {
+    out.push_back({item, fmt::format(">= {:g} %", goal), "", Mark::kNotJudged, unjudged});
+    return;
+  }
+  std::optional<double> share;
+  if (group.wire_gbps && group.line_gbps) share = *group.wire_gbps / *group.line_gbps * 100;
+  Verdict verdict = at_least(item, goal, share, "%");
+  if (share) {
+    verdict.note = fmt::format("{:.1f} of {:g} Gbit/s per node, largest size", *group.wire_gbps, *group.line_gbps);
+  } else {
+    verdict.note = "the task has no result";
+  }
+  out.push_back(std::move(verdict));
+}
+
+void judge_busbw(double goal, const NcclGroup& group, std::vector<Verdict>& out) {
+  std::optional<double> busbw;
+  if (!group.rows.empty()) busbw = group.rows.back().out_of_place.busbw_gBps;
+  Verdict verdict =
+      at_least(fmt::format("Bus bandwidth, all_reduce on {}", on_nodes(group.nodes)), goal, busbw, "GB/s");
+  verdict.note = busbw ? "largest size, out of place" : "the task has no result";
+  out.push_back(std::move(verdict));
+}
+
+void judge_network(const Json& goals, const std::vector<NcclGroup>& nccl, std::vector<Verdict>& out) {
+  const auto line = number(goals, "bandwidth_pct_of_line");
+  const auto busbw = number(goals, "busbw_gBps");
+  bool any = false;
+  for (const NcclGroup& group : nccl) {
+    if (group.collective != "all_reduce") continue;
+    any = true;
+    if (line) judge_line(*line, group, out);
+    if (busbw) judge_busbw(*busbw, group, out);
+  }
+  if (any) return;
+  constexpr const char* kNote = "no all_reduce sweep in this run";
+  if (line) not_measured("Network bandwidth of line rate", fmt::format(">= {:g} %", *line), kNote, out);
+  if (busbw) not_measured("Bus bandwidth", fmt::format(">= {:g} GB/s", *busbw), kNote, out);
+}
+
+/// Holds for every run, goal or not: data that came out right, and no figure beyond physics.
+void judge_always(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl, std::vector<Verdict>& out) {
+  for (const NcclGroup& group : nccl) {
+    double wrong = 0;
+    bool checked = false;
+    bool implausible = false;
+    for (const SweepRow& row : group.rows) {
+      checked = checked || row.out_of_place.wrong || row.in_place.wrong;
+      wrong += row.out_of_place.wrong.value_or(0) + row.in_place.wrong.value_or(0);
+      implausible = implausible || row.implausible;
+    }
+    if (group.ok == 0) continue;
+    const std::string what = fmt::format("{} on {}", group.collective, on_nodes(group.nodes));
+    Verdict data{fmt::format("Data check, {}", what), "0 wrong elements", "", Mark::kNotMeasured, "checks were switched off"};
+    if (checked) data = {data.item, data.required, fmt::format("{:g} wrong elements", wrong), wrong == 0 ? Mark::kPass : Mark::kFail, ""};
+    out.push_back(std::move(data));
+    if (implausible) {
+      out.push_back({fmt::format("Speed of light, {}", what), fmt::format("<= {:.1f} GB/s busbw", group.limit->busbw_gBps),
+                     "above the limit", Mark::kFail, fmt::format("IMPLAUSIBLE: limited by {}", group.limit->resource)});
+    }
+  }
+  for (const SftGroup& group : sft) {
+    if (!group.implausible) continue;
+    out.push_back({fmt::format("Speed of light, {} on {}", group.model, on_nodes(group.nodes)), "MFU <= 1",
+                   fmt::format("MFU {:.3f} causal, {:.3f} full", group.figures.get("mfu_causal").value_or(0),
+                               group.figures.get("mfu_full").value_or(0)),
+                   Mark::kFail, "IMPLAUSIBLE: above the peak of the device"});
+  }
+}
+
+/// An achieved figure that physics rules out cannot meet a goal.
+void void_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl, std::vector<Verdict>& out) {
+  const auto fail = [&](const std::string& ending) {
+    for (Verdict& verdict : out) {
+      if (verdict.mark != Mark::kPass || !verdict.item.ends_with(ending) || verdict.item.starts_with("Data check")) continue;
+      verdict.mark = Mark::kFail;
+      verdict.note = "IMPLAUSIBLE: see the speed-of-light check";
+    }
+  };
+  for (const SftGroup& group : sft) {
+    if (group.implausible) fail(fmt::format("{} on {}", group.model, on_nodes(group.nodes)));
+  }
+  for (const NcclGroup& group : nccl) {
+    for (const SweepRow& row : group.rows) {
+      if (row.implausible) fail(fmt::format("{} on {}", group.collective, on_nodes(group.nodes)));
+    }
+  }
+}
+
+}  // namespace
+
+const char* to_string(Mark mark) {
+  switch (mark) {
+    case Mark::kPass: return "PASS";
+    case Mark::kFail: return "FAIL";
+    case Mark::kNotMeasured: return "NOT MEASURED";
+    case Mark::kNotJudged: return "NOT JUDGED";
+  }
+  return "";
+}
+
+std::vector<Verdict> judge(const Dataset& dataset, const std::vector<SftGroup>& sft,
+                           const std::vector<NcclGroup>& nccl) {
+  const Json& goals = member(member(dataset.run.record.data, "cluster"), "goals");
+  std::vector<Verdict> out;
+  if (const auto goal = number(goals, "gpu_utilization_pct")) judge_utilization(*goal, sft, out);
+  const Json& scaling = member(goals, "scaling_efficiency_pct");
+  for (const auto& item : scaling.items()) {
+    int nodes = 0;
+    std::from_chars(item.key().data(), item.key().data() + item.key().size(), nodes);
+    if (nodes > 0 && item.value().is_number()) judge_scaling(nodes, item.value().get<double>(), sft, out);
+  }
+  judge_network(goals, nccl, out);
+  judge_always(sft, nccl, out);
+  void_implausible(sft, nccl, out);
+  return out;
+}
+
+}  // namespace sxb::analysis

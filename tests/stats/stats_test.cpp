@@ -1,0 +1,96 @@
+#include "stats/stats.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <random>
+
+namespace sxb::stats {
+namespace {
+
+TEST(Stats, MedianOfOddAndEvenCounts) {
+  EXPECT_DOUBLE_EQ(median(std::array{3.0, 1.0, 2.0}), 2.0);
+  EXPECT_DOUBLE_EQ(median(std::array{4.0, 1.0, 3.0, 2.0}), 2.5);
+  EXPECT_DOUBLE_EQ(median(std::array{7.0}), 7.0);
+}
+
+// By hand: sorted 10 20 30 40 50, position (5-1)*0.05 = 0.2 -> 10 + 0.2*10; 4*0.95 = 3.8 -> 40 + 0.8*10.
+TEST(Stats, QuantilesAreType7) {
+  const std::array values{50.0, 10.0, 40.0, 20.0, 30.0};
+  EXPECT_DOUBLE_EQ(quantile(values, 0.05), 12.0);
+  EXPECT_DOUBLE_EQ(quantile(values, 0.95), 48.0);
+  EXPECT_DOUBLE_EQ(quantile(values, 0.0), 10.0);
+  EXPECT_DOUBLE_EQ(quantile(values, 1.0), 50.0);
+  EXPECT_DOUBLE_EQ(quantile(values, 0.5), median(values));
+}
+
+TEST(Stats, Mean) { EXPECT_DOUBLE_EQ(mean(std::array{1.0, 2.0, 6.0}), 3.0); }
+
+// By hand: median 2, deviations 1 1 0 0 2 4 7 -> sorted 0 0 1 1 2 4 7 -> 1 (the textbook example).
+TEST(Stats, MadOfTheTextbookExample) {
+  EXPECT_DOUBLE_EQ(mad(std::array{1.0, 1.0, 2.0, 2.0, 4.0, 6.0, 9.0}), 1.0);
+  EXPECT_DOUBLE_EQ(mad(std::array{5.0, 5.0, 5.0}), 0.0);
+}
+
+TEST(Stats, OutlierByModifiedZScore) {
+  // median 10, MAD 1: the score of 20 is 6.745, of 12 it is 1.349.
+  const std::array values{9.0, 10.0, 11.0, 10.0, 12.0, 9.0, 20.0};
+  EXPECT_EQ(outliers(values), std::vector<std::size_t>{6});
+  EXPECT_TRUE(outliers(values, 7.0).empty());
+}
+
+TEST(Stats, OutlierWhenMostValuesAreEqual) {
+  EXPECT_EQ(outliers(std::array{5.0, 5.0, 5.0, 5.0, 5.1}), std::vector<std::size_t>{4});
+  EXPECT_TRUE(outliers(std::array{5.0, 5.0}).empty());
+}
+
+TEST(Stats, BootstrapIsRepeatableAndHoldsTheMedian) {
+  std::vector<double> values;
+  for (int i = 1; i <= 101; ++i) values.push_back(i);
+  const Interval first = bootstrap_median(values);
+  const Interval again = bootstrap_median(values);
+  EXPECT_EQ(first.low, again.low);
+  EXPECT_EQ(first.high, again.high);
+  // Order statistics give 41..61 for the exact 95 % interval of the median of 101 values.
+  EXPECT_NEAR(first.low, 41, 3);
+  EXPECT_NEAR(first.high, 61, 3);
+}
+
+TEST(Stats, BootstrapOfEqualValuesIsAPoint) {
+  const Interval interval = bootstrap_median(std::array{2.0, 2.0, 2.0});
+  EXPECT_DOUBLE_EQ(interval.low, 2.0);
+  EXPECT_DOUBLE_EQ(interval.high, 2.0);
+}
+
+/// The interval must cover the true median (0) in about 95 of 100 samples.
+TEST(Stats, BootstrapCoversTheTrueMedian) {
+  std::mt19937_64 generator(7);
+  int covered = 0;
+  for (int sample = 0; sample < 200; ++sample) {
+    std::vector<double> values;
+    for (int i = 0; i < 40; ++i) {
+      // Uniform on [-1, 1]: its median is 0.
+      values.push_back(static_cast<double>(generator() >> 11) * 0x1.0p-52 - 1.0);
+    }
+    const Interval interval = bootstrap_median(values, 0.95, 300);
+    covered += interval.low <= 0 && 0 <= interval.high;
+  }
+  EXPECT_GE(covered, 178);  // 89 %
+  EXPECT_LT(covered, 200);
+}
+
+TEST(Stats, SummaryHoldsItsParts) {
+  const std::array values{50.0, 10.0, 40.0, 20.0, 30.0};
+  const Summary summary = summarize(values);
+  EXPECT_EQ(summary.count, 5u);
+  EXPECT_DOUBLE_EQ(summary.median, 30.0);
+  EXPECT_DOUBLE_EQ(summary.p5, 12.0);
+  EXPECT_DOUBLE_EQ(summary.p95, 48.0);
+  EXPECT_DOUBLE_EQ(summary.mad, 10.0);
+  EXPECT_LE(summary.median_95.low, 30.0);
+  EXPECT_GE(summary.median_95.high, 30.0);
+}
+
+}  // namespace
+}  // namespace sxb::stats
