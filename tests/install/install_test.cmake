@@ -1,0 +1,37 @@
+# Installs the build tree BUILD, moves the result, and uses it there with an empty environment.
+set(ENV{DESTDIR} "")
+set(stage ${BUILD}/install-test)
+set(moved "${stage}/moved here")
+file(REMOVE_RECURSE ${stage})
+
+function(run out)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "'${ARGN}' ended with ${status}:\n${output}")
+  endif()
+  set(${out} "${output}" PARENT_SCOPE)
+endfunction()
+
+run(log ${CMAKE_COMMAND} --install ${BUILD} --prefix ${stage}/first)
+file(RENAME ${stage}/first ${moved})
+
+run(version env -i HOME=/nonexistent "${moved}/bin/sxbench" --version)
+if(NOT version MATCHES "${VERSION}")
+  message(FATAL_ERROR "sxbench --version printed '${version}', expected ${VERSION}")
+endif()
+# Shipped configs are found by name, hence in the tree that was moved.
+run(config env -i HOME=/nonexistent "${moved}/bin/sxbench" config show --models tiny)
+
+file(GLOB libraries "${moved}/lib/*.so*")
+foreach(file "${moved}/bin/sxbench" ${libraries})
+  run(dependencies ldd ${file})
+  if(dependencies MATCHES "not found")
+    message(FATAL_ERROR "${file} does not find its libraries:\n${dependencies}")
+  endif()
+  run(dynamic readelf -d ${file})
+  string(FIND "${dynamic}" "${BUILD}" place)
+  if(NOT place EQUAL -1)
+    message(FATAL_ERROR "${file} names the build tree:\n${dynamic}")
+  endif()
+endforeach()
+file(REMOVE_RECURSE ${stage})
