@@ -2,8 +2,8 @@
 // and 1 W more at each later one.
 #include "fake_nvml.h"
 
+#include <cmath>
 #include <cstdio>
-#include <cstring>
 
 #include "metrics/nvml_api.h"
 
@@ -101,6 +101,7 @@ Return nvmlDeviceGetEnforcedPowerLimit(Device device, unsigned* milliwatt) {
   return answer(device, milliwatt, 700'000U);
 }
 Return nvmlDeviceGetTotalEnergyConsumption(Device device, unsigned long long* millijoule) {
+  ++script.energy_reads;
   return answer(device, millijoule, 123'456'789'012ULL);
 }
 Return nvmlDeviceGetTemperature(Device device, int, unsigned* celsius) {
@@ -176,6 +177,7 @@ Return nvmlGpmMetricsGet(nvml::GpmMetricsGet* get) {
     nvml::GpmMetric& metric = get->metrics[i];
     metric.result = metric.metric_id == nvml::kGpmAnyTensorUtil ? script.gpm_tensor_result.load() : 0;
     metric.value = 10.0 * metric.metric_id + 0.5;
+    if (script.gpm_empty) metric.value = metric.metric_id == nvml::kGpmDramBwUtil ? std::nan("") : 0.0;
   }
   return nvml::kSuccess;
 }

@@ -13,6 +13,8 @@ struct Script {
   std::atomic<int> gpus{2};
   std::atomic<bool> gpm{true};
   std::atomic<int> gpm_tensor_result{0};  ///< of the tensor metric alone
+  std::atomic<bool> gpm_empty{false};     ///< spans without new counters: 0, 0, NaN
+  std::atomic<int> energy_reads{0};       ///< of all GPUs
   std::atomic<bool> nvswitch{false};      ///< links lead to switches instead of to the other GPU
   std::atomic<int> nvlinks{4};            ///< active links per GPU; the fake has 6, 0 = a GPU without NVLink
   std::atomic<int> temperature_result{0};
