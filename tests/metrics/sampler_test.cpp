@@ -7,11 +7,13 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "fake_library.h"
 #include "metrics/nvml.h"
 #include "metrics/schedule.h"
 #include "sxbench/base/clock.h"
+#include "sxbench/record/record.h"
 
 namespace sxb::metrics {
 namespace {
@@ -139,6 +141,28 @@ TEST(Sampler, GpuSampleHasTheScriptedValues) {
   EXPECT_EQ(sample["throttle"], "sw_power_cap|hw_thermal");
   EXPECT_EQ(sample["nvlink_tx_bytes"], 1000 * 1024);
   EXPECT_EQ(sample["nvlink_rx_bytes"], 2000 * 1024);
+}
+
+TEST(Sampler, EveryFieldIsInTheFieldTable) {
+  const fake::Library nvml;
+  Collector collector;
+  SamplerOptions options = fast();
+  options.interval_ns = 110'000'000;
+  {
+    const Sampler sampler(options, collector.sink());
+    ASSERT_TRUE(collector.wait_for("gpu", 4));  // the second tick has the GPM fields
+  }
+  std::set<std::string> seen;
+  for (const char* source : {"gpu", "nic", "rdma", "host", "missing"}) {
+    for (const Json& sample : collector.of(source)) {
+      for (const std::string& key : keys(sample)) seen.insert(key);
+    }
+  }
+  EXPECT_TRUE(seen.contains("dram_active_pct"));
+  for (const std::string& key : seen) {
+    if (key == "mono_ns" || key == "wall_ns") continue;  // of every record
+    EXPECT_NE(record::find_field(record::kind::kSample, key), nullptr) << key;
+  }
 }
 
 TEST(Sampler, GpmAveragesComeWhenTheirSpanIsLongEnough) {
