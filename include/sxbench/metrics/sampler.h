@@ -25,7 +25,7 @@ struct Gpu {
   int index = 0;  ///< NVML order
   std::string name;
   std::string uuid;
-  std::string pci;
+  std::string pci;  ///< dddd:bb:dd, as in the "device" record
   std::int64_t memory_bytes = 0;
 };
 /// The GPUs that NVML finds; empty (not an error) on a machine without NVIDIA driver.
@@ -41,9 +41,9 @@ struct SamplerOptions {
 };
 
 /// Samples in its own thread from construction to destruction. `sink` gets one JSON object per
-/// source and tick, from that thread; see docs/records.md "samples" for the fields:
+/// source and tick, from that thread; see docs/metrics.md for the fields:
 ///   {"mono_ns","wall_ns","source":"gpu","index",...} {"source":"nic","name",...} {"source":"host",...}
-/// and once at the start {"source":"missing","name","reason"} for each source this machine lacks.
+/// and once {"source":"missing","name","reason"} for each source or field that this machine lacks or loses.
 class Sampler {
  public:
   using Sink = std::function<void(const Json&)>;
