@@ -21,6 +21,12 @@ inline constexpr std::uint32_t kPaddingBit = 1u << 29;
 inline constexpr std::uint32_t kDocumentStartBit = 1u << 30;
 inline constexpr std::uint32_t kLossBit = 1u << 31;
 
+/// What preparing gave. `tokens` leaves padding out; `truncated` counts documents cut to seq_len.
+struct PrepareSummary {
+  std::int64_t documents = 0, truncated = 0, rows = 0, tokens = 0, loss_tokens = 0, padding = 0;
+  std::string hash;
+};
+
 /// A prepared dataset: index.json (tokenizer hash, vocabulary, counts, checksum per shard) + *.bin.
 class PackedDataset {
  public:
@@ -32,10 +38,11 @@ class PackedDataset {
 
   std::int64_t rows() const;
   std::int64_t seq_len() const;
-  std::int64_t vocab() const;           ///< of the tokenizer; every id is below it
+  std::int64_t vocab() const;  ///< of the tokenizer; every id is below it
   std::int64_t documents() const;
+  const PrepareSummary& counts() const;
   const std::string& name() const;
-  const std::string& hash() const;      ///< of the canonical index
+  const std::string& hash() const;  ///< of the canonical index
   /// Row `i` (seq_len words) straight from the mapping.
   std::span<const std::uint32_t> row(std::int64_t i) const;
 
@@ -45,23 +52,29 @@ class PackedDataset {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Where a dataset lives. A shipped name ("cluster-ops": a folder of configs/datasets) brings its own
+/// tokenizer; a path brings none. Error with did-you-mean if it is neither.
+struct DatasetSource {
+  std::filesystem::path dataset, tokenizer;
+  std::string name;
+};
+Result<DatasetSource> resolve_dataset(const std::string& name_or_path);
+
 struct PrepareOptions {
-  std::filesystem::path dataset;    ///< Alpaca .json (array) or .jsonl: instruction, input, output
-  std::filesystem::path tokenizer;  ///< SentencePiece .model
-  std::filesystem::path out;        ///< folder to write; replaced atomically
+  std::filesystem::path dataset;  ///< Alpaca .json (array) or .jsonl, or a shipped name
+  std::filesystem::path
+      tokenizer;              ///< SentencePiece .model, or a shipped name; empty: of the shipped dataset
+  std::filesystem::path out;  ///< folder to write; replaced atomically
   std::int64_t seq_len = 2048;
   std::int64_t rows_per_shard = 4096;
-  std::string name;                 ///< default: stem of `dataset`
+  std::string name;  ///< default: the shipped name, or the stem of `dataset`
 };
-struct PrepareSummary {
-  std::int64_t documents = 0, truncated = 0, rows = 0, tokens = 0, loss_tokens = 0, padding = 0;
-  std::string hash;
-};
-/// Tokenises with the Alpaca prompt, packs, writes shards and index.
+/// Tokenises with the Alpaca prompt, packs, writes shards and index. The same input gives the same
+/// bytes. `out` must be new, empty or a prepared dataset: anything else is refused, not replaced.
 Result<PrepareSummary> prepare(const PrepareOptions& options);
 
 /// Order in which rows are visited: a permutation per epoch drawn from the seed; the global batch of
-/// step s is rows [s*B, (s+1)*B) of the endless sequence, so a resumed run continues exactly.
+/// step s is positions [s*B, (s+1)*B) of the endless sequence, so a resumed run continues exactly.
 std::int64_t row_at(std::int64_t position, std::int64_t rows, std::uint64_t seed);
 
 }  // namespace sxb::data

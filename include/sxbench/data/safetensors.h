@@ -14,9 +14,10 @@
 namespace sxb::data {
 
 struct TensorView {
-  std::string dtype;                 ///< "F32", "BF16", "F16", "F64", "I64" ...
+  std::string dtype;  ///< "F32", "BF16", "F16", "F64", "I64" ...
   std::vector<std::int64_t> shape;
-  const void* data = nullptr;        ///< inside the mapping, valid while the reader lives
+  const void* data = nullptr;  ///< inside the mapping, valid while the reader lives; copy with
+                               ///< memcpy, foreign files need not align it
   std::int64_t bytes = 0;
 };
 
@@ -43,7 +44,9 @@ struct TensorToWrite {
   const void* data = nullptr;
   std::int64_t bytes = 0;
 };
-/// One file, written atomically.
+/// One file, written atomically: tensors by element size (all stay aligned) and then name, with the
+/// metadata {"format": "pt"} that the transformers library asks for. Errors: a name given twice, an
+/// unknown dtype, bytes that do not match the shape.
 Status write_safetensors(const std::filesystem::path& file, const std::vector<TensorToWrite>& tensors);
 
 }  // namespace sxb::data

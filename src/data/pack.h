@@ -1,0 +1,25 @@
+// Documents into rows of seq_len words (packed.h has the meaning of the bits).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sxbench/data/packed.h"
+
+namespace sxb::data {
+
+using Document = std::vector<std::uint32_t>;  ///< words, the first with kDocumentStartBit
+
+/// BOS prompt response EOS as words; response and EOS carry kLossBit. `prompt_tokens` is the number
+/// of leading `ids` that belong to the prompt.
+Document make_document(const std::vector<int>& ids, std::size_t prompt_tokens, int bos, int eos);
+
+struct Packed {
+  std::vector<std::uint32_t> words;  ///< (rows, seq_len)
+  PrepareSummary counts;             ///< all but the hash
+};
+/// Puts each document whole into one row, in the given order, best fit first (the row with the least
+/// room that still holds it; among equals the oldest). Longer ones are cut to seq_len and counted.
+Packed pack(std::vector<Document> documents, std::int64_t seq_len);
+
+}  // namespace sxb::data

@@ -1,0 +1,291 @@
+// The format: 8 bytes little-endian header size N, N bytes JSON {name: {dtype, shape, data_offsets:
+// [begin, end)}, "__metadata__": {...}}, then the data. Offsets count from the first data byte; the
+// tensors cover the data without overlap and without a hole.
+#include "sxbench/data/safetensors.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <string_view>
+
+#include "data/mapped_file.h"
+#include "sxbench/base/json.h"
+#include "sxbench/base/text.h"
+
+namespace sxb::data {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
+constexpr const char* kIndexName = "model.safetensors.index.json";
+constexpr const char* kFetchAgain = "the file is damaged or was copied in part: copy or download it again";
+
+std::int64_t dtype_bytes(std::string_view dtype) {
+  constexpr std::pair<std::string_view, std::int64_t> kSizes[] = {
+      {"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4},     {"I32", 4},     {"U32", 4}, {"F16", 2}, {"BF16", 2},
+      {"I16", 2}, {"U16", 2}, {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"U8", 1},  {"BOOL", 1}};
+  for (const auto& [name, size] : kSizes) {
+    if (name == dtype) return size;
+  }
+  return 0;
+}
+
+// Bytes of a tensor, or -1 for an unknown dtype, a negative dimension or more than an int64 holds.
+std::int64_t tensor_bytes(const std::string& dtype, const std::vector<std::int64_t>& shape) {
+  std::int64_t bytes = dtype_bytes(dtype);
+  if (bytes == 0) return -1;
+  for (const std::int64_t extent : shape) {
+    if (extent < 0 || __builtin_mul_overflow(bytes, extent, &bytes)) return -1;
+  }
+  return bytes;
+}
+
+Error damaged(std::string what, const fs::path& file) {
+  return Error{std::move(what), file.string(), kFetchAgain};
+}
+
+// Where one tensor lies, kept until all of them are checked against one another.
+struct Extent {
+  std::int64_t begin, end;
+  std::string name;
+};
+
+Result<Extent> parse_entry(const std::string& name, const Json& json, TensorView& view,
+                           const fs::path& file) {
+  Extent extent{0, 0, name};
+  try {
+    json.at("dtype").get_to(view.dtype);
+    json.at("shape").get_to(view.shape);
+    const Json& offsets = json.at("data_offsets");
+    if (offsets.size() != 2 || !offsets[0].is_number_integer() || !offsets[1].is_number_integer()) {
+      return damaged(fmt::format("tensor \"{}\": data_offsets must be two integers", name), file);
+    }
+    offsets[0].get_to(extent.begin);
+    offsets[1].get_to(extent.end);
+  } catch (const nlohmann::json::exception& e) {
+    return damaged(fmt::format("tensor \"{}\": {}", name, e.what()), file);
+  }
+  if (dtype_bytes(view.dtype) == 0) {
+    return Error{fmt::format("tensor \"{}\" has the dtype {}, which is not supported", name, view.dtype),
+                 file.string(), "convert the weights to BF16, F16 or F32"};
+  }
+  view.bytes = tensor_bytes(view.dtype, view.shape);
+  if (view.bytes < 0 || extent.begin < 0 || extent.end < extent.begin ||
+      extent.end - extent.begin != view.bytes) {
+    return damaged(fmt::format("tensor \"{}\": shape and dtype need {} bytes, data_offsets are [{}, {})",
+                               name, view.bytes, extent.begin, extent.end),
+                   file);
+  }
+  return extent;
+}
+
+Status check_extents(std::vector<Extent> extents, std::int64_t data_bytes, const fs::path& file) {
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  std::int64_t covered = 0;
+  for (const Extent& extent : extents) {
+    if (extent.end > data_bytes) {
+      return damaged(
+          fmt::format("tensor \"{}\" ends at byte {} of the data, the file has {}: it is truncated",
+                      extent.name, extent.end, data_bytes),
+          file);
+    }
+    if (extent.begin != covered) {
+      return damaged(fmt::format("tensor \"{}\" {}", extent.name,
+                                 extent.begin < covered ? "overlaps another one" : "leaves a hole before it"),
+                     file);
+    }
+    covered = extent.end;
+  }
+  if (covered != data_bytes) {
+    return damaged(fmt::format("{} bytes follow the last tensor", data_bytes - covered), file);
+  }
+  return ok_status();
+}
+
+Status add_file(const fs::path& path, std::vector<MappedFile>& files,
+                std::map<std::string, TensorView>& tensors) {
+  SXB_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(path));
+  const auto bytes = file.bytes();
+  std::uint64_t header_bytes = 0;
+  if (bytes.size() < sizeof header_bytes) return damaged("the file is too short for safetensors", path);
+  std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
+  if (header_bytes > kMaxHeaderBytes)
+    return damaged("this is not a safetensors file: its header is too large", path);
+  if (header_bytes > bytes.size() - sizeof header_bytes) return damaged("the header is truncated", path);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof header_bytes,
+                              header_bytes);
+  const auto header = parse_json(text, path.string());
+  if (!header.ok() || !header->is_object()) return damaged("the header is not a JSON object", path);
+
+  const auto data = bytes.subspan(sizeof header_bytes + header_bytes);
+  std::vector<Extent> extents;
+  for (const auto& item : header->items()) {
+    if (item.key() == "__metadata__") continue;
+    TensorView view;
+    SXB_ASSIGN_OR_RETURN(Extent extent, parse_entry(item.key(), item.value(), view, path));
+    view.data = data.data() + extent.begin;  // dereferenced only after check_extents
+    if (!tensors.emplace(item.key(), std::move(view)).second) {
+      return damaged(fmt::format("tensor \"{}\" occurs twice", item.key()), path);
+    }
+    extents.push_back(std::move(extent));
+  }
+  SXB_RETURN_IF_ERROR(check_extents(std::move(extents), static_cast<std::int64_t>(data.size()), path));
+  files.push_back(std::move(file));
+  return ok_status();
+}
+
+// weight_map of the index: tensor -> file name.
+Result<std::map<std::string, std::string>> read_weight_map(const fs::path& index) {
+  SXB_ASSIGN_OR_RETURN(const Json json, load_json(index));
+  std::map<std::string, std::string> map;
+  try {
+    for (const auto& item : json.at("weight_map").items()) map[item.key()] = item.value().get<std::string>();
+  } catch (const nlohmann::json::exception& e) {
+    return damaged(fmt::format("the index has no usable weight_map: {}", e.what()), index);
+  }
+  if (map.empty()) return damaged("weight_map is empty", index);
+  for (const auto& [name, file] : map) {
+    if (file.empty() || fs::path(file).filename() != file) {
+      return Error{
+          fmt::format("weight_map sends \"{}\" to \"{}\", which is not a plain file name", name, file),
+          index.string(), "name files of the same folder"};
+    }
+  }
+  return map;
+}
+
+}  // namespace
+
+struct SafetensorsReader::Impl {
+  std::vector<MappedFile> files;
+  std::map<std::string, TensorView> tensors;
+};
+
+SafetensorsReader::SafetensorsReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SafetensorsReader::SafetensorsReader(SafetensorsReader&&) noexcept = default;
+SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&&) noexcept = default;
+SafetensorsReader::~SafetensorsReader() = default;
+
+Result<SafetensorsReader> SafetensorsReader::open(const fs::path& file_or_folder) {
+  auto impl = std::make_unique<Impl>();
+  std::error_code ec;
+  const fs::path index = file_or_folder / kIndexName;
+  if (!fs::is_directory(file_or_folder, ec)) {
+    SXB_RETURN_IF_ERROR(add_file(file_or_folder, impl->files, impl->tensors));
+  } else if (fs::exists(index, ec)) {
+    SXB_ASSIGN_OR_RETURN(const auto weight_map, read_weight_map(index));
+    std::set<std::string> names;
+    for (const auto& [tensor, file] : weight_map) names.insert(file);
+    for (const std::string& name : names) {
+      SXB_RETURN_IF_ERROR(add_file(file_or_folder / name, impl->files, impl->tensors));
+    }
+    for (const auto& [tensor, file] : weight_map) {
+      if (!impl->tensors.contains(tensor)) {
+        return damaged(fmt::format("tensor \"{}\" is not in {}", tensor, file), index);
+      }
+    }
+  } else if (fs::exists(file_or_folder / "model.safetensors", ec)) {
+    SXB_RETURN_IF_ERROR(add_file(file_or_folder / "model.safetensors", impl->files, impl->tensors));
+  } else {
+    return Error{"the folder has no safetensors weights", file_or_folder.string(),
+                 fmt::format("expected model.safetensors, or {} and its shards", kIndexName)};
+  }
+  return SafetensorsReader(std::move(impl));
+}
+
+const std::map<std::string, TensorView>& SafetensorsReader::tensors() const { return impl_->tensors; }
+
+Result<TensorView> SafetensorsReader::find(const std::string& name) const {
+  const auto it = impl_->tensors.find(name);
+  if (it != impl_->tensors.end()) return it->second;
+  std::vector<std::string> names;
+  for (const auto& entry : impl_->tensors) names.push_back(entry.first);
+  const std::string near = did_you_mean(name, names);
+  return Error{
+      fmt::format("the weights have no tensor \"{}\"", name), "",
+      near.empty() ? "do the weights belong to this model?" : fmt::format("did you mean \"{}\"?", near)};
+}
+
+namespace {
+
+Status write_all(int fd, const void* data, std::size_t size) {
+  const auto* next = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t n = ::write(fd, next, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error{std::strerror(errno), "", "", ExitCode::kEnvironment};
+    next += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return ok_status();
+}
+
+Result<std::string> make_header(const std::vector<const TensorToWrite*>& tensors) {
+  Json header = {{"__metadata__", {{"format", "pt"}}}};
+  std::int64_t offset = 0;
+  for (const TensorToWrite* tensor : tensors) {
+    if (header.contains(tensor->name)) return Error{"this tensor occurs twice", tensor->name, ""};
+    if (tensor_bytes(tensor->dtype, tensor->shape) != tensor->bytes) {
+      return Error{fmt::format("dtype {} and shape [{}] do not give {} bytes", tensor->dtype,
+                               fmt::join(tensor->shape, ", "), tensor->bytes),
+                   tensor->name, ""};
+    }
+    header[tensor->name] = {{"dtype", tensor->dtype},
+                            {"shape", tensor->shape},
+                            {"data_offsets", {offset, offset + tensor->bytes}}};
+    offset += tensor->bytes;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // aligns the data, as the format recommends
+  return text;
+}
+
+}  // namespace
+
+Status write_safetensors(const fs::path& file, const std::vector<TensorToWrite>& tensors) {
+  std::vector<const TensorToWrite*> sorted;
+  for (const TensorToWrite& tensor : tensors) sorted.push_back(&tensor);
+  std::sort(sorted.begin(), sorted.end(), [](const TensorToWrite* a, const TensorToWrite* b) {
+    const auto key = [](const TensorToWrite* t) {
+      return std::pair(-dtype_bytes(t->dtype), std::string_view(t->name));
+    };
+    return key(a) < key(b);
+  });
+  SXB_ASSIGN_OR_RETURN(const std::string header, make_header(sorted));
+
+  // Streamed, not built in memory: the weights of 70B are 129 GiB.
+  std::error_code ec;
+  if (file.has_parent_path()) fs::create_directories(file.parent_path(), ec);
+  const fs::path temporary = file.string() + fmt::format(".tmp{}", ::getpid());
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const std::uint64_t header_bytes = header.size();
+  const auto write = [&]() -> Status {
+    SXB_RETURN_IF_ERROR(write_all(fd, &header_bytes, sizeof header_bytes));
+    SXB_RETURN_IF_ERROR(write_all(fd, header.data(), header.size()));
+    for (const TensorToWrite* tensor : sorted) {
+      SXB_RETURN_IF_ERROR(write_all(fd, tensor->data, static_cast<std::size_t>(tensor->bytes)));
+    }
+    if (::fsync(fd) != 0) return Error{std::strerror(errno), "", "", ExitCode::kEnvironment};
+    return ok_status();
+  };
+  Status status = fd >= 0 ? write() : Status(Error{std::strerror(errno), "", "", ExitCode::kEnvironment});
+  if (fd >= 0) ::close(fd);
+  if (status.ok() && ::rename(temporary.c_str(), file.c_str()) != 0) {
+    status = Error{std::strerror(errno), "", "", ExitCode::kEnvironment};
+  }
+  if (!status.ok()) {
+    ::unlink(temporary.c_str());
+    return Error{"cannot write the weights: " + status.error().what, file.string(),
+                 "free space there, or choose another folder with --save", ExitCode::kEnvironment};
+  }
+  return ok_status();
+}
+
+}  // namespace sxb::data

@@ -1,0 +1,53 @@
+// The shipped dataset keeps its quality.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "data/alpaca.h"
+#include "sxbench/base/text.h"
+#include "sxbench/data/packed.h"
+
+namespace sxb::data {
+namespace {
+
+std::vector<Instruction> entries() {
+  return *load_alpaca(std::filesystem::path(SXB_SOURCE_DIR) / "configs/datasets/cluster-ops/data.json");
+}
+
+TEST(ClusterOps, HasEnoughEntries) { EXPECT_GE(entries().size(), 90u); }
+
+TEST(ClusterOps, EveryEntryIsComplete) {
+  int with_input = 0;
+  for (const Instruction& entry : entries()) {
+    with_input += !entry.input.empty();
+    EXPECT_GE(entry.instruction.size(), 10u) << entry.instruction;
+    EXPECT_GE(entry.output.size(), 20u) << entry.instruction;
+    for (const std::string* text : {&entry.instruction, &entry.input, &entry.output}) {
+      EXPECT_EQ(trim(*text), *text) << entry.instruction;
+    }
+  }
+  EXPECT_GE(with_input, 9);
+}
+
+TEST(ClusterOps, NothingOccursTwice) {
+  std::set<std::string> instructions, outputs;
+  for (const Instruction& entry : entries()) {
+    EXPECT_TRUE(instructions.insert(entry.instruction).second) << entry.instruction;
+    EXPECT_TRUE(outputs.insert(entry.output).second) << entry.instruction;
+  }
+}
+
+TEST(ClusterOps, ResolvesByName) {
+  const auto source = resolve_dataset("cluster-ops");
+  ASSERT_TRUE(source.ok());
+  EXPECT_EQ(source->name, "cluster-ops");
+  EXPECT_TRUE(std::filesystem::exists(source->dataset));
+  EXPECT_TRUE(std::filesystem::exists(source->tokenizer));
+  const auto wrong = resolve_dataset("clusterops");
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_NE(wrong.error().help.find("did you mean \"cluster-ops\"?"), std::string::npos)
+      << wrong.error().help;
+}
+
+}  // namespace
+}  // namespace sxb::data
