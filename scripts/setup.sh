@@ -43,8 +43,6 @@ done
 # the package but with the part, for users who brought their own.
 package_table() {
   cat << EOF
-g++ c++
-cmake cmake
 ninja-build ninja
 git git
 libcli11-dev CLI/CLI.hpp
@@ -56,7 +54,12 @@ libsentencepiece-dev sentencepiece_processor.h
 libgtest-dev gtest/gtest.h
 libgmock-dev gmock/gmock.h
 EOF
-  if is_jammy; then echo "g++-12 g++-12"; fi
+  if is_jammy; then  # its default g++ 11 and CMake 3.22 are too old
+    echo "g++-12 g++-12"
+  else
+    echo "g++ c++"
+    echo "cmake cmake"
+  fi
   if ! $core; then
     echo "libgloo-dev gloo/allreduce.h"
   fi
@@ -73,7 +76,6 @@ wheels_missing() {
   { $need_toolchain && [ ! -d "$(wheel_dir toolchain)" ]; } || { build_tools_from_pypi && [ ! -d "$(wheel_dir buildtools)" ]; }
 }
 
-# Ubuntu 22.04 packages CMake 3.22, which is too old.
 build_tools_from_pypi() { ! have_build_tools && { is_jammy || ! $apt; }; }
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2> /dev/null)" = "ii " ]; }

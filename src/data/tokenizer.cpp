@@ -36,7 +36,7 @@ Result<Tokenizer> Tokenizer::open(const std::filesystem::path& model) {
 
 Result<std::vector<int>> Tokenizer::encode(std::string_view text) const {
   std::vector<int> ids;
-  const auto status = impl_->processor.Encode(text, &ids);
+  const auto status = impl_->processor.Encode({text.data(), text.size()}, &ids);
   if (!status.ok()) return Error{"cannot tokenise: " + status.ToString(), "", ""};
   return ids;
 }
