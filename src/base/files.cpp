@@ -96,7 +96,7 @@ fs::path executable_dir() {
 fs::path shipped_configs_dir() {
   if (fs::path dir = from_env("SXBENCH_CONFIGS"); !dir.empty()) return dir;
   std::error_code ec;
-  const fs::path installed = executable_dir().parent_path() / "share" / "sxbench" / "configs";
+  fs::path installed = executable_dir().parent_path() / "share" / "sxbench" / "configs";
   if (fs::is_directory(installed, ec)) return installed;
   // A build tree lies somewhere inside the source tree: climb until configs/ is beside us.
   for (fs::path dir = executable_dir(); dir != dir.root_path(); dir = dir.parent_path()) {
