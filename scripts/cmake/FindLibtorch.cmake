@@ -25,11 +25,6 @@ if(NOT CMAKE_CUDA_COMPILER)
   endif()
   set(CMAKE_CUDA_COMPILER "${SXBENCH_CUDA}/bin/nvcc")
 endif()
-# The wheels have lib where nvcc looks in lib64: without this it links only on machines with a CUDA of
-# their own.
-if(NOT EXISTS "${SXBENCH_CUDA}/lib64" AND NOT CMAKE_CUDA_FLAGS MATCHES "-L")
-  set(CMAKE_CUDA_FLAGS "${CMAKE_CUDA_FLAGS} -L${SXBENCH_CUDA}/lib")
-endif()
 if(NOT CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 90a CACHE STRING "GPU architectures of sxbench's kernels")
 endif()

@@ -1,1 +1,117 @@
+// The border of the engine: parses the task, runs it, and turns every exception into a finding.
 #include "sxbench/engine.h"
+
+#include <memory>
+#include <new>
+
+#include "engine/bench/sweep.h"
+#include "engine/comm/communicator.h"
+#include "engine/comm/rendezvous.h"
+#include "engine/device.h"
+#include "engine/emitter.h"
+#include "engine/runtime.h"
+#include "engine/train/trainer.h"
+#include "sxbench/base/build_info.h"
+#include "sxbench/plan/task.h"
+
+namespace sxb::engine {
+namespace {
+
+plan::RankTask parse_task(const char* json) {
+  const auto raise = [](const Errors& errors) -> EngineError {
+    return EngineError("the rank's task cannot be read: " + format_errors(errors), "bad_task",
+                       "head and engine are of different builds, or this is a defect of sxbench", ExitCode::kUsage);
+  };
+  auto parsed = parse_json(json, "rank task");
+  if (!parsed.ok()) throw raise(parsed.errors());
+  auto task = plan::parse_rank_task(*parsed, "rank task");
+  if (!task.ok()) throw raise(task.errors());
+  return *std::move(task);
+}
+
+RendezvousOptions rendezvous_options(const plan::RankTask& task) {
+  RendezvousOptions options;
+  options.host = task.rendezvous_host;
+  options.port = task.rendezvous_port;
+  options.token = task.token;
+  options.build_id = build_id();
+  options.node = task.node;
+  options.rank = task.rank;
+  options.world = task.world;
+  return options;
+}
+
+std::unique_ptr<Communicator> create_communicator(Rendezvous& rendezvous, const plan::RankTask& task) {
+  CommunicatorOptions options;
+  options.nvlink_centric = task.task.phase == plan::Phase::kNccl;
+  return task.cuda ? create_nccl_communicator(rendezvous, options) : create_gloo_communicator(rendezvous, options);
+}
+
+void run_nccl(const plan::RankTask& task, Communicator& comm, const Emitter& emitter) {
+  const auto memory = task.cuda ? make_cuda_memory() : make_host_memory(task.local_world);
+  run_sweep(task.task.sweep, comm, *memory, emitter, task.local_rank == 0);
+}
+
+void run_sft(const plan::RankTask& task, Communicator& comm, const Emitter& emitter) {
+  run_training(task, comm, [&](const char* kind, const Json& data) { emitter.record(kind, data); });
+}
+
+void run_task(const plan::RankTask& task, const Emitter& emitter) {
+  set_device(task);
+  emitter.record("device", device_facts(task));
+  Rendezvous rendezvous(rendezvous_options(task));
+  const auto comm = create_communicator(rendezvous, task);
+  switch (task.task.phase) {
+    case plan::Phase::kNccl: run_nccl(task, *comm, emitter); break;
+    case plan::Phase::kSft: run_sft(task, *comm, emitter); break;
+    case plan::Phase::kCheck: break;  // that the ranks have met is the check
+    case plan::Phase::kReport:
+      throw EngineError("phase report has no ranks", "bad_task", "this is a defect of sxbench", ExitCode::kUsage);
+  }
+  comm->barrier();  // rank 0 serves the rendezvous until all are done
+}
+
+int fail(const Emitter& emitter, const EngineError& error) {
+  emitter.finding("error", error.code, error.what(), error.help);
+  return static_cast<int>(error.exit_code);
+}
+
+int run_rank(const char* rank_task_json, SxbEmit emit, void* user) {
+  const Emitter emitter(emit, user);
+  try {
+    run_task(parse_task(rank_task_json), emitter);
+    return static_cast<int>(ExitCode::kOk);
+  } catch (const EngineError& error) {
+    return fail(emitter, error);
+  } catch (const std::bad_alloc&) {
+    return fail(emitter, {"out of host memory", "out_of_memory", "use a smaller model or size, or fewer ranks per node"});
+  } catch (const std::exception& error) {
+    if (is_gpu_out_of_memory(error)) {
+      return fail(emitter, {error.what(), "out_of_memory",
+                            "use a smaller micro_batch or seq_len, recompute \"block\", sharding \"full\" or more nodes"});
+    }
+    return fail(emitter, {error.what(), "engine_error", "this is not an error that sxbench expects: see the rank's log"});
+  } catch (...) {
+    return fail(emitter, {"an exception of unknown type", "engine_error", "see the rank's log"});
+  }
+}
+
+const char* describe() {
+  static const std::string text = [] {
+    try {
+      return describe_engine().dump();
+    } catch (const std::exception& error) {
+      return Json{{"error", error.what()}}.dump();
+    }
+  }();
+  return text.c_str();
+}
+
+}  // namespace
+}  // namespace sxb::engine
+
+__attribute__((visibility("default"))) const SxbEngine* sxbench_engine() {
+  static const SxbEngine engine = {kSxbEngineAbi, sxb::build_id().c_str(), &sxb::engine::describe,
+                                   &sxb::engine::run_rank};
+  return &engine;
+}

@@ -1,0 +1,108 @@
+#include "engine/device.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "engine/comm/communicator.h"
+#include "engine/comm/cuda_check.h"
+#include "engine/runtime.h"
+#include "sxbench/base/text.h"
+
+namespace sxb::engine {
+namespace {
+
+std::string cuda_version() {
+  int version = 0;
+  SXB_CUDA(cudaRuntimeGetVersion(&version));
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+/// Number of visible GPUs; 0 where there is no driver.
+int gpu_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  static_cast<void>(cudaGetLastError());  // "no driver" is an answer here, not an error of a later call
+  return 0;
+}
+
+std::string cpu_model() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line)) {
+    if (!line.starts_with("model name")) continue;
+    return std::string(trim(line.substr(line.find(':') + 1)));
+  }
+  return "";
+}
+
+std::string pci_address(const cudaDeviceProp& properties) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%04x:%02x:%02x", static_cast<unsigned>(properties.pciDomainID),
+                static_cast<unsigned>(properties.pciBusID), static_cast<unsigned>(properties.pciDeviceID));
+  return text;
+}
+
+}  // namespace
+
+void set_device(const plan::RankTask& task) {
+  if (!task.cuda) {
+    set_intra_op_threads(task.cpu_threads);
+    return;
+  }
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess || count == 0) {
+    throw EngineError("rank " + std::to_string(task.rank) + " on " + task.node + " sees no GPU (index " +
+                          std::to_string(task.gpu) + "): " + cudaGetErrorString(error),
+                      "no_gpu",
+                      "check nvidia-smi on " + task.node + ", and that the cluster's \"gpus\" for it are right",
+                      ExitCode::kEnvironment);
+  }
+  SXB_CUDA(cudaSetDevice(0));
+  SXB_CUDA(cudaFree(nullptr));  // creates the context now, not inside a measured interval
+}
+
+Json device_facts(const plan::RankTask& task) {
+  Json facts;
+  facts["device"] = task.cuda ? "cuda" : "cpu";
+  facts["gpu"] = task.cuda ? task.gpu : -1;
+  facts["torch"] = torch_version();
+  facts["pid"] = getpid();
+  if (!task.cuda) {
+    facts["name"] = cpu_model();
+    facts["backend"] = "gloo";
+    facts["threads"] = task.cpu_threads;
+    return facts;
+  }
+  cudaDeviceProp properties{};
+  SXB_CUDA(cudaGetDeviceProperties(&properties, 0));
+  facts["name"] = properties.name;
+  facts["memory_bytes"] = properties.totalGlobalMem;
+  facts["multiprocessors"] = properties.multiProcessorCount;
+  facts["pci"] = pci_address(properties);
+  facts["cuda"] = cuda_version();
+  facts["nccl"] = nccl_version();
+  facts["cudnn"] = cudnn_version();
+  facts["backend"] = "nccl";
+  return facts;
+}
+
+Json describe_engine() {
+  Json json;
+  json["torch"] = torch_version();
+  json["cuda"] = cuda_version();
+  json["nccl"] = nccl_version();
+  json["cudnn"] = cudnn_version();
+  json["gloo"] = has_gloo();
+  json["devices"] = Json::array();
+  for (int i = 0; i < gpu_count(); ++i) {
+    cudaDeviceProp properties{};
+    SXB_CUDA(cudaGetDeviceProperties(&properties, i));
+    json["devices"].push_back({{"name", properties.name}, {"memory_bytes", properties.totalGlobalMem}});
+  }
+  return json;
+}
+
+}  // namespace sxb::engine
