@@ -23,10 +23,11 @@ Packed pack(std::vector<Document> documents, std::int64_t seq_len) {
   std::set<std::pair<std::size_t, std::size_t>> room;  // (free words, row)
   Packed packed;
   for (Document& document : documents) {
-    if (document.size() > row_words) {
-      document.resize(row_words);
-      ++packed.counts.truncated;
-    }
+    if (document.size() <= row_words) continue;
+    document.resize(row_words);
+    ++packed.counts.truncated;
+  }
+  for (const Document& document : documents) {
     const auto fit = room.lower_bound({document.size(), 0});
     std::size_t row = rows.size();
     if (fit == room.end()) {

@@ -18,8 +18,9 @@ struct Packed {
   std::vector<std::uint32_t> words;  ///< (rows, seq_len)
   PrepareSummary counts;             ///< all but the hash
 };
-/// Puts each document whole into one row, in the given order, best fit first (the row with the least
-/// room that still holds it; among equals the oldest). Longer ones are cut to seq_len and counted.
+/// Puts each document whole into one row, in the given order, into the row with the least room that
+/// still holds it (the oldest among equals). Not longest first: rows with a like mix of lengths cost
+/// the ranks of a step the same attention time. Documents beyond seq_len are cut to it and counted.
 Packed pack(std::vector<Document> documents, std::int64_t seq_len);
 
 }  // namespace sxb::data

@@ -40,11 +40,11 @@ TEST(Pack, FillsRowsAndPadsTheRest) {
 }
 
 TEST(Pack, PrefersTheTightestRow) {
-  // Rows with 4, 2 and 3 free words: the document of 3 goes into the last one.
-  const Packed packed = pack({document(6, 10), document(8, 11), document(7, 12), document(3, 13)}, 10);
+  // Rows with 4, 3 and 3 free words: the document of 3 goes into the older of the tight ones.
+  const Packed packed = pack({document(6, 10), document(7, 11), document(7, 12), document(3, 13)}, 10);
   EXPECT_EQ(packed.counts.rows, 3);
-  EXPECT_EQ(packed.words[20 + 7], 1 | kStart);
-  EXPECT_EQ(packed.words[20 + 8], 13 | kLoss);
+  EXPECT_EQ(packed.words[10 + 7], 1 | kStart);
+  EXPECT_EQ(packed.words[10 + 8], 13 | kLoss);
 }
 
 TEST(Pack, CutsLongDocumentsAndCountsThem) {
