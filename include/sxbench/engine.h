@@ -12,7 +12,7 @@ extern "C" {
 
 /// Called by the engine for each record, from any thread. `json`: {"kind":..., "data":{...}};
 /// the worker adds task, node, rank and times.
-typedef void (*SxbEmit)(void* user, const char* json);
+using SxbEmit = void (*)(void* user, const char* json);
 
 struct SxbEngine {
   std::uint32_t abi;       ///< kSxbEngineAbi of the build

@@ -54,11 +54,11 @@ void set_device(const plan::RankTask& task) {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
-    throw EngineError("rank " + std::to_string(task.rank) + " on " + task.node + " sees no GPU (index " +
-                          std::to_string(task.gpu) + "): " + cudaGetErrorString(error),
-                      "no_gpu",
-                      "check nvidia-smi on " + task.node + ", and that the cluster's \"gpus\" for it are right",
-                      ExitCode::kEnvironment);
+    throw EngineError(
+        "rank " + std::to_string(task.rank) + " on " + task.node + " sees no GPU (index " +
+            std::to_string(task.gpu) + "): " + cudaGetErrorString(error),
+        "no_gpu", "check nvidia-smi on " + task.node + ", and that the cluster's \"gpus\" for it are right",
+        ExitCode::kEnvironment);
   }
   SXB_CUDA(cudaSetDevice(0));
   SXB_CUDA(cudaFree(nullptr));  // creates the context now, not inside a measured interval

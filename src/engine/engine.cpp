@@ -20,7 +20,8 @@ namespace {
 plan::RankTask parse_task(const char* json) {
   const auto raise = [](const Errors& errors) -> EngineError {
     return EngineError("the rank's task cannot be read: " + format_errors(errors), "bad_task",
-                       "head and engine are of different builds, or this is a defect of sxbench", ExitCode::kUsage);
+                       "head and engine are of different builds, or this is a defect of sxbench",
+                       ExitCode::kUsage);
   };
   auto parsed = parse_json(json, "rank task");
   if (!parsed.ok()) throw raise(parsed.errors());
@@ -44,7 +45,8 @@ RendezvousOptions rendezvous_options(const plan::RankTask& task) {
 std::unique_ptr<Communicator> create_communicator(Rendezvous& rendezvous, const plan::RankTask& task) {
   CommunicatorOptions options;
   options.nvlink_centric = task.task.phase == plan::Phase::kNccl;
-  return task.cuda ? create_nccl_communicator(rendezvous, options) : create_gloo_communicator(rendezvous, options);
+  return task.cuda ? create_nccl_communicator(rendezvous, options)
+                   : create_gloo_communicator(rendezvous, options);
 }
 
 void run_nccl(const plan::RankTask& task, Communicator& comm, const Emitter& emitter) {
@@ -62,11 +64,17 @@ void run_task(const plan::RankTask& task, const Emitter& emitter) {
   Rendezvous rendezvous(rendezvous_options(task));
   const auto comm = create_communicator(rendezvous, task);
   switch (task.task.phase) {
-    case plan::Phase::kNccl: run_nccl(task, *comm, emitter); break;
-    case plan::Phase::kSft: run_sft(task, *comm, emitter); break;
-    case plan::Phase::kCheck: break;  // that the ranks have met is the check
+    case plan::Phase::kNccl:
+      run_nccl(task, *comm, emitter);
+      break;
+    case plan::Phase::kSft:
+      run_sft(task, *comm, emitter);
+      break;
+    case plan::Phase::kCheck:
+      break;  // that the ranks have met is the check
     case plan::Phase::kReport:
-      throw EngineError("phase report has no ranks", "bad_task", "this is a defect of sxbench", ExitCode::kUsage);
+      throw EngineError("phase report has no ranks", "bad_task", "this is a defect of sxbench",
+                        ExitCode::kUsage);
   }
   comm->barrier();  // rank 0 serves the rendezvous until all are done
 }
@@ -84,13 +92,17 @@ int run_rank(const char* rank_task_json, SxbEmit emit, void* user) {
   } catch (const EngineError& error) {
     return fail(emitter, error);
   } catch (const std::bad_alloc&) {
-    return fail(emitter, {"out of host memory", "out_of_memory", "use a smaller model or size, or fewer ranks per node"});
+    return fail(emitter, {"out of host memory", "out_of_memory",
+                          "use a smaller model or size, or fewer ranks per node"});
   } catch (const std::exception& error) {
     if (is_gpu_out_of_memory(error)) {
-      return fail(emitter, {error.what(), "out_of_memory",
-                            "use a smaller micro_batch or seq_len, recompute \"block\", sharding \"full\" or more nodes"});
+      return fail(
+          emitter,
+          {error.what(), "out_of_memory",
+           "use a smaller micro_batch or seq_len, recompute \"block\", sharding \"full\" or more nodes"});
     }
-    return fail(emitter, {error.what(), "engine_error", "this is not an error that sxbench expects: see the rank's log"});
+    return fail(emitter, {error.what(), "engine_error",
+                          "this is not an error that sxbench expects: see the rank's log"});
   } catch (...) {
     return fail(emitter, {"an exception of unknown type", "engine_error", "see the rank's log"});
   }

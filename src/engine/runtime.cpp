@@ -14,7 +14,8 @@ std::string cudnn_version() {
   const auto& hooks = at::detail::getCUDAHooks();
   if (!hooks.hasCUDA() || !hooks.compiledWithCuDNN()) return "";
   const long version = hooks.versionRuntimeCuDNN();
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
 }
 
 void set_intra_op_threads(int threads) { at::set_num_threads(threads); }

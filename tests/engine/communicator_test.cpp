@@ -51,7 +51,8 @@ void check_reductions(Communicator& comm, DType dtype) {
     auto in_place = send;
     comm.all_reduce(in_place.data(), in_place.data(), count * n, dtype, op, nullptr);
     EXPECT_EQ(send, input<T>(comm.rank(), count * n)) << where << ": the input was changed";
-    for (int i = 0; i < count * n; ++i) expect_value(recv[static_cast<std::size_t>(i)], reduced(op, n, i), where);
+    for (int i = 0; i < count * n; ++i)
+      expect_value(recv[static_cast<std::size_t>(i)], reduced(op, n, i), where);
     EXPECT_EQ(recv, in_place) << where;
 
     std::vector<T> chunk(static_cast<std::size_t>(count));

@@ -65,7 +65,9 @@ struct Outcome {
   const SxbEngine* engine = load();
   if (engine == nullptr) _exit(99);
   FILE* out = fdopen(pipe, "w");
-  const SxbEmit emit = [](void* user, const char* json) { std::fprintf(static_cast<FILE*>(user), "%s\n", json); };
+  const SxbEmit emit = [](void* user, const char* json) {
+    std::fprintf(static_cast<FILE*>(user), "%s\n", json);
+  };
   const int code = engine->run_rank(task.c_str(), emit, out);
   std::fclose(out);
   _exit(code);
@@ -151,14 +153,16 @@ TEST(Engine, SweepsOnTwoProcessesWithExactData) {
 }
 
 TEST(Engine, ChecksThatRanksMeet) {
-  for (const Outcome& outcome : run_world(3, [](plan::RankTask& task) { task.task.phase = plan::Phase::kCheck; })) {
+  for (const Outcome& outcome :
+       run_world(3, [](plan::RankTask& task) { task.task.phase = plan::Phase::kCheck; })) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_EQ(outcome.records.size(), 1U);
   }
 }
 
 TEST(Engine, AWrongSweepIsAFindingAndAnExitCode) {
-  for (const Outcome& outcome : run_world(2, [](plan::RankTask& task) { task.task.sweep.dtype = "bfloat16"; })) {
+  for (const Outcome& outcome :
+       run_world(2, [](plan::RankTask& task) { task.task.sweep.dtype = "bfloat16"; })) {
     EXPECT_EQ(outcome.exit_code, static_cast<int>(ExitCode::kUsage));
     ASSERT_EQ(outcome.of("finding").size(), 1U);
     const Json finding = outcome.of("finding")[0];

@@ -14,8 +14,9 @@
 namespace sxb::engine {
 namespace {
 
-constexpr DType kAllTypes[] = {DType::kInt8,   DType::kUint8,   DType::kInt32,   DType::kUint32,  DType::kInt64,
-                               DType::kUint64, DType::kFloat16, DType::kFloat32, DType::kFloat64, DType::kBFloat16};
+constexpr DType kAllTypes[] = {DType::kInt8,    DType::kUint8,   DType::kInt32,   DType::kUint32,
+                               DType::kInt64,   DType::kUint64,  DType::kFloat16, DType::kFloat32,
+                               DType::kFloat64, DType::kBFloat16};
 constexpr RedOp kAllOps[] = {RedOp::kSum, RedOp::kProd, RedOp::kMin, RedOp::kMax, RedOp::kAvg};
 
 /// Copies between host and device, finished when it returns.
@@ -119,7 +120,9 @@ TEST(NcclVerify, KernelsGiveTheBitsOfTheReference) {
   });
 }
 
-void keep(void* user, const char* json) { static_cast<std::vector<Json>*>(user)->push_back(Json::parse(json)); }
+void keep(void* user, const char* json) {
+  static_cast<std::vector<Json>*>(user)->push_back(Json::parse(json));
+}
 
 plan::CollectiveSweep sweep_of(const Collective& collective, DType dtype, RedOp op) {
   plan::CollectiveSweep sweep;

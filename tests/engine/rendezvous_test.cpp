@@ -12,7 +12,8 @@ TEST(Rendezvous, RanksSeeEachOthersKeys) {
   run_ranks(3, [&](int rank) {
     Rendezvous rendezvous(local_rendezvous(rank, 3, port));
     rendezvous.set("key" + std::to_string(rank), text("value" + std::to_string(rank)));
-    for (int r = 0; r < 3; ++r) EXPECT_EQ(rendezvous.get("key" + std::to_string(r)), text("value" + std::to_string(r)));
+    for (int r = 0; r < 3; ++r)
+      EXPECT_EQ(rendezvous.get("key" + std::to_string(r)), text("value" + std::to_string(r)));
     EXPECT_EQ(rendezvous.local_address(), "127.0.0.1");
     EXPECT_EQ(rendezvous.peer_name(2), "rank 2 on node2");
     rendezvous.set("done" + std::to_string(rank), {});
@@ -72,7 +73,8 @@ TEST(Rendezvous, NoServerIsAnErrorInTime) {
     FAIL() << "no error";
   } catch (const EngineError& error) {
     EXPECT_EQ(error.code, "rendezvous_timeout");
-    EXPECT_NE(std::string(error.what()).find("cannot reach rank 0 at 127.0.0.1:"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("cannot reach rank 0 at 127.0.0.1:"), std::string::npos)
+        << error.what();
   }
 }
 

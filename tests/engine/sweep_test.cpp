@@ -87,7 +87,8 @@ TEST(Sweep, GivesARowForEachSizeOfEachCollective) {
     constexpr std::size_t kSizes = 5;  // 8, 64, 512, 4096, 32768
     const auto rows = records.of("collective");
     ASSERT_EQ(rows.size(), kSizes * sweeps.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) expect_exact_row(rows[i], *collectives()[i / kSizes], world);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      expect_exact_row(rows[i], *collectives()[i / kSizes], world);
     const auto windows = records.of("window");
     ASSERT_EQ(windows.size(), sweeps.size());
     for (const Json& window : windows) {
@@ -107,7 +108,8 @@ TEST(Sweep, BusBandwidthHasTheFactorsOfNcclTests) {
 
 TEST(Sweep, ChecksEveryTypeAndOperator) {
   std::vector<plan::CollectiveSweep> sweeps;
-  for (const char* dtype : {"int8", "uint8", "int32", "uint32", "int64", "uint64", "half", "float", "double"}) {
+  for (const char* dtype :
+       {"int8", "uint8", "int32", "uint32", "int64", "uint64", "half", "float", "double"}) {
     for (const char* op : {"sum", "prod", "min", "max", "avg"}) {
       auto sweep = small_sweep();
       sweep.min_bytes = sweep.max_bytes = 4096;
@@ -131,19 +133,26 @@ TEST(Sweep, ChecksEveryTypeAndOperator) {
 class Corrupting final : public Communicator {
  public:
   explicit Corrupting(Communicator& inner) : inner_(inner) {}
-  void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op, Stream stream) override {
+  void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op,
+                  Stream stream) override {
     inner_.all_reduce(send, recv, count, dtype, op, stream);
     if (rank() == 1 && count > 0) *static_cast<unsigned char*>(recv) ^= 1U;
   }
-  void all_gather(const void* s, void* r, std::int64_t n, DType d, Stream t) override { inner_.all_gather(s, r, n, d, t); }
+  void all_gather(const void* s, void* r, std::int64_t n, DType d, Stream t) override {
+    inner_.all_gather(s, r, n, d, t);
+  }
   void reduce_scatter(const void* s, void* r, std::int64_t n, DType d, RedOp o, Stream t) override {
     inner_.reduce_scatter(s, r, n, d, o, t);
   }
   void broadcast(const void* s, void* r, std::int64_t n, DType d, int root, Stream t) override {
     inner_.broadcast(s, r, n, d, root, t);
   }
-  void all_to_all(const void* s, void* r, std::int64_t n, DType d, Stream t) override { inner_.all_to_all(s, r, n, d, t); }
-  void send(const void* b, std::int64_t n, DType d, int peer, Stream t) override { inner_.send(b, n, d, peer, t); }
+  void all_to_all(const void* s, void* r, std::int64_t n, DType d, Stream t) override {
+    inner_.all_to_all(s, r, n, d, t);
+  }
+  void send(const void* b, std::int64_t n, DType d, int peer, Stream t) override {
+    inner_.send(b, n, d, peer, t);
+  }
   void recv(void* b, std::int64_t n, DType d, int peer, Stream t) override { inner_.recv(b, n, d, peer, t); }
   int rank() const override { return inner_.rank(); }
   int world() const override { return inner_.world(); }

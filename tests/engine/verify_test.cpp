@@ -12,8 +12,9 @@
 namespace sxb::kernels {
 namespace {
 
-constexpr DType kAllTypes[] = {DType::kInt8,   DType::kUint8,   DType::kInt32,   DType::kUint32,  DType::kInt64,
-                               DType::kUint64, DType::kFloat16, DType::kFloat32, DType::kFloat64, DType::kBFloat16};
+constexpr DType kAllTypes[] = {DType::kInt8,    DType::kUint8,   DType::kInt32,   DType::kUint32,
+                               DType::kInt64,   DType::kUint64,  DType::kFloat16, DType::kFloat32,
+                               DType::kFloat64, DType::kBFloat16};
 constexpr RedOp kAllOps[] = {RedOp::kSum, RedOp::kProd, RedOp::kMin, RedOp::kMax, RedOp::kAvg};
 constexpr std::int64_t kCount = 300;
 constexpr std::int64_t kFirst = 1000;
@@ -36,10 +37,14 @@ T combine(RedOp op, T a, T b) {
   const auto y = widen(b);
   switch (op) {
     case RedOp::kSum:
-    case RedOp::kAvg: return verify_narrow<T>(x + y);
-    case RedOp::kProd: return verify_narrow<T>(x * y);
-    case RedOp::kMin: return verify_narrow<T>(std::min(x, y));
-    case RedOp::kMax: return verify_narrow<T>(std::max(x, y));
+    case RedOp::kAvg:
+      return verify_narrow<T>(x + y);
+    case RedOp::kProd:
+      return verify_narrow<T>(x * y);
+    case RedOp::kMin:
+      return verify_narrow<T>(std::min(x, y));
+    case RedOp::kMax:
+      return verify_narrow<T>(std::max(x, y));
   }
   return a;
 }

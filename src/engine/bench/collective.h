@@ -42,7 +42,8 @@ struct Collective {
   /// Bus bandwidth over algorithm bandwidth, where the latter is size / time.
   double (*bus_factor)(int ranks);
   /// Counts in `memory` the elements of `result` that differ from what rank `rank` must hold.
-  void (*verify)(Memory& memory, const void* result, const Layout& layout, const kernels::VerifyPattern& pattern, int rank);
+  void (*verify)(Memory& memory, const void* result, const Layout& layout,
+                 const kernels::VerifyPattern& pattern, int rank);
 };
 
 /// THE list of collectives.

@@ -27,8 +27,8 @@ class Memory {
   /// Add to the count of wrong elements.
   virtual void expect_reduced(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern,
                               std::int64_t first) = 0;
-  virtual void expect_copied(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int source,
-                             std::int64_t first) = 0;
+  virtual void expect_copied(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern,
+                             int source, std::int64_t first) = 0;
   /// Waits; returns the count and sets it to zero.
   virtual std::int64_t take_wrong() = 0;
 };

@@ -27,7 +27,8 @@ class CudaMemory final : public Memory {
 
   Stream stream() const override { return stream_; }
   bool fallback() const override {
-    return std::any_of(buffers_.begin(), buffers_.end(), [](const NcclMemory& buffer) { return buffer.fallback(); });
+    return std::any_of(buffers_.begin(), buffers_.end(),
+                       [](const NcclMemory& buffer) { return buffer.fallback(); });
   }
 
   /// nccl-tests' reserve: 1 GiB for each 16 GiB of the device, at most 4, and 1 GiB more.
@@ -50,12 +51,13 @@ class CudaMemory final : public Memory {
   }
   void expect_reduced(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern,
                       std::int64_t first) override {
-    check_launch(kernels::cuda::verify_reduced(data, count, pattern, first, wrong_, stream_), "verify_reduced", __LINE__);
+    check_launch(kernels::cuda::verify_reduced(data, count, pattern, first, wrong_, stream_),
+                 "verify_reduced", __LINE__);
   }
   void expect_copied(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int source,
                      std::int64_t first) override {
-    check_launch(kernels::cuda::verify_copied(data, count, pattern, source, first, wrong_, stream_), "verify_copied",
-                 __LINE__);
+    check_launch(kernels::cuda::verify_copied(data, count, pattern, source, first, wrong_, stream_),
+                 "verify_copied", __LINE__);
   }
   std::int64_t take_wrong() override {
     unsigned long long wrong = 0;

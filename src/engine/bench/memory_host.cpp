@@ -42,7 +42,8 @@ class HostMemory final : public Memory {
     const std::int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
     void* data = std::aligned_alloc(kAlignment, static_cast<std::size_t>(rounded));
     if (data == nullptr) {
-      throw EngineError("out of memory: " + std::to_string(bytes) + " bytes", "out_of_memory", "use a smaller -e");
+      throw EngineError("out of memory: " + std::to_string(bytes) + " bytes", "out_of_memory",
+                        "use a smaller -e");
     }
     buffers_.emplace_back(data);
     return data;

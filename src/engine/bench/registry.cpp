@@ -19,7 +19,8 @@ const Collective& find_collective(const std::string& name) {
     if (name == collective->name) return *collective;
     known.emplace_back(collective->name);
   }
-  throw EngineError("collective \"" + name + "\" is not known", "bad_argument", suggest(name, known), ExitCode::kUsage);
+  throw EngineError("collective \"" + name + "\" is not known", "bad_argument", suggest(name, known),
+                    ExitCode::kUsage);
 }
 
 }  // namespace sxb::engine

@@ -39,18 +39,23 @@ class Sweep {
     warm_up();
     for (const std::int64_t bytes : sizes_) measure_size(bytes);
     if (wrong_total_ > 0) {
-      throw EngineError(std::to_string(wrong_total_) + " elements were wrong in " + std::string(collective_.name) + " of " +
-                            sweep_.dtype + " (see the wrong column)",
-                        "wrong_data",
-                        "a GPU, link or NIC corrupts data: run the sweep on fewer nodes to find which, and look at the "
-                        "ECC and NVLink error counters (nvidia-smi -q)");
+      throw EngineError(
+          std::to_string(wrong_total_) + " elements were wrong in " + std::string(collective_.name) + " of " +
+              sweep_.dtype + " (see the wrong column)",
+          "wrong_data",
+          "a GPU, link or NIC corrupts data: run the sweep on fewer nodes to find which, and look at the "
+          "ECC and NVLink error counters (nvidia-smi -q)");
     }
   }
 
  private:
-  Layout layout_of(std::int64_t bytes) const { return collective_.layout(bytes, comm_.world(), dtype_size(dtype_)); }
+  Layout layout_of(std::int64_t bytes) const {
+    return collective_.layout(bytes, comm_.world(), dtype_size(dtype_));
+  }
   /// nccl-tests' size column.
-  std::int64_t size_of(const Layout& layout) const { return std::max(layout.send, layout.recv) * dtype_size(dtype_); }
+  std::int64_t size_of(const Layout& layout) const {
+    return std::max(layout.send, layout.recv) * dtype_size(dtype_);
+  }
 
   /// Two buffers of the largest size must fit on the rank with the least memory.
   void fit_memory() {
@@ -60,13 +65,15 @@ class Sweep {
     const std::int64_t asked = sizes_.back();
     while (!sizes_.empty() && sizes_.back() > capacity) sizes_.pop_back();
     if (sizes_.empty()) {
-      throw EngineError("two buffers of " + format_bytes(sweep_.min_bytes) + " do not fit in the memory that is free",
-                        "out_of_memory", "use a smaller -b, or free memory (nvidia-smi, free -h)");
+      throw EngineError(
+          "two buffers of " + format_bytes(sweep_.min_bytes) + " do not fit in the memory that is free",
+          "out_of_memory", "use a smaller -b, or free memory (nvidia-smi, free -h)");
     }
     if (comm_.rank() != 0) return;
     emitter_.finding("warning", "sweep_range_cut",
-                     "the sweep ends at " + format_bytes(sizes_.back()) + " instead of " + format_bytes(asked) +
-                         ": only " + format_bytes(2 * capacity) + " are free on the rank with the least",
+                     "the sweep ends at " + format_bytes(sizes_.back()) + " instead of " +
+                         format_bytes(asked) + ": only " + format_bytes(2 * capacity) +
+                         " are free on the rank with the least",
                      "free memory on the nodes, or pass -e " + std::to_string(sizes_.back()));
   }
 
@@ -80,7 +87,8 @@ class Sweep {
     memory_.fill(recv_, elements, pattern(), comm_.rank());
     comm_.synchronize(memory_.stream());
     if (comm_.max_over_ranks(memory_.fallback() ? 1 : 0) > 0 && comm_.rank() == 0) {
-      emitter_.finding("info", "nccl_mem_fallback", "ncclMemAlloc refused on some rank: buffers are from cudaMalloc",
+      emitter_.finding("info", "nccl_mem_fallback",
+                       "ncclMemAlloc refused on some rank: buffers are from cudaMalloc",
                        "figures may be lower than with registered memory; see NCCL_CUMEM_ENABLE");
     }
   }
@@ -101,7 +109,8 @@ class Sweep {
     const std::int64_t places = size > 0 ? max_bytes_ / size : 1;
     const std::int64_t shift = size * (iteration % places);
     const std::int64_t element = dtype_size(dtype_);
-    const char* send = in_place ? recv_ + shift + comm_.rank() * layout.in_place_send * element : send_ + shift;
+    const char* send =
+        in_place ? recv_ + shift + comm_.rank() * layout.in_place_send * element : send_ + shift;
     char* recv = recv_ + shift + (in_place ? comm_.rank() * layout.in_place_recv * element : 0);
     collective_.run(comm_, {send, recv, layout.count, dtype_, op_, memory_.stream()});
   }
@@ -200,13 +209,16 @@ class Sweep {
 
 std::vector<std::int64_t> sweep_sizes(const plan::CollectiveSweep& sweep) {
   if (sweep.min_bytes <= 0) bad_sweep("the smallest size is not positive", "pass -b with 1 or more");
-  if (sweep.max_bytes < sweep.min_bytes) bad_sweep("the largest size is below the smallest", "pass -e at least as large as -b");
+  if (sweep.max_bytes < sweep.min_bytes)
+    bad_sweep("the largest size is below the smallest", "pass -e at least as large as -b");
   if (sweep.iterations < 1) bad_sweep("there is no iteration to time", "pass -n with 1 or more");
-  if (sweep.step_bytes <= 0 && sweep.step_factor < 2) bad_sweep("the sizes would never grow", "pass -f 2 or more, or -i");
+  if (sweep.step_bytes <= 0 && sweep.step_factor < 2)
+    bad_sweep("the sizes would never grow", "pass -f 2 or more, or -i");
   std::vector<std::int64_t> sizes;
   for (std::int64_t size = sweep.min_bytes; size <= sweep.max_bytes;) {
     sizes.push_back(size);
-    if (sweep.step_bytes <= 0 && size > sweep.max_bytes / sweep.step_factor) break;  // the product may overflow
+    if (sweep.step_bytes <= 0 && size > sweep.max_bytes / sweep.step_factor)
+      break;  // the product may overflow
     size = sweep.step_bytes > 0 ? size + sweep.step_bytes : size * sweep.step_factor;
   }
   return sizes;

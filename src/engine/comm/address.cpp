@@ -22,7 +22,8 @@ std::string address_toward(const std::string& host) {
     char text[NI_MAXHOST] = "";
     // connect() on a datagram socket only picks the route and with it the local address.
     auto* address = reinterpret_cast<sockaddr*>(&local);
-    const bool ok = connect(fd, info->ai_addr, info->ai_addrlen) == 0 && getsockname(fd, address, &size) == 0 &&
+    const bool ok = connect(fd, info->ai_addr, info->ai_addrlen) == 0 &&
+                    getsockname(fd, address, &size) == 0 &&
                     getnameinfo(address, size, text, sizeof(text), nullptr, 0, NI_NUMERICHOST) == 0;
     close(fd);
     if (ok) return text;

@@ -42,7 +42,8 @@ class Communicator {
   /// recv holds world * send_count; in place if send == recv + rank * send_count.
   virtual void all_gather(const void* send, void* recv, std::int64_t send_count, DType, Stream) = 0;
   /// send holds world * recv_count; in place if recv == send + rank * recv_count.
-  virtual void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType, RedOp, Stream) = 0;
+  virtual void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType, RedOp,
+                              Stream) = 0;
   virtual void broadcast(const void* send, void* recv, std::int64_t count, DType, int root, Stream) = 0;
   /// send and recv hold world * count.
   virtual void all_to_all(const void* send, void* recv, std::int64_t count, DType, Stream) = 0;

@@ -13,13 +13,14 @@ const char* file_name(const char* path) {
 }
 
 void throw_cuda_error(cudaError_t error, const char* call, const char* file, int line) {
-  std::string what = std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ") from " + call + " at " +
-                     file_name(file) + ":" + std::to_string(line);
+  std::string what = std::string(cudaGetErrorName(error)) + " (" + cudaGetErrorString(error) + ") from " +
+                     call + " at " + file_name(file) + ":" + std::to_string(line);
   if (error == cudaErrorMemoryAllocation) {
-    throw EngineError("out of GPU memory: " + what, "out_of_memory",
-                      "training: a smaller micro_batch or seq_len, recompute \"block\", sharding \"full\" or more nodes; "
-                      "collectives: a smaller -e; and see with nvidia-smi whether another process holds memory",
-                      ExitCode::kTaskFailed);
+    throw EngineError(
+        "out of GPU memory: " + what, "out_of_memory",
+        "training: a smaller micro_batch or seq_len, recompute \"block\", sharding \"full\" or more nodes; "
+        "collectives: a smaller -e; and see with nvidia-smi whether another process holds memory",
+        ExitCode::kTaskFailed);
   }
   throw EngineError(what, "cuda_error", "see dmesg for Xid messages and nvidia-smi -q for errors of this GPU",
                     ExitCode::kEnvironment);

@@ -33,13 +33,17 @@ constexpr std::uint64_t kSendSlot = 0x43ULL << 56;
 
 class StoreAdapter final : public gloo::rendezvous::Store {
  public:
-  StoreAdapter(Rendezvous& rendezvous, std::string prefix) : rendezvous_(rendezvous), prefix_(std::move(prefix)) {}
+  StoreAdapter(Rendezvous& rendezvous, std::string prefix)
+      : rendezvous_(rendezvous), prefix_(std::move(prefix)) {}
 
-  void set(const std::string& key, const std::vector<char>& data) override { rendezvous_.set(prefix_ + key, data); }
+  void set(const std::string& key, const std::vector<char>& data) override {
+    rendezvous_.set(prefix_ + key, data);
+  }
   std::vector<char> get(const std::string& key) override { return rendezvous_.get(prefix_ + key); }
   void wait(const std::vector<std::string>& keys) override { wait(keys, rendezvous_.timeout()); }
   void wait(const std::vector<std::string>& keys, const std::chrono::milliseconds& timeout) override {
     std::vector<std::string> prefixed;
+    prefixed.reserve(keys.size());
     for (const auto& key : keys) prefixed.push_back(prefix_ + key);
     rendezvous_.wait(prefixed, timeout);
   }
@@ -67,16 +71,26 @@ void require_own_gloo() {
 template <typename F>
 auto with_type(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kInt8: return f(std::int8_t{});
-    case DType::kUint8: return f(std::uint8_t{});
-    case DType::kInt32: return f(std::int32_t{});
-    case DType::kUint32: return f(std::uint32_t{});
-    case DType::kInt64: return f(std::int64_t{});
-    case DType::kUint64: return f(std::uint64_t{});
-    case DType::kFloat16: return f(gloo::float16{});
-    case DType::kFloat32: return f(float{});
-    case DType::kFloat64: return f(double{});
-    case DType::kBFloat16: break;
+    case DType::kInt8:
+      return f(std::int8_t{});
+    case DType::kUint8:
+      return f(std::uint8_t{});
+    case DType::kInt32:
+      return f(std::int32_t{});
+    case DType::kUint32:
+      return f(std::uint32_t{});
+    case DType::kInt64:
+      return f(std::int64_t{});
+    case DType::kUint64:
+      return f(std::uint64_t{});
+    case DType::kFloat16:
+      return f(gloo::float16{});
+    case DType::kFloat32:
+      return f(float{});
+    case DType::kFloat64:
+      return f(double{});
+    case DType::kBFloat16:
+      break;
   }
   throw EngineError("Gloo has no arithmetic for bfloat16", "unsupported_dtype",
                     "use -d float on the CPU, or run on GPUs", ExitCode::kUsage);
@@ -88,10 +102,14 @@ Reduce reduce_function(DType dtype, RedOp op) {
     using Function = void (*)(void*, const void*, const void*, std::size_t);
     switch (op) {
       case RedOp::kSum:
-      case RedOp::kAvg: return static_cast<Function>(&gloo::sum<T>);
-      case RedOp::kProd: return static_cast<Function>(&gloo::product<T>);
-      case RedOp::kMin: return static_cast<Function>(&gloo::min<T>);
-      case RedOp::kMax: return static_cast<Function>(&gloo::max<T>);
+      case RedOp::kAvg:
+        return static_cast<Function>(&gloo::sum<T>);
+      case RedOp::kProd:
+        return static_cast<Function>(&gloo::product<T>);
+      case RedOp::kMin:
+        return static_cast<Function>(&gloo::min<T>);
+      case RedOp::kMax:
+        return static_cast<Function>(&gloo::max<T>);
     }
     return nullptr;
   });
@@ -106,7 +124,8 @@ void divide(void* data, std::int64_t count, DType dtype, int world) {
       if constexpr (std::is_integral_v<T>) {
         values[i] = static_cast<T>(values[i] / static_cast<T>(world));
       } else if constexpr (std::is_same_v<T, gloo::float16>) {
-        values[i] = gloo::cpu_float2half_rn(gloo::cpu_half2float(values[i]) * static_cast<float>(1.0 / world));
+        values[i] =
+            gloo::cpu_float2half_rn(gloo::cpu_half2float(values[i]) * static_cast<float>(1.0 / world));
       } else {
         values[i] *= static_cast<T>(1.0 / world);
       }
@@ -161,7 +180,8 @@ class GlooCommunicator final : public Communicator {
 
   /// Each rank sends every other rank its chunk and sums what it receives in rank order: the result
   /// does not depend on who is first.
-  void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType dtype, RedOp op, Stream) override {
+  void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType dtype, RedOp op,
+                      Stream) override {
     const Reduce reduce = reduce_function(dtype, op);
     const Bytes bytes = size_of(recv_count, dtype);
     const char* in = static_cast<const char*>(send);
@@ -279,7 +299,9 @@ class GlooCommunicator final : public Communicator {
     return context_->createUnboundBuffer(const_cast<void*>(data), bytes);
   }
 
-  static Bytes size_of(std::int64_t count, DType dtype) { return static_cast<Bytes>(count * dtype_size(dtype)); }
+  static Bytes size_of(std::int64_t count, DType dtype) {
+    return static_cast<Bytes>(count * dtype_size(dtype));
+  }
 
   static void copy(void* to, const void* from, Bytes bytes) {
     if (to != from && bytes > 0) std::memcpy(to, from, bytes);
@@ -292,11 +314,11 @@ class GlooCommunicator final : public Communicator {
     } catch (const EngineError&) {
       throw;
     } catch (const std::exception& error) {
-      throw EngineError("Gloo " + std::string(operation) + " failed on rank " + std::to_string(rank_) + ": " +
-                            error.what(),
-                        "gloo_error",
-                        "\"Connection closed by peer\" means that another rank has ended: its own message, earlier in "
-                        "the logs, says why. For a wrong interface set GLOO_SOCKET_IFNAME.");
+      throw EngineError(
+          "Gloo " + std::string(operation) + " failed on rank " + std::to_string(rank_) + ": " + error.what(),
+          "gloo_error",
+          "\"Connection closed by peer\" means that another rank has ended: its own message, earlier in "
+          "the logs, says why. For a wrong interface set GLOO_SOCKET_IFNAME.");
     }
   }
 
@@ -310,7 +332,8 @@ class GlooCommunicator final : public Communicator {
 
 bool has_gloo() { return true; }
 
-std::unique_ptr<Communicator> create_gloo_communicator(Rendezvous& rendezvous, const CommunicatorOptions& options) {
+std::unique_ptr<Communicator> create_gloo_communicator(Rendezvous& rendezvous,
+                                                       const CommunicatorOptions& options) {
   return std::make_unique<GlooCommunicator>(rendezvous, options);
 }
 

@@ -24,8 +24,11 @@ constexpr std::array<Named<DType>, 10> kDTypes = {{{"int8", DType::kInt8},
                                                    {"double", DType::kFloat64},
                                                    {"bfloat16", DType::kBFloat16}}};
 
-constexpr std::array<Named<RedOp>, 5> kRedOps = {
-    {{"sum", RedOp::kSum}, {"prod", RedOp::kProd}, {"min", RedOp::kMin}, {"max", RedOp::kMax}, {"avg", RedOp::kAvg}}};
+constexpr std::array<Named<RedOp>, 5> kRedOps = {{{"sum", RedOp::kSum},
+                                                  {"prod", RedOp::kProd},
+                                                  {"min", RedOp::kMin},
+                                                  {"max", RedOp::kMax},
+                                                  {"avg", RedOp::kAvg}}};
 
 template <typename Table>
 auto parse(const Table& table, const std::string& name, const std::string& flag) {
@@ -34,7 +37,8 @@ auto parse(const Table& table, const std::string& name, const std::string& flag)
     if (name == entry.name) return entry.value;
     known.emplace_back(entry.name);
   }
-  throw EngineError(flag + " \"" + name + "\" is not known", "bad_argument", suggest(name, known), ExitCode::kUsage);
+  throw EngineError(flag + " \"" + name + "\" is not known", "bad_argument", suggest(name, known),
+                    ExitCode::kUsage);
 }
 
 template <typename Table, typename T>

@@ -24,27 +24,42 @@ std::string host_name() {
 
 ncclDataType_t nccl_type(DType dtype) {
   switch (dtype) {
-    case DType::kInt8: return ncclInt8;
-    case DType::kUint8: return ncclUint8;
-    case DType::kInt32: return ncclInt32;
-    case DType::kUint32: return ncclUint32;
-    case DType::kInt64: return ncclInt64;
-    case DType::kUint64: return ncclUint64;
-    case DType::kFloat16: return ncclFloat16;
-    case DType::kFloat32: return ncclFloat32;
-    case DType::kFloat64: return ncclFloat64;
-    case DType::kBFloat16: return ncclBfloat16;
+    case DType::kInt8:
+      return ncclInt8;
+    case DType::kUint8:
+      return ncclUint8;
+    case DType::kInt32:
+      return ncclInt32;
+    case DType::kUint32:
+      return ncclUint32;
+    case DType::kInt64:
+      return ncclInt64;
+    case DType::kUint64:
+      return ncclUint64;
+    case DType::kFloat16:
+      return ncclFloat16;
+    case DType::kFloat32:
+      return ncclFloat32;
+    case DType::kFloat64:
+      return ncclFloat64;
+    case DType::kBFloat16:
+      return ncclBfloat16;
   }
   return ncclFloat32;
 }
 
 ncclRedOp_t nccl_op(RedOp op) {
   switch (op) {
-    case RedOp::kSum: return ncclSum;
-    case RedOp::kProd: return ncclProd;
-    case RedOp::kMin: return ncclMin;
-    case RedOp::kMax: return ncclMax;
-    case RedOp::kAvg: return ncclAvg;
+    case RedOp::kSum:
+      return ncclSum;
+    case RedOp::kProd:
+      return ncclProd;
+    case RedOp::kMin:
+      return ncclMin;
+    case RedOp::kMax:
+      return ncclMax;
+    case RedOp::kAvg:
+      return ncclAvg;
   }
   return ncclSum;
 }
@@ -103,17 +118,22 @@ class NcclCommunicator final : public Communicator {
   const char* backend() const override { return "nccl"; }
   std::string version() const override { return nccl_version(); }
 
-  void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op, Stream stream) override {
-    SXB_NCCL(ncclAllReduce(send, recv, size(count), nccl_type(dtype), nccl_op(op), comm_, cuda_stream(stream)));
+  void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op,
+                  Stream stream) override {
+    SXB_NCCL(
+        ncclAllReduce(send, recv, size(count), nccl_type(dtype), nccl_op(op), comm_, cuda_stream(stream)));
   }
-  void all_gather(const void* send, void* recv, std::int64_t send_count, DType dtype, Stream stream) override {
+  void all_gather(const void* send, void* recv, std::int64_t send_count, DType dtype,
+                  Stream stream) override {
     SXB_NCCL(ncclAllGather(send, recv, size(send_count), nccl_type(dtype), comm_, cuda_stream(stream)));
   }
   void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType dtype, RedOp op,
                       Stream stream) override {
-    SXB_NCCL(ncclReduceScatter(send, recv, size(recv_count), nccl_type(dtype), nccl_op(op), comm_, cuda_stream(stream)));
+    SXB_NCCL(ncclReduceScatter(send, recv, size(recv_count), nccl_type(dtype), nccl_op(op), comm_,
+                               cuda_stream(stream)));
   }
-  void broadcast(const void* send, void* recv, std::int64_t count, DType dtype, int root, Stream stream) override {
+  void broadcast(const void* send, void* recv, std::int64_t count, DType dtype, int root,
+                 Stream stream) override {
     SXB_NCCL(ncclBroadcast(send, recv, size(count), nccl_type(dtype), root, comm_, cuda_stream(stream)));
   }
   void all_to_all(const void* send, void* recv, std::int64_t count, DType dtype, Stream stream) override {
@@ -163,14 +183,15 @@ class NcclCommunicator final : public Communicator {
     if (result == ncclSuccess || result == ncclInProgress) return;
     failed_ = true;
     const char* detail = ncclGetLastError(comm_);
-    throw EngineError(std::string(ncclGetErrorString(result)) + " from " + std::string(call).substr(0, 40) + " at " +
-                          file_name(__FILE__) + ":" + std::to_string(line) + " on rank " + std::to_string(rank_) + " of " +
-                          host_name() + (detail != nullptr && *detail != '\0' ? std::string(": ") + detail : ""),
-                      "nccl_error",
-                      result == ncclRemoteError
-                          ? "another rank has ended: its own message, earlier in the logs, says why"
-                          : "run again with NCCL_DEBUG=INFO in the cluster's NCCL profile; the rank's log then says more",
-                      ExitCode::kTaskFailed);
+    throw EngineError(
+        std::string(ncclGetErrorString(result)) + " from " + std::string(call).substr(0, 40) + " at " +
+            file_name(__FILE__) + ":" + std::to_string(line) + " on rank " + std::to_string(rank_) + " of " +
+            host_name() + (detail != nullptr && *detail != '\0' ? std::string(": ") + detail : ""),
+        "nccl_error",
+        result == ncclRemoteError
+            ? "another rank has ended: its own message, earlier in the logs, says why"
+            : "run again with NCCL_DEBUG=INFO in the cluster's NCCL profile; the rank's log then says more",
+        ExitCode::kTaskFailed);
   }
 
   void check_progress(std::chrono::steady_clock::time_point deadline) {
@@ -209,10 +230,12 @@ class NcclCommunicator final : public Communicator {
 std::string nccl_version() {
   int version = 0;
   if (ncclGetVersion(&version) != ncclSuccess) return "";
-  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." + std::to_string(version % 100);
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
 }
 
-std::unique_ptr<Communicator> create_nccl_communicator(Rendezvous& rendezvous, const CommunicatorOptions& options) {
+std::unique_ptr<Communicator> create_nccl_communicator(Rendezvous& rendezvous,
+                                                       const CommunicatorOptions& options) {
   return std::make_unique<NcclCommunicator>(rendezvous, options);
 }
 

@@ -34,7 +34,8 @@ struct Rendezvous::Store {
   c10::intrusive_ptr<c10d::Store> store;
 };
 
-Rendezvous::Rendezvous(const RendezvousOptions& options) : options_(options), store_(std::make_unique<Store>()) {
+Rendezvous::Rendezvous(const RendezvousOptions& options)
+    : options_(options), store_(std::make_unique<Store>()) {
   connect();
   register_self();
   wait_for_peers();
@@ -56,15 +57,16 @@ void Rendezvous::connect() {
     if (options_.rank == 0) {
       throw EngineError("rank 0 cannot serve the rendezvous on port " + std::to_string(options_.port) + ": " +
                             first_line(error),
-                        "rendezvous_port", "free that port, or choose another with the cluster key \"rendezvous_port\"",
+                        "rendezvous_port",
+                        "free that port, or choose another with the cluster key \"rendezvous_port\"",
                         ExitCode::kEnvironment);
     }
-    throw EngineError("rank " + std::to_string(options_.rank) + " on " + options_.node + " cannot reach rank 0 at " +
-                          endpoint() + ": " + first_line(error),
+    throw EngineError("rank " + std::to_string(options_.rank) + " on " + options_.node +
+                          " cannot reach rank 0 at " + endpoint() + ": " + first_line(error),
                       "rendezvous_timeout",
-                      "rank 0 may have failed before it listened (see its log); else check that " + options_.host +
-                          " resolves on " + options_.node + " and that no firewall closes port " +
-                          std::to_string(options_.port),
+                      "rank 0 may have failed before it listened (see its log); else check that " +
+                          options_.host + " resolves on " + options_.node +
+                          " and that no firewall closes port " + std::to_string(options_.port),
                       ExitCode::kEnvironment);
   }
 }
@@ -87,12 +89,13 @@ void Rendezvous::wait_for_peers() {
     } catch (const std::exception& error) {
       const auto missing = missing_ranks();
       const std::string who = missing.empty() ? first_line(error) : "missing rank " + join(missing, ", ");
-      throw EngineError(std::to_string(options_.world) + " ranks were expected at " + endpoint() + " within " +
-                            std::to_string(options_.timeout.count()) + " ms: " + who,
-                        "rendezvous_timeout",
-                        "look at the log of the node that has the missing rank; if all are missing, another run may "
-                        "own this port: choose one with the cluster key \"rendezvous_port\"",
-                        ExitCode::kEnvironment);
+      throw EngineError(
+          std::to_string(options_.world) + " ranks were expected at " + endpoint() + " within " +
+              std::to_string(options_.timeout.count()) + " ms: " + who,
+          "rendezvous_timeout",
+          "look at the log of the node that has the missing rank; if all are missing, another run may "
+          "own this port: choose one with the cluster key \"rendezvous_port\"",
+          ExitCode::kEnvironment);
     }
   }
 }
@@ -101,7 +104,8 @@ std::vector<std::string> Rendezvous::missing_ranks() {
   std::vector<std::string> missing;
   try {
     for (int r = 0; r < options_.world; ++r) {
-      if (!store_->store->check({full_key("rank/" + std::to_string(r))})) missing.push_back(std::to_string(r));
+      if (!store_->store->check({full_key("rank/" + std::to_string(r))}))
+        missing.push_back(std::to_string(r));
     }
   } catch (const std::exception&) {
     return {};  // the server itself is gone: nothing can be known
@@ -114,7 +118,8 @@ void Rendezvous::check_builds() const {
     const Peer& peer = peers_[static_cast<std::size_t>(r)];
     if (peer.build_id == options_.build_id) continue;
     throw EngineError("rank " + std::to_string(options_.rank) + " on " + options_.node + " is build \"" +
-                          options_.build_id + "\", but " + peer_name(r) + " is build \"" + peer.build_id + "\"",
+                          options_.build_id + "\", but " + peer_name(r) + " is build \"" + peer.build_id +
+                          "\"",
                       "build_mismatch", "deploy the same sxbench and libsxbench_engine.so to both nodes",
                       ExitCode::kEnvironment);
   }
@@ -138,8 +143,8 @@ void Rendezvous::set(const std::string& key, const std::vector<char>& value) {
   try {
     store_->store->set(full_key(key), bytes_of({value.begin(), value.end()}));
   } catch (const std::exception& error) {
-    throw EngineError("the rendezvous at " + endpoint() + " was lost: " + first_line(error), "rendezvous_lost",
-                      "rank 0 has ended; see its log", ExitCode::kEnvironment);
+    throw EngineError("the rendezvous at " + endpoint() + " was lost: " + first_line(error),
+                      "rendezvous_lost", "rank 0 has ended; see its log", ExitCode::kEnvironment);
   }
 }
 
@@ -151,13 +156,15 @@ std::vector<char> Rendezvous::get(const std::string& key) {
 
 void Rendezvous::wait(const std::vector<std::string>& keys, std::chrono::milliseconds timeout) {
   std::vector<std::string> full;
+  full.reserve(keys.size());
   for (const auto& key : keys) full.push_back(full_key(key));
   try {
     store_->store->wait(full, timeout);
   } catch (const std::exception& error) {
-    throw EngineError("waited " + std::to_string(timeout.count()) + " ms at " + endpoint() + " for " + join(keys, ", ") +
-                          ": " + first_line(error),
-                      "rendezvous_timeout", "a rank has failed after it arrived; see the logs of the other ranks",
+    throw EngineError("waited " + std::to_string(timeout.count()) + " ms at " + endpoint() + " for " +
+                          join(keys, ", ") + ": " + first_line(error),
+                      "rendezvous_timeout",
+                      "a rank has failed after it arrived; see the logs of the other ranks",
                       ExitCode::kEnvironment);
   }
 }

@@ -23,7 +23,8 @@ namespace cpu {
 /// data[i] = value(rank, first + i).
 void verify_fill(void* data, std::int64_t count, const VerifyPattern& pattern, int rank, std::int64_t first);
 /// Number of elements of data that are not the reduction over all ranks of elements first, first + 1, ...
-std::int64_t verify_reduced(const void* data, std::int64_t count, const VerifyPattern& pattern, std::int64_t first);
+std::int64_t verify_reduced(const void* data, std::int64_t count, const VerifyPattern& pattern,
+                            std::int64_t first);
 /// Number of elements of data that are not `source`'s elements first, first + 1, ...
 std::int64_t verify_copied(const void* data, std::int64_t count, const VerifyPattern& pattern, int source,
                            std::int64_t first);
@@ -32,11 +33,12 @@ std::int64_t verify_copied(const void* data, std::int64_t count, const VerifyPat
 namespace cuda {
 /// As cpu::, on device memory and asynchronous on the stream. `wrong` (device memory) is added to.
 /// Returns the cudaError_t of the launch.
-int verify_fill(void* data, std::int64_t count, const VerifyPattern& pattern, int rank, std::int64_t first, void* stream);
+int verify_fill(void* data, std::int64_t count, const VerifyPattern& pattern, int rank, std::int64_t first,
+                void* stream);
 int verify_reduced(const void* data, std::int64_t count, const VerifyPattern& pattern, std::int64_t first,
                    unsigned long long* wrong, void* stream);
-int verify_copied(const void* data, std::int64_t count, const VerifyPattern& pattern, int source, std::int64_t first,
-                  unsigned long long* wrong, void* stream);
+int verify_copied(const void* data, std::int64_t count, const VerifyPattern& pattern, int source,
+                  std::int64_t first, unsigned long long* wrong, void* stream);
 }  // namespace cuda
 
 }  // namespace sxb::kernels

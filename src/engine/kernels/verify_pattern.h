@@ -87,7 +87,7 @@ VerifyPlan verify_plan(const VerifyPattern& pattern) {
     int bits = 1;
     while (bits < kBits && (2ULL << bits) <= share) ++bits;
     plan.mask = (1ULL << bits) - 1;
-    if (bits == 1) plan.contributors = static_cast<std::int64_t>(kLimit < (1ULL << 62) ? kLimit - 1 : 1ULL << 62);
+    if (bits == 1) plan.contributors = static_cast<std::int64_t>(kLimit - 1);
   } else if (pattern.op == RedOp::kProd) {
     plan.contributors = sizeof(T) == 1 ? 5 : 12;  // 3 * 2^5 = 96 fits int8, 3 * 2^12 fits half
   } else if (pattern.op == RedOp::kAvg) {
@@ -101,20 +101,28 @@ VerifyPlan verify_plan(const VerifyPattern& pattern) {
 
 /// Element `index` of rank `rank`'s send buffer.
 template <typename T>
-SXB_HOST_DEVICE typename VerifyTraits<T>::Wide verify_value(const VerifyPlan& plan, int rank, std::int64_t index) {
+SXB_HOST_DEVICE typename VerifyTraits<T>::Wide verify_value(const VerifyPlan& plan, int rank,
+                                                            std::int64_t index) {
   using Wide = typename VerifyTraits<T>::Wide;
   const auto i = static_cast<std::uint64_t>(index);
-  const std::uint64_t draw = verify_mix(plan.seed + i * 0xd1342543de82ef95ULL + static_cast<std::uint64_t>(rank) * 0xaf251af3b0f025b5ULL);
+  const std::uint64_t draw = verify_mix(plan.seed + i * 0xd1342543de82ef95ULL +
+                                        static_cast<std::uint64_t>(rank) * 0xaf251af3b0f025b5ULL);
   // 0 for the rank that owns this element; the owner moves with the index.
-  const auto turn = static_cast<std::int64_t>((i + static_cast<std::uint64_t>(rank)) % static_cast<std::uint64_t>(plan.ranks));
+  const auto turn = static_cast<std::int64_t>((i + static_cast<std::uint64_t>(rank)) %
+                                              static_cast<std::uint64_t>(plan.ranks));
   switch (plan.op) {
-    case RedOp::kSum: return turn < plan.contributors ? static_cast<Wide>(draw & plan.mask) : Wide(0);
+    case RedOp::kSum:
+      return turn < plan.contributors ? static_cast<Wide>(draw & plan.mask) : Wide(0);
     case RedOp::kProd:
       if (turn == 0) return Wide(3);
       return turn <= plan.contributors && (draw & 1) != 0 ? Wide(2) : Wide(1);
-    case RedOp::kAvg: return turn == 0 ? static_cast<Wide>(1ULL << ((draw & plan.mask) + static_cast<unsigned>(plan.min_exponent))) : Wide(0);
+    case RedOp::kAvg:
+      return turn == 0
+                 ? static_cast<Wide>(1ULL << ((draw & plan.mask) + static_cast<unsigned>(plan.min_exponent)))
+                 : Wide(0);
     case RedOp::kMin:
-    case RedOp::kMax: break;
+    case RedOp::kMax:
+      break;
   }
   const auto size = static_cast<Wide>((draw & plan.mask) | 1);  // never zero: -0 and 0 would compare as equal
   return std::is_signed<Wide>::value && (draw >> 63) != 0 ? static_cast<Wide>(Wide(0) - size) : size;
@@ -129,16 +137,26 @@ SXB_HOST_DEVICE typename VerifyTraits<T>::Wide verify_total(const VerifyPlan& pl
     const Wide v = verify_value<T>(plan, r, index);
     switch (plan.op) {
       case RedOp::kSum:
-      case RedOp::kAvg: total = static_cast<Wide>(total + v); break;
-      case RedOp::kProd: total = static_cast<Wide>(total * v); break;
-      case RedOp::kMin: total = v < total ? v : total; break;
-      case RedOp::kMax: total = v > total ? v : total; break;
+      case RedOp::kAvg:
+        total = static_cast<Wide>(total + v);
+        break;
+      case RedOp::kProd:
+        total = static_cast<Wide>(total * v);
+        break;
+      case RedOp::kMin:
+        total = v < total ? v : total;
+        break;
+      case RedOp::kMax:
+        total = v > total ? v : total;
+        break;
     }
   }
   if (plan.op == RedOp::kAvg) {
-    if (std::is_same<T, double>::value) return static_cast<Wide>(static_cast<double>(total) * (1.0 / plan.ranks));
+    if (std::is_same<T, double>::value)
+      return static_cast<Wide>(static_cast<double>(total) * (1.0 / plan.ranks));
     if (std::is_same<Wide, double>::value) {
-      return static_cast<Wide>(static_cast<double>(total) * static_cast<double>(static_cast<float>(1.0 / plan.ranks)));
+      return static_cast<Wide>(static_cast<double>(total) *
+                               static_cast<double>(static_cast<float>(1.0 / plan.ranks)));
     }
     return static_cast<Wide>(total / static_cast<Wide>(plan.ranks));
   }
@@ -175,16 +193,26 @@ SXB_HOST_DEVICE bool verify_same_bits(const T& a, const T& b) {
 template <typename F>
 auto verify_with_type(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::kInt8: return f(std::int8_t{});
-    case DType::kUint8: return f(std::uint8_t{});
-    case DType::kInt32: return f(std::int32_t{});
-    case DType::kUint32: return f(std::uint32_t{});
-    case DType::kInt64: return f(std::int64_t{});
-    case DType::kUint64: return f(std::uint64_t{});
-    case DType::kFloat16: return f(__half{});
-    case DType::kFloat64: return f(double{});
-    case DType::kBFloat16: return f(__nv_bfloat16{});
-    case DType::kFloat32: break;
+    case DType::kInt8:
+      return f(std::int8_t{});
+    case DType::kUint8:
+      return f(std::uint8_t{});
+    case DType::kInt32:
+      return f(std::int32_t{});
+    case DType::kUint32:
+      return f(std::uint32_t{});
+    case DType::kInt64:
+      return f(std::int64_t{});
+    case DType::kUint64:
+      return f(std::uint64_t{});
+    case DType::kFloat16:
+      return f(__half{});
+    case DType::kFloat64:
+      return f(double{});
+    case DType::kBFloat16:
+      return f(__nv_bfloat16{});
+    case DType::kFloat32:
+      break;
   }
   return f(float{});
 }

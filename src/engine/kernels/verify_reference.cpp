@@ -20,11 +20,13 @@ void verify_fill(void* data, std::int64_t count, const VerifyPattern& pattern, i
     using T = decltype(zero);
     const VerifyPlan plan = verify_plan<T>(pattern);
     T* values = static_cast<T*>(data);
-    for (std::int64_t i = 0; i < count; ++i) values[i] = verify_narrow<T>(verify_value<T>(plan, rank, first + i));
+    for (std::int64_t i = 0; i < count; ++i)
+      values[i] = verify_narrow<T>(verify_value<T>(plan, rank, first + i));
   });
 }
 
-std::int64_t verify_reduced(const void* data, std::int64_t count, const VerifyPattern& pattern, std::int64_t first) {
+std::int64_t verify_reduced(const void* data, std::int64_t count, const VerifyPattern& pattern,
+                            std::int64_t first) {
   return verify_with_type(pattern.dtype, [&](auto zero) {
     using T = decltype(zero);
     const VerifyPlan plan = verify_plan<T>(pattern);
@@ -37,7 +39,8 @@ std::int64_t verify_copied(const void* data, std::int64_t count, const VerifyPat
   return verify_with_type(pattern.dtype, [&](auto zero) {
     using T = decltype(zero);
     const VerifyPlan plan = verify_plan<T>(pattern);
-    return count_wrong<T>(data, count, [&](std::int64_t i) { return verify_value<T>(plan, source, first + i); });
+    return count_wrong<T>(data, count,
+                          [&](std::int64_t i) { return verify_value<T>(plan, source, first + i); });
   });
 }
 
