@@ -16,7 +16,7 @@ enum class DeviceKind { kAuto, kCpu, kCuda };
 
 struct Node {
   std::string name;           ///< unique, used in records
-  std::string host;           ///< address for the transport; defaults to name
+  std::string host;           ///< address for the transport; default: name, "localhost" if transport is local
   std::vector<int> gpus;      ///< GPU indices this node owns; empty = all that are found (kCuda/kAuto)
   int slots = 0;              ///< ranks when the device is the CPU; 0 = choose
   int ssh_port = 0;           ///< 0 = ssh's own default
@@ -72,7 +72,7 @@ struct Cluster {
   Network network;
   GpuFacts gpu;
   std::string nccl_profile;                       ///< name in configs/nccl/, or empty
-  std::map<std::string, std::string> nccl_env;    ///< profile plus overrides, applied to ranks only
+  std::map<std::string, std::string> nccl_env;    ///< applied to ranks only; resolve_cluster() fills in the profile
   std::map<std::string, std::string> env;         ///< other variables for the ranks
   Goals goals;
   Paths paths;
@@ -80,13 +80,29 @@ struct Cluster {
   std::string source;  ///< file it was read from, "builtin" or "slurm"
 };
 
-/// Reads and validates; reports every error at once with file, JSON pointer and remedy.
+/// Reads and validates; reports every error at once with file, JSON pointer and remedy. Pure: the
+/// NCCL profile is not looked up, so an old run's cluster reads the same on any machine.
 Result<Cluster> parse_cluster(const Json& json, const std::string& where);
+/// Complete: parse_cluster(to_json(c)) equals c, but for `source`.
 Json to_json(const Cluster& cluster);
 
 /// Finds the cluster: `argument` (path or shipped name) > $SXBENCH_CLUSTER > ./cluster.json >
-/// user_config_dir()/cluster.json > Slurm allocation > this machine as one node.
+/// user_config_dir()/cluster.json > Slurm allocation > this machine as one node. Merges the NCCL
+/// profile under the file's own nccl_env.
 Result<Cluster> resolve_cluster(const std::string& argument);
+
+/// Where resolve_cluster() would look next, without reading it.
+struct ClusterChoice {
+  std::string argument;  ///< path or shipped name; empty = Slurm allocation
+  enum class From { kArgument, kEnvironment, kWorkingFolder, kUserFolder, kSlurm, kBuiltin } from = From::kBuiltin;
+};
+ClusterChoice choose_cluster(const std::string& argument);
+
+/// configs/nccl/<name>.json: the variables of a named profile.
+Result<std::map<std::string, std::string>> load_nccl_profile(const std::string& name);
+
+/// Names of the shipped clusters, for help and did-you-mean.
+std::vector<std::string> shipped_clusters();
 
 std::string to_string(TransportKind kind);
 std::string to_string(DeviceKind kind);

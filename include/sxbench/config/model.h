@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -80,14 +81,30 @@ struct Model {
   std::string source;      ///< file it was read from
 };
 
+/// Reads and validates one of our model files or a Hugging Face config.json of a Llama (told apart by
+/// its keys; the recipe is then the default one). Reports every error at once.
 Result<Model> parse_model(const Json& json, const std::string& where);
+/// Complete: parse_model(to_json(m)) equals m, but for `source`.
 Json to_json(const Model& model);
 
-/// A shipped name ("7b"), a path of one of our model files, or a Hugging Face config.json.
+/// A shipped name ("7b"), a path of one of our model files, a Hugging Face config.json or its
+/// folder. Relative paths of data and weights that exist beside the file become absolute.
 Result<Model> resolve_model(const std::string& argument);
 
 /// Applies "model.key=value" or "key=value" (dotted path into the JSON form) and validates again.
 Result<Model> apply_setting(const Model& model, const std::string& assignment);
+/// Applies all of them, then validates once: the states between need not be valid.
+Result<Model> apply_settings(const Model& model, const std::vector<std::string>& assignments);
+
+/// The files behind model.data; nothing but `kind` for synthetic tokens.
+struct DataFiles {
+  enum class Kind { kSynthetic, kPrepared, kRaw } kind = Kind::kSynthetic;
+  std::filesystem::path dataset;    ///< kRaw: .json/.jsonl; kPrepared: the folder with index.json
+  std::filesystem::path tokenizer;  ///< kRaw only
+};
+/// A path, or the shipped name NAME = configs/datasets/NAME/{data.json,tokenizer.model}. Without
+/// data.tokenizer: the tokenizer.model beside the dataset. An error says where it has looked.
+Result<DataFiles> locate_data(const Model& model);
 
 /// Names of the shipped models, for help and did-you-mean.
 std::vector<std::string> shipped_models();

@@ -1,0 +1,166 @@
+#include "sxbench/config/settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "config/origins.h"
+#include "sxbench/base/text.h"
+#include "sxbench/config/node_set.h"
+#include "sxbench/config/reader.h"
+
+namespace sxb::config {
+namespace {
+
+constexpr EnumName<Layer> kLayers[] = {{Layer::kDefault, "default"},
+                                       {Layer::kFile, "file"},
+                                       {Layer::kEnvironment, "environment"},
+                                       {Layer::kFlag, "flag"}};
+
+/// A value as text with its origin; unset if neither flag nor environment gives it.
+struct Given {
+  std::string text;
+  Origin origin;
+  bool set() const { return origin.layer != Layer::kDefault; }
+  std::string where() const { return origin.layer == Layer::kEnvironment ? "$" + origin.from : origin.from; }
+};
+
+Given give(const std::string& value, const char* flag, const char* variable) {
+  if (!value.empty()) return {value, {Layer::kFlag, flag}};
+  const char* text = variable != nullptr ? std::getenv(variable) : nullptr;
+  if (text != nullptr && *text != '\0') return {text, {Layer::kEnvironment, variable}};
+  return {};
+}
+
+Given give(const std::optional<std::int64_t>& value, const char* flag, const char* variable) {
+  return give(value ? std::to_string(*value) : "", flag, variable);
+}
+
+void append(Errors& all, const Errors& some) { all.insert(all.end(), some.begin(), some.end()); }
+
+/// One numeric flag that stands for a key of every model.
+struct ModelFlag {
+  Given given;
+  const char* key;  // as --set takes it
+};
+
+std::string as_pointer(std::string key) {
+  if (key.starts_with("model.")) key = key.substr(6);
+  std::replace(key.begin(), key.end(), '.', '/');
+  return "/" + key;
+}
+
+/// Loads one model, applies flags and --set, and notes where each value comes from.
+void merge_model(const std::string& name, const std::vector<ModelFlag>& model_flags, const Flags& flags,
+                 Settings& settings, Errors& errors) {
+  auto model = resolve_model(name);
+  if (!model.ok()) return append(errors, model.errors());
+  std::vector<std::string> assignments;
+  std::map<std::string, Origin> overridden;
+  for (const ModelFlag& flag : model_flags) {
+    if (!flag.given.set()) continue;
+    assignments.push_back(fmt::format("{}={}", flag.key, flag.given.text));
+    overridden[as_pointer(flag.key)] = flag.given.origin;
+  }
+  for (const std::string& assignment : flags.set) {
+    assignments.push_back(assignment);
+    overridden[as_pointer(std::string(trim(split(assignment, '=').front())))] = {Layer::kFlag, "--set"};
+  }
+  auto changed = apply_settings(*model, assignments);
+  if (!changed.ok()) return append(errors, changed.errors());
+  const std::string pointer = "/models/" + pointer_token(changed->name);
+  for (const auto& [leaf, origin] : model_origins(*changed)) settings.origins[pointer + leaf] = origin;
+  for (const auto& [leaf, origin] : overridden) settings.origins[pointer + leaf] = origin;
+  const auto same = [&](const Model& other) { return other.name == changed->name; };
+  if (std::any_of(settings.models.begin(), settings.models.end(), same)) {
+    errors.push_back({fmt::format("two models are named \"{}\"", changed->name), changed->source,
+                      "give each model file its own \"name\""});
+    return;
+  }
+  settings.models.push_back(std::move(changed).value());
+}
+
+void merge_models(const Flags& flags, Settings& settings, Errors& errors) {
+  const std::vector<ModelFlag> model_flags = {
+      {give(flags.steps, "--steps", "SXBENCH_STEPS"), "training.steps"},
+      {give(flags.warmup, "--warmup", nullptr), "training.warmup"},
+      {give(flags.micro_batch, "--micro-batch", "SXBENCH_MICRO_BATCH"), "training.micro_batch"}};
+  Given names = give(flags.models, "--models", "SXBENCH_MODELS");
+  if (!names.set()) names.text = "tiny";
+  std::vector<std::string> seen;
+  for (const std::string& piece : split(names.text, ',')) {
+    const std::string name(trim(piece));
+    if (name.empty()) {
+      errors.push_back({"a model name is missing between two commas", names.where(), "write e.g. 7b,13b"});
+    } else if (std::find(seen.begin(), seen.end(), name) == seen.end()) {
+      seen.push_back(name);
+      merge_model(name, model_flags, flags, settings, errors);
+    }
+  }
+}
+
+void merge_node_counts(const Flags& flags, Settings& settings, Errors& errors) {
+  const Given nodes = give(flags.nodes, "--nodes", "SXBENCH_NODES");
+  settings.origins["/run/nodes"] = nodes.origin;
+  if (!nodes.set()) {
+    settings.node_counts = {static_cast<int>(settings.cluster.nodes.size())};
+    return;
+  }
+  auto counts = parse_count_list(nodes.text, nodes.where());
+  if (!counts.ok()) return append(errors, counts.errors());
+  settings.node_counts = std::move(counts).value();
+}
+
+void merge_interval(const Flags& flags, Settings& settings, Errors& errors) {
+  const Given interval = give(flags.metrics_interval_ms, "--metrics-interval-ms", "SXBENCH_METRICS_INTERVAL_MS");
+  settings.origins["/run/metrics_interval_ms"] = interval.origin;
+  if (!interval.set()) return;
+  const std::string& text = interval.text;
+  std::int64_t value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc() || end != text.data() + text.size() || value < 10 || value > 60000) {
+    errors.push_back({fmt::format("\"{}\" is not a sampling interval", text), interval.where(),
+                      "write milliseconds from 10 to 60000, e.g. 100"});
+    return;
+  }
+  settings.metrics_interval_ms = value;
+}
+
+}  // namespace
+
+std::string to_string(Layer layer) { return enum_name(kLayers, layer); }
+
+Result<Settings> merge_settings(const Flags& flags) {
+  Errors errors;
+  Settings settings;
+  auto cluster = resolve_cluster(flags.cluster);
+  if (cluster.ok()) {
+    settings.cluster = std::move(cluster).value();
+    for (const auto& [leaf, origin] : cluster_origins(settings.cluster)) settings.origins["/cluster" + leaf] = origin;
+  } else {
+    append(errors, cluster.errors());
+  }
+  merge_models(flags, settings, errors);
+  merge_node_counts(flags, settings, errors);
+  merge_interval(flags, settings, errors);
+  const Given out = give(flags.out, "--out", "SXBENCH_OUT");
+  settings.out = out.set() ? out.text : settings.cluster.paths.results;
+  settings.origins["/run/out"] = out.set() ? out.origin : settings.origins["/cluster/paths/results"];
+  if (!errors.empty()) return errors;
+  return settings;
+}
+
+Json to_json(const Settings& settings) {
+  Json models = Json::object();
+  for (const Model& model : settings.models) models[model.name] = to_json(model);
+  return {{"cluster", to_json(settings.cluster)},
+          {"models", models},
+          {"run",
+           {{"nodes", settings.node_counts},
+            {"out", settings.out},
+            {"metrics_interval_ms", settings.metrics_interval_ms}}}};
+}
+
+}  // namespace sxb::config
