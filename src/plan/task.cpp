@@ -1,0 +1,236 @@
+#include "sxbench/plan/task.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sxbench/base/hash.h"
+#include "sxbench/base/text.h"
+#include "sxbench/config/reader.h"
+
+namespace sxb::plan {
+namespace {
+
+using config::Need;
+using config::ObjectReader;
+
+constexpr config::EnumName<Phase> kPhases[] = {
+    {Phase::kCheck, "check"}, {Phase::kNccl, "nccl"}, {Phase::kSft, "sft"}, {Phase::kReport, "report"}};
+
+constexpr std::int64_t kMaxBytes = std::int64_t{1} << 46;
+
+void read_sweep(ObjectReader reader, CollectiveSweep& sweep) {
+  reader.text("collective", sweep.collective);
+  reader.integer("min_bytes", sweep.min_bytes, 0, kMaxBytes);
+  reader.integer("max_bytes", sweep.max_bytes, 0, kMaxBytes);
+  reader.integer("step_factor", sweep.step_factor, 0, kMaxBytes);
+  reader.integer("step_bytes", sweep.step_bytes, 0, kMaxBytes);
+  reader.integer("iterations", sweep.iterations, 1, 1'000'000);
+  reader.integer("warmup", sweep.warmup, 0, 1'000'000);
+  reader.integer("check", sweep.check, 0, 1'000'000);
+  reader.text("dtype", sweep.dtype);
+  reader.text("redop", sweep.redop);
+  reader.finish();
+}
+
+void read_model(ObjectReader& reader, config::Model& model, Errors& errors) {
+  const Json* json = reader.find("model");
+  if (json == nullptr) {
+    reader.error("model", "a task of phase sft needs a model", "");
+    return;
+  }
+  auto parsed = config::parse_model(*json, reader.where("model"));
+  if (parsed.ok()) {
+    model = std::move(parsed).value();
+  } else {
+    errors.insert(errors.end(), parsed.errors().begin(), parsed.errors().end());
+  }
+}
+
+void read_task(ObjectReader reader, Task& task, Errors& errors) {
+  reader.text("id", task.id, Need::kRequired);
+  reader.choice("phase", task.phase, kPhases);
+  reader.integer("nodes", task.nodes, 1, 1 << 20);
+  reader.integer("repeat", task.repeat, 0, 1 << 20);
+  if (task.phase == Phase::kSft) read_model(reader, task.model, errors);
+  if (task.phase == Phase::kNccl) read_sweep(reader.child("sweep"), task.sweep);
+  reader.finish();
+}
+
+/// What of the cluster changes the result of a task on its first `nodes` nodes. Addresses and SSH
+/// settings do not.
+Json cluster_facts(const config::Cluster& cluster, int nodes) {
+  Json list = Json::array();
+  for (const config::Node& node : cluster.nodes) {
+    if (static_cast<int>(list.size()) == nodes) break;
+    list.push_back({{"name", node.name}, {"gpus", node.gpus}, {"slots", node.slots}});
+  }
+  return {{"nodes", list},
+          {"device", to_string(cluster.device)},
+          {"nccl_env", Json(cluster.nccl_env)},
+          {"env", Json(cluster.env)}};
+}
+
+std::string task_id(const Task& task, const config::Cluster& cluster) {
+  Json json = to_json(task);
+  json.erase("id");
+  if (json.contains("model")) json["model"].erase("description");
+  json["cluster"] = cluster_facts(cluster, task.nodes);
+  return hash_hex(canonical_json(json)).substr(0, 12);
+}
+
+/// Adds one task per repeat.
+void append(const PlanInput& input, Task task, int repeats, std::vector<Task>& tasks) {
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    task.repeat = repeat;
+    task.id = task_id(task, input.cluster);
+    tasks.push_back(task);
+  }
+}
+
+Task make_task(Phase phase, int nodes) {
+  Task task;
+  task.phase = phase;
+  task.nodes = nodes;
+  return task;
+}
+
+}  // namespace
+
+std::string to_string(Phase phase) { return config::enum_name(kPhases, phase); }
+
+Result<std::vector<Phase>> parse_phases(std::string_view text) {
+  std::vector<std::string> known;
+  for (const auto& entry : kPhases) known.emplace_back(entry.name);
+  std::vector<std::string> wanted;
+  for (const std::string& piece : split(text, ',')) {
+    wanted.emplace_back(trim(piece));
+    if (wanted.back() == "full") {
+      wanted = known;
+      break;
+    }
+    if (std::find(known.begin(), known.end(), wanted.back()) != known.end()) continue;
+    std::vector<std::string> candidates = known;
+    candidates.emplace_back("full");
+    return Error{fmt::format("unknown phase \"{}\"", wanted.back()), "--phases", suggest(wanted.back(), candidates)};
+  }
+  // In the order they run in, whatever the order they were named in.
+  std::vector<Phase> phases;
+  for (const auto& entry : kPhases) {
+    if (std::find(wanted.begin(), wanted.end(), entry.name) != wanted.end()) phases.push_back(entry.value);
+  }
+  return phases;
+}
+
+Json to_json(const CollectiveSweep& sweep) {
+  return {{"collective", sweep.collective},   {"min_bytes", sweep.min_bytes},   {"max_bytes", sweep.max_bytes},
+          {"step_factor", sweep.step_factor}, {"step_bytes", sweep.step_bytes}, {"iterations", sweep.iterations},
+          {"warmup", sweep.warmup},           {"check", sweep.check},           {"dtype", sweep.dtype},
+          {"redop", sweep.redop}};
+}
+
+Result<CollectiveSweep> parse_sweep(const Json& json, const std::string& where) {
+  Errors errors;
+  CollectiveSweep sweep;
+  read_sweep(ObjectReader(json, where, "", errors), sweep);
+  if (!errors.empty()) return errors;
+  return sweep;
+}
+
+std::string Task::label() const {
+  const std::string what = phase == Phase::kNccl  ? " " + sweep.collective
+                           : phase == Phase::kSft ? " " + model.name
+                                                  : "";
+  return fmt::format("{}{} on {} {}", to_string(phase), what, nodes, nodes == 1 ? "node" : "nodes");
+}
+
+Json to_json(const Task& task) {
+  Json json = {{"id", task.id}, {"phase", to_string(task.phase)}, {"nodes", task.nodes}, {"repeat", task.repeat}};
+  if (task.phase == Phase::kSft) json["model"] = to_json(task.model);
+  if (task.phase == Phase::kNccl) json["sweep"] = to_json(task.sweep);
+  return json;
+}
+
+Result<Task> parse_task(const Json& json, const std::string& where) {
+  Errors errors;
+  Task task;
+  read_task(ObjectReader(json, where, "", errors), task, errors);
+  if (!errors.empty()) return errors;
+  return task;
+}
+
+std::vector<Task> expand(const PlanInput& input) {
+  std::vector<Task> tasks;
+  const auto wanted = [&](Phase phase) {
+    return std::find(input.phases.begin(), input.phases.end(), phase) != input.phases.end();
+  };
+  if (wanted(Phase::kCheck) && !input.node_counts.empty()) {
+    const int most = *std::max_element(input.node_counts.begin(), input.node_counts.end());
+    append(input, make_task(Phase::kCheck, most), 1, tasks);
+  }
+  if (wanted(Phase::kNccl)) {
+    for (const int nodes : input.node_counts) {
+      Task task = make_task(Phase::kNccl, nodes);
+      task.sweep = input.sweep;
+      append(input, task, input.repeats, tasks);
+    }
+  }
+  if (wanted(Phase::kSft)) {
+    for (const config::Model& model : input.models) {
+      for (const int nodes : input.node_counts) {
+        Task task = make_task(Phase::kSft, nodes);
+        task.model = model;
+        append(input, task, input.repeats, tasks);
+      }
+    }
+  }
+  return tasks;
+}
+
+Json to_json(const RankTask& task) {
+  return {{"task", to_json(task.task)},
+          {"node", task.node},
+          {"rank", task.rank},
+          {"world", task.world},
+          {"local_rank", task.local_rank},
+          {"local_world", task.local_world},
+          {"node_rank", task.node_rank},
+          {"cuda", task.cuda},
+          {"gpu", task.gpu},
+          {"rendezvous_host", task.rendezvous_host},
+          {"rendezvous_port", task.rendezvous_port},
+          {"token", task.token},
+          {"dataset_dir", task.dataset_dir},
+          {"save_dir", task.save_dir},
+          {"peak_tflops", task.peak_tflops},
+          {"cpu_threads", task.cpu_threads}};
+}
+
+Result<RankTask> parse_rank_task(const Json& json, const std::string& where) {
+  constexpr int kMaxRanks = 1 << 20;
+  Errors errors;
+  RankTask task;
+  ObjectReader reader(json, where, "", errors);
+  read_task(reader.child("task"), task.task, errors);
+  reader.text("node", task.node);
+  reader.integer("rank", task.rank, 0, kMaxRanks);
+  reader.integer("world", task.world, 1, kMaxRanks);
+  reader.integer("local_rank", task.local_rank, 0, kMaxRanks);
+  reader.integer("local_world", task.local_world, 1, kMaxRanks);
+  reader.integer("node_rank", task.node_rank, 0, kMaxRanks);
+  reader.flag("cuda", task.cuda);
+  reader.integer("gpu", task.gpu, -1, 1024);
+  reader.text("rendezvous_host", task.rendezvous_host);
+  reader.integer("rendezvous_port", task.rendezvous_port, 0, 65535);
+  reader.text("token", task.token);
+  reader.text("dataset_dir", task.dataset_dir);
+  reader.text("save_dir", task.save_dir);
+  reader.number("peak_tflops", task.peak_tflops, 0, 1e6);
+  reader.integer("cpu_threads", task.cpu_threads, 1, 4096);
+  reader.finish();
+  if (task.rank >= task.world) reader.error("rank", fmt::format("rank {} of {}", task.rank, task.world), "");
+  if (!errors.empty()) return errors;
+  return task;
+}
+
+}  // namespace sxb::plan

@@ -1,0 +1,209 @@
+#include "sxbench/plan/validate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "sxbench/base/text.h"
+#include "sxbench/base/units.h"
+#include "sxbench/plan/memory.h"
+
+namespace sxb::plan {
+namespace {
+
+using config::Cluster;
+using config::Model;
+
+bool has_phase(const PlanInput& input, Phase phase) {
+  return std::find(input.phases.begin(), input.phases.end(), phase) != input.phases.end();
+}
+
+int node_total(const Cluster& cluster) { return static_cast<int>(cluster.nodes.size()); }
+
+/// "--cluster FILE " unless the cluster is the one that is found without it.
+std::string cluster_flag(const Cluster& cluster) {
+  const bool found = cluster.source.empty() || cluster.source == "builtin" || cluster.source == "slurm";
+  return found ? "" : fmt::format(" --cluster {}", cluster.source);
+}
+
+/// The command line that runs the same plan on other models, nodes or cluster.
+std::string command(const PlanInput& input, const std::string& models, const std::vector<int>& counts,
+                    const std::string& more) {
+  const std::string nodes = fmt::format("{}", fmt::join(counts, ","));
+  if (!has_phase(input, Phase::kSft)) return fmt::format("sxbench nccl --nodes {}{}", nodes, more);
+  return fmt::format("sxbench run --models {} --nodes {}{}", models, nodes, more);
+}
+
+std::string model_names(const PlanInput& input) {
+  std::vector<std::string> names;
+  for (const Model& model : input.models) names.push_back(model.name);
+  return join(names, ",");
+}
+
+Error too_many_nodes(const PlanInput& input, int count) {
+  const Cluster& cluster = input.cluster;
+  const int total = node_total(cluster);
+  std::vector<int> possible;
+  std::copy_if(input.node_counts.begin(), input.node_counts.end(), std::back_inserter(possible),
+               [&](int n) { return n >= 1 && n <= total; });
+  if (possible.empty()) possible.push_back(total);
+  std::string help =
+      fmt::format("run on what it has: {}", command(input, model_names(input), possible, cluster_flag(cluster)));
+  if (cluster.transport == config::TransportKind::kLocal && count <= 8) {
+    help += fmt::format("; or try it out on 8 pretended nodes of this machine: {}",
+                        command(input, "tiny", input.node_counts, " --cluster local-8"));
+  } else {
+    help += "; or name a cluster file with more nodes with --cluster";
+  }
+  return Error{fmt::format("{} nodes are asked for, the cluster \"{}\" has {}", count, cluster.name, total),
+               fmt::format("--nodes {}", count), help};
+}
+
+Errors check_node_counts(const PlanInput& input) {
+  Errors errors;
+  if (input.node_counts.empty()) errors.push_back({"no node count is given", "--nodes", "write e.g. --nodes 1"});
+  for (const int count : input.node_counts) {
+    if (count < 1) errors.push_back({fmt::format("{} nodes", count), "--nodes", "use 1 or more"});
+  }
+  // The largest count says it all, and its help keeps the counts that are possible.
+  if (errors.empty()) {
+    const int most = *std::max_element(input.node_counts.begin(), input.node_counts.end());
+    if (most > node_total(input.cluster)) errors.push_back(too_many_nodes(input, most));
+  }
+  return errors;
+}
+
+Errors check_devices(const PlanInput& input, const DeviceFacts& facts) {
+  const Cluster& cluster = input.cluster;
+  if (cluster.device == config::DeviceKind::kCuda && !facts.cuda) {
+    return {Error{fmt::format("the cluster \"{}\" is to use GPUs, but there is none", cluster.name),
+                  cluster.source + ":/device",
+                  "check `nvidia-smi -L` and the driver; to use the CPU set \"device\": \"cpu\", or take --cluster local",
+                  ExitCode::kEnvironment}};
+  }
+  Errors errors;
+  for (const config::Node& node : cluster.nodes) {
+    if (ranks_on(cluster, node, facts) > 0) continue;
+    errors.push_back({fmt::format("it is not known how many GPUs node {} has", node.name), cluster.source + ":/nodes",
+                      "write \"gpus\" for the node, or \"gpu\": {\"per_node\": 8}"});
+    break;
+  }
+  return errors;
+}
+
+void check_precision(const Model& model, const DeviceFacts& facts, Errors& errors) {
+  if (facts.cuda || model.training.precision != config::Precision::kBf16) return;
+  errors.push_back({fmt::format("model {} is to train in bf16, which CPU ranks do not have", model.name),
+                    model.source + ":/training/precision", "use --set training.precision=auto (fp32 on CPUs)"});
+}
+
+/// What to do about a model that does not fit, best first: a setting, more nodes, a smaller model.
+std::string fitting_command(const PlanInput& input, const Model& model, int nodes, const DeviceFacts& facts) {
+  const Cluster& cluster = input.cluster;
+  const std::string change = smallest_change_that_fits(model, world_size(cluster, nodes, facts), facts.cuda,
+                                                       memory_per_rank(cluster, nodes, facts));
+  if (!change.empty()) return command(input, model.name, {nodes}, cluster_flag(cluster) + " " + change);
+  for (int more = nodes + 1; more <= node_total(cluster); ++more) {
+    const auto need = estimate_memory(model, world_size(cluster, more, facts), facts.cuda).total();
+    if (need <= memory_per_rank(cluster, more, facts)) return command(input, model.name, {more}, cluster_flag(cluster));
+  }
+  return command(input, "tiny", {nodes}, cluster_flag(cluster));
+}
+
+void check_memory(const PlanInput& input, const Model& model, const DeviceFacts& facts, Errors& errors) {
+  std::vector<int> counts = input.node_counts;
+  std::sort(counts.begin(), counts.end());
+  for (const int nodes : counts) {
+    const int world = world_size(input.cluster, nodes, facts);
+    const std::int64_t available = memory_per_rank(input.cluster, nodes, facts);
+    const std::int64_t need = estimate_memory(model, world, facts.cuda).total();
+    if (available == 0 || need <= available) continue;
+    errors.push_back({fmt::format("model {} does not fit on {} {}: each of {} ranks needs {}, {} has {}", model.name,
+                                  nodes, nodes == 1 ? "node" : "nodes", world, format_bytes(need),
+                                  facts.cuda ? "a GPU" : "its share of the machine", format_bytes(available)),
+                      model.source, "this would work: " + fitting_command(input, model, nodes, facts)});
+  }
+}
+
+void check_name(const char* flag, const std::string& value, const std::vector<std::string>& known, Errors& errors) {
+  if (std::find(known.begin(), known.end(), value) != known.end()) return;
+  errors.push_back({fmt::format("\"{}\" is unknown here", value), flag, suggest(value, known)});
+}
+
+}  // namespace
+
+int ranks_on(const Cluster& cluster, const config::Node& node, const DeviceFacts& facts) {
+  if (!facts.cuda) return node.slots > 0 ? node.slots : facts.cpu_slots;
+  if (!node.gpus.empty()) return static_cast<int>(node.gpus.size());
+  return cluster.gpu.per_node > 0 ? cluster.gpu.per_node : facts.gpus_per_node;
+}
+
+int world_size(const Cluster& cluster, int nodes, const DeviceFacts& facts) {
+  int world = 0;
+  for (int i = 0; i < nodes; ++i) world += ranks_on(cluster, cluster.nodes.at(static_cast<std::size_t>(i)), facts);
+  return world;
+}
+
+std::int64_t memory_per_rank(const Cluster& cluster, int nodes, const DeviceFacts& facts) {
+  if (facts.cuda) {
+    if (facts.memory_bytes > 0) return facts.memory_bytes;
+    return static_cast<std::int64_t>(std::llround(cluster.gpu.memory_gib * static_cast<double>(kGiB)));
+  }
+  std::map<std::string, int> ranks;  // per machine
+  int most = 1;
+  for (int i = 0; i < nodes; ++i) {
+    const config::Node& node = cluster.nodes.at(static_cast<std::size_t>(i));
+    most = std::max(most, ranks[node.host] += ranks_on(cluster, node, facts));
+  }
+  return facts.memory_bytes / most;
+}
+
+Status validate_sweep(const CollectiveSweep& sweep) {
+  Errors errors;
+  // The registry of the engine is not linked here; both lists grow together.
+  check_name("collective", sweep.collective, {"all_reduce"}, errors);
+  check_name("-d", sweep.dtype,
+             {"int8", "uint8", "int32", "uint32", "int64", "uint64", "half", "float", "double", "bfloat16"}, errors);
+  check_name("-o", sweep.redop, {"sum", "prod", "min", "max", "avg"}, errors);
+  if (sweep.min_bytes < 1) errors.push_back({"the smallest size is below one byte", "-b", "write e.g. -b 8"});
+  if (sweep.max_bytes < sweep.min_bytes) {
+    errors.push_back({fmt::format("the largest size ({}) is below the smallest ({})", format_bytes(sweep.max_bytes),
+                                  format_bytes(sweep.min_bytes)),
+                      "-e", "raise -e or lower -b"});
+  }
+  if (sweep.step_bytes < 0) errors.push_back({"the step is negative", "-i", "write e.g. -i 1M"});
+  if (sweep.step_bytes == 0 && sweep.step_factor < 2) {
+    errors.push_back({fmt::format("a factor of {} never reaches the largest size", sweep.step_factor), "-f",
+                      "use -f 2, or -i for steps of a fixed size"});
+  }
+  if (sweep.iterations < 1) errors.push_back({"no timed iterations", "-n", "use -n 20"});
+  if (sweep.warmup < 0) errors.push_back({"a negative number of warm-up iterations", "-w", "use -w 5"});
+  if (sweep.check < 0) errors.push_back({"a negative number of checks", "-c", "use -c 1, or -c 0 for none"});
+  if (!errors.empty()) return errors;
+  return ok_status();
+}
+
+Status validate(const PlanInput& input, const DeviceFacts& facts) {
+  Errors errors = check_node_counts(input);
+  if (has_phase(input, Phase::kNccl)) {
+    const Status sweep = validate_sweep(input.sweep);
+    errors.insert(errors.end(), sweep.errors().begin(), sweep.errors().end());
+  }
+  if (input.repeats < 1) errors.push_back({"no repeats", "--repeats", "use --repeats 1 or more"});
+  const Errors devices = check_devices(input, facts);
+  errors.insert(errors.end(), devices.begin(), devices.end());
+  if (has_phase(input, Phase::kSft)) {
+    for (const Model& model : input.models) check_precision(model, facts, errors);
+    if (input.models.empty()) errors.push_back({"no model is named", "--models", "write e.g. --models tiny"});
+  }
+  if (!errors.empty()) return errors;  // sizes of the world mean nothing until these are mended
+  if (has_phase(input, Phase::kSft)) {
+    for (const Model& model : input.models) check_memory(input, model, facts, errors);
+  }
+  if (!errors.empty()) return errors;
+  return ok_status();
+}
+
+}  // namespace sxb::plan
