@@ -79,7 +79,8 @@ Json goals_to_json(const Goals& goals) {
   if (goals.gpu_utilization_pct) json["gpu_utilization_pct"] = *goals.gpu_utilization_pct;
   if (!goals.scaling_efficiency_pct.empty()) {
     Json& scaling = json["scaling_efficiency_pct"];
-    for (const auto& [nodes, percent] : goals.scaling_efficiency_pct) scaling[std::to_string(nodes)] = percent;
+    for (const auto& [nodes, percent] : goals.scaling_efficiency_pct)
+      scaling[std::to_string(nodes)] = percent;
   }
   if (goals.bandwidth_pct_of_line) json["bandwidth_pct_of_line"] = *goals.bandwidth_pct_of_line;
   if (goals.busbw_gBps) json["busbw_gBps"] = *goals.busbw_gBps;
@@ -88,7 +89,8 @@ Json goals_to_json(const Goals& goals) {
 
 Json network_to_json(const Network& network) {
   Json nics = Json::array();
-  for (const Nic& nic : network.nics) nics.push_back({{"name", nic.name}, {"line_rate_gbps", nic.line_rate_gbps}});
+  for (const Nic& nic : network.nics)
+    nics.push_back({{"name", nic.name}, {"line_rate_gbps", nic.line_rate_gbps}});
   Json json = {{"fabric", network.fabric}, {"nics", nics}};
   if (network.mtu != 0) json["mtu"] = network.mtu;
   return json;

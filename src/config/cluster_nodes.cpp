@@ -19,7 +19,8 @@ constexpr int kMaxGpus = 64;
 /// Hosts and users become words of a remote command: no spaces, and no leading "-" that ssh would
 /// take for a flag.
 void check_word(ObjectReader& reader, const char* key, const std::string& word) {
-  const bool clean = std::all_of(word.begin(), word.end(), [](unsigned char c) { return c > ' ' && c != 0x7f; });
+  const bool clean =
+      std::all_of(word.begin(), word.end(), [](unsigned char c) { return c > ' ' && c != 0x7f; });
   if (clean && (word.empty() || word.front() != '-')) return;
   reader.error(key, fmt::format("\"{}\" is not usable as {}", word, key), "no spaces, and no \"-\" in front");
 }
@@ -36,16 +37,19 @@ void read_gpus(ObjectReader& reader, std::vector<int>& gpus) {
     return;
   }
   for (const Json& entry : *value) {
-    const bool valid = entry.is_number_integer() && entry.get<std::int64_t>() >= 0 && entry.get<std::int64_t>() < 1024;
+    const bool valid =
+        entry.is_number_integer() && entry.get<std::int64_t>() >= 0 && entry.get<std::int64_t>() < 1024;
     if (!valid) {
-      reader.error("gpus", fmt::format("{} is not a GPU index", describe(entry)), "write e.g. [0, 1], or a count");
+      reader.error("gpus", fmt::format("{} is not a GPU index", describe(entry)),
+                   "write e.g. [0, 1], or a count");
     } else if (std::find(gpus.begin(), gpus.end(), entry.get<int>()) != gpus.end()) {
       reader.error("gpus", fmt::format("GPU {} is listed twice", entry.get<int>()), "list each index once");
     } else {
       gpus.push_back(entry.get<int>());
     }
   }
-  if (value->empty()) reader.error("gpus", "the list is empty", "list indices, or leave the key out to use all GPUs");
+  if (value->empty())
+    reader.error("gpus", "the list is empty", "list indices, or leave the key out to use all GPUs");
 }
 
 /// The hosts of `count` names: one for all of them, or a node set of the same size.
@@ -143,7 +147,8 @@ void check_gpu_owners(ObjectReader& cluster, DeviceKind device, const std::vecto
     }
     if (rival == nullptr) continue;
     cluster.error("nodes",
-                  fmt::format("nodes {} and {} both own {} of the machine {}", rival->name, node.name, shared, node.host),
+                  fmt::format("nodes {} and {} both own {} of the machine {}", rival->name, node.name, shared,
+                              node.host),
                   "give each node its own \"gpus\" list, or set \"device\": \"cpu\"");
     return;  // one report says it; 8 nodes would give 28
   }
@@ -153,7 +158,8 @@ void check_names(ObjectReader& cluster, const std::vector<Node>& nodes) {
   std::set<std::string> names;
   for (const Node& node : nodes) {
     if (names.insert(node.name).second) continue;
-    cluster.error("nodes", fmt::format("the node {} is named twice", node.name), "give every node its own name");
+    cluster.error("nodes", fmt::format("the node {} is named twice", node.name),
+                  "give every node its own name");
   }
 }
 

@@ -44,7 +44,8 @@ Status merge_profile(Cluster& cluster) {
 Result<Cluster> load_cluster(const fs::path& path) {
   if (!is_file(path)) {
     return Error{"there is no such file", path.string(),
-                 fmt::format("give the path of a cluster file, or a shipped name: {}", join(shipped_clusters(), ", "))};
+                 fmt::format("give the path of a cluster file, or a shipped name: {}",
+                             join(shipped_clusters(), ", "))};
   }
   SXB_ASSIGN_OR_RETURN(const Json json, load_json(path));
   SXB_ASSIGN_OR_RETURN(Cluster cluster, parse_cluster(json, path.string()));

@@ -32,10 +32,12 @@ void refuse_flag(ObjectReader& reader, const char* key, const char* what, const 
 
 /// What the shape keys do not say and would change the mathematics.
 void refuse_other_models(ObjectReader& reader) {
-  constexpr const char* kOnlyLlama = "sxbench trains Llama-2 style models; use a config.json with model_type \"llama\"";
+  constexpr const char* kOnlyLlama =
+      "sxbench trains Llama-2 style models; use a config.json with model_type \"llama\"";
   std::string type = "llama";
   reader.text("model_type", type);
-  if (type != "llama") reader.error("model_type", fmt::format("a model of type \"{}\" is not a Llama", type), kOnlyLlama);
+  if (type != "llama")
+    reader.error("model_type", fmt::format("a model of type \"{}\" is not a Llama", type), kOnlyLlama);
   refuse_flag(reader, "tie_word_embeddings", "tied word embeddings are not supported",
               "the output head of Llama-2 has weights of its own; set it to false to train such a model");
   refuse_flag(reader, "attention_bias", "biases in the attention projections are not supported", kOnlyLlama);
@@ -47,7 +49,8 @@ void refuse_other_models(ObjectReader& reader) {
   std::string activation = "silu";
   reader.text("hidden_act", activation);
   if (activation != "silu") {
-    reader.error("hidden_act", fmt::format("the activation \"{}\" is not supported", activation), "Llama-2 has silu");
+    reader.error("hidden_act", fmt::format("the activation \"{}\" is not supported", activation),
+                 "Llama-2 has silu");
   }
 }
 
@@ -72,7 +75,8 @@ Error in_their_words(Error error) {
                                                            {"/arch/kv_heads", "/num_key_value_heads"}};
   for (const auto& [ours, theirs] : kKeys) {
     const std::string tail = std::string(":") + ours;
-    if (error.where.ends_with(tail)) error.where.replace(error.where.size() - tail.size() + 1, std::string::npos, theirs);
+    if (error.where.ends_with(tail))
+      error.where.replace(error.where.size() - tail.size() + 1, std::string::npos, theirs);
   }
   return error;
 }
@@ -107,8 +111,8 @@ void set_default_recipe(Model& model, std::int64_t max_positions) {
 
 bool is_hugging_face(const Json& json) {
   if (!json.is_object() || json.contains("arch")) return false;
-  return json.contains("hidden_size") || json.contains("num_hidden_layers") || json.contains("architectures") ||
-         json.contains("model_type");
+  return json.contains("hidden_size") || json.contains("num_hidden_layers") ||
+         json.contains("architectures") || json.contains("model_type");
 }
 
 Result<Model> from_hugging_face(const Json& json, const std::string& where) {
@@ -120,8 +124,9 @@ Result<Model> from_hugging_face(const Json& json, const std::string& where) {
   std::int64_t head_dim = 0;
   reader.integer("head_dim", head_dim, 1, 65536);
   if (head_dim != 0 && head_dim * model.arch.heads != model.arch.hidden) {
-    reader.error("head_dim", fmt::format("head_dim ({}) x heads ({}) differs from hidden_size ({})", head_dim,
-                                         model.arch.heads, model.arch.hidden),
+    reader.error("head_dim",
+                 fmt::format("head_dim ({}) x heads ({}) differs from hidden_size ({})", head_dim,
+                             model.arch.heads, model.arch.hidden),
                  "sxbench has heads of hidden_size / num_attention_heads, as Llama-2");
   }
   std::int64_t max_positions = 2048;

@@ -32,14 +32,17 @@ constexpr std::int64_t kMaxSteps = 1'000'000'000;
 void check_architecture(const Architecture& arch, ObjectReader& reader) {
   if (arch.hidden < 1 || arch.heads < 1 || arch.kv_heads < 1) return;  // already reported
   if (arch.hidden % arch.heads != 0) {
-    reader.error("hidden", fmt::format("hidden ({}) is not a multiple of heads ({})", arch.hidden, arch.heads),
+    reader.error("hidden",
+                 fmt::format("hidden ({}) is not a multiple of heads ({})", arch.hidden, arch.heads),
                  fmt::format("use e.g. {}", (arch.hidden / arch.heads + 1) * arch.heads));
   } else if (arch.head_dim() % 2 != 0) {
-    reader.error("heads", fmt::format("hidden / heads = {} is odd; rotary embedding needs pairs", arch.head_dim()),
+    reader.error("heads",
+                 fmt::format("hidden / heads = {} is odd; rotary embedding needs pairs", arch.head_dim()),
                  "choose heads so that hidden / heads is even");
   }
   if (arch.heads % arch.kv_heads != 0) {
-    reader.error("kv_heads", fmt::format("heads ({}) is not a multiple of kv_heads ({})", arch.heads, arch.kv_heads),
+    reader.error("kv_heads",
+                 fmt::format("heads ({}) is not a multiple of kv_heads ({})", arch.heads, arch.kv_heads),
                  "each key-value head serves the same number of heads; use a divisor of heads");
   }
 }
@@ -71,7 +74,8 @@ void read_training(ObjectReader reader, Training& training) {
   reader.unsigned_integer("seed", training.seed);
   if (training.steps > 0 && training.warmup >= training.steps) {
     reader.error(
-        "warmup", fmt::format("warmup ({}) leaves none of the {} steps to measure", training.warmup, training.steps),
+        "warmup",
+        fmt::format("warmup ({}) leaves none of the {} steps to measure", training.warmup, training.steps),
         fmt::format("use --warmup {} or --steps {}", training.steps / 5, training.warmup + 10));
   }
   reader.finish();
@@ -84,7 +88,8 @@ void read_schedule(ObjectReader reader, Schedule& schedule) {
   reader.integer("step_every", schedule.step_every, 0, kMaxSteps);
   reader.number("step_gamma", schedule.step_gamma, 0, 1);
   if (schedule.kind == ScheduleKind::kStep && schedule.step_every < 1) {
-    reader.error("step_every", "the schedule \"step\" needs step_every", "write the steps between two decays, e.g. 100");
+    reader.error("step_every", "the schedule \"step\" needs step_every",
+                 "write the steps between two decays, e.g. 100");
   }
   reader.finish();
 }
@@ -112,12 +117,13 @@ void check_name(const std::string& name, ObjectReader& reader) {
   const bool clean = std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) || c == '-' || c == '_' || c == '.';
   });
-  if (!clean) reader.error("name", fmt::format("\"{}\" is not a model name", name), "use letters, digits, - _ .");
+  if (!clean)
+    reader.error("name", fmt::format("\"{}\" is not a model name", name), "use letters, digits, - _ .");
 }
 
 Json arch_to_json(const Architecture& arch) {
-  return {{"hidden", arch.hidden},     {"ffn", arch.ffn},           {"layers", arch.layers},
-          {"heads", arch.heads},       {"kv_heads", arch.kv_heads}, {"vocab", arch.vocab},
+  return {{"hidden", arch.hidden},         {"ffn", arch.ffn},           {"layers", arch.layers},
+          {"heads", arch.heads},           {"kv_heads", arch.kv_heads}, {"vocab", arch.vocab},
           {"rope_theta", arch.rope_theta}, {"norm_eps", arch.norm_eps}};
 }
 

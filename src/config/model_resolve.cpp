@@ -38,9 +38,10 @@ void anchor_paths(Model& model, const fs::path& folder) {
 Result<Model> load_model(const fs::path& argument) {
   const fs::path path = is_folder(argument) ? argument / "config.json" : argument;
   if (!is_there(path)) {
-    return Error{"there is no such file", path.string(),
-                 fmt::format("give the path of a model file or of a Hugging Face config.json, or a shipped name: {}",
-                             join(shipped_models(), ", "))};
+    return Error{
+        "there is no such file", path.string(),
+        fmt::format("give the path of a model file or of a Hugging Face config.json, or a shipped name: {}",
+                    join(shipped_models(), ", "))};
   }
   SXB_ASSIGN_OR_RETURN(const Json json, load_json(path));
   SXB_ASSIGN_OR_RETURN(Model model, parse_model(json, path.string()));
@@ -134,7 +135,8 @@ Result<Model> apply_settings(const Model& model, const std::vector<std::string>&
     errors.insert(errors.end(), status.errors().begin(), status.errors().end());
   }
   if (!errors.empty()) return errors;
-  auto changed = parse_model(json, fmt::format("model {} with --set {}", model.name, join(assignments, " --set ")));
+  auto changed =
+      parse_model(json, fmt::format("model {} with --set {}", model.name, join(assignments, " --set ")));
   if (!changed.ok()) return changed;
   anchor_paths(*changed, ".");
   changed->source = model.source;
@@ -162,8 +164,8 @@ Result<DataFiles> locate_data(const Model& model) {
   } else if (is_there(files.dataset.parent_path() / "tokenizer.model")) {
     files.tokenizer = files.dataset.parent_path() / "tokenizer.model";
   } else {
-    return Error{"no tokenizer is named, and there is no tokenizer.model beside the dataset", files.dataset.string(),
-                 "name a SentencePiece file with --set data.tokenizer=PATH"};
+    return Error{"no tokenizer is named, and there is no tokenizer.model beside the dataset",
+                 files.dataset.string(), "name a SentencePiece file with --set data.tokenizer=PATH"};
   }
   return files;
 }

@@ -24,7 +24,8 @@ Error bad(std::string_view text, const std::string& why) {
 }
 
 bool all_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
 std::int64_t to_number(std::string_view digits) {
@@ -89,9 +90,8 @@ Result<std::vector<std::string_view>> split_outside_brackets(std::string_view te
 /// Names go into file names and remote command lines: a small alphabet, and never a leading "-".
 bool is_node_name(std::string_view name) {
   if (name.empty() || !std::isalnum(static_cast<unsigned char>(name.front()))) return false;
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '-' || c == '_' || c == '.';
-  });
+  return std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 /// One part, "rack[1-2]node[01-04].example": every combination, the last brackets running fastest.
@@ -104,7 +104,8 @@ Result<std::vector<std::string>> expand_part(std::string_view set, std::string_v
     const std::size_t close = part.find(']', open);
     SXB_ASSIGN_OR_RETURN(const std::vector<std::string> values,
                          expand_ranges(set, part.substr(open + 1, close - open - 1)));
-    if (names.size() * values.size() > kMaxNames) return bad(set, fmt::format("more than {} names", kMaxNames));
+    if (names.size() * values.size() > kMaxNames)
+      return bad(set, fmt::format("more than {} names", kMaxNames));
     std::vector<std::string> longer;
     for (const std::string& name : names) {
       for (const std::string& value : values) longer.push_back(name + value);
@@ -142,7 +143,9 @@ std::string fold_digits(const std::vector<std::string>& digits) {
   for (std::size_t i = 0; i < digits.size();) {
     const std::int64_t first = to_number(digits[i]);
     std::size_t end = i + 1;
-    while (end < digits.size() && digits[end] == padded(first + static_cast<std::int64_t>(end - i), digits[i])) ++end;
+    while (end < digits.size() &&
+           digits[end] == padded(first + static_cast<std::int64_t>(end - i), digits[i]))
+      ++end;
     ranges.push_back(end - i == 1 ? digits[i] : digits[i] + "-" + digits[end - 1]);
     i = end;
   }
@@ -173,7 +176,8 @@ std::string fold_node_set(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const Parts parts = take_apart(name);
     auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& g) {
-      return !parts.digits.empty() && !g.digits.empty() && g.prefix == parts.prefix && g.suffix == parts.suffix;
+      return !parts.digits.empty() && !g.digits.empty() && g.prefix == parts.prefix &&
+             g.suffix == parts.suffix;
     });
     if (group == groups.end()) group = groups.insert(groups.end(), Group{parts.prefix, parts.suffix, {}});
     if (!parts.digits.empty()) group->digits.push_back(parts.digits);

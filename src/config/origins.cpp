@@ -21,7 +21,8 @@ void collect(const Json& json, const std::string& pointer, std::vector<std::stri
   if (is_leaf(json)) {
     out.push_back(pointer);
   } else {
-    for (const auto& item : json.items()) collect(item.value(), pointer + "/" + pointer_token(item.key()), out);
+    for (const auto& item : json.items())
+      collect(item.value(), pointer + "/" + pointer_token(item.key()), out);
   }
 }
 
@@ -60,7 +61,9 @@ std::map<std::string, Origin> cluster_origins(const Cluster& cluster) {
   const bool slurm = cluster.source == "slurm";
   const Json file = slurm || cluster.source == "builtin" ? Json::object() : reread(cluster.source);
   const std::string profile =
-      cluster.nccl_profile.empty() ? "" : (shipped_configs_dir() / "nccl" / (cluster.nccl_profile + ".json")).string();
+      cluster.nccl_profile.empty()
+          ? ""
+          : (shipped_configs_dir() / "nccl" / (cluster.nccl_profile + ".json")).string();
   std::map<std::string, Origin> origins;
   for (const std::string& leaf : leaf_pointers(to_json(cluster))) {
     Origin& origin = origins[leaf];

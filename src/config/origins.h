@@ -3,16 +3,10 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
-#include "sxbench/base/json.h"
 #include "sxbench/config/settings.h"
 
 namespace sxb::config {
-
-/// JSON pointers of all leaves: everything but non-empty objects and arrays. An array of scalars is
-/// one leaf, since people write it as one value.
-std::vector<std::string> leaf_pointers(const Json& json);
 
 /// Leaf of to_json(cluster) -> origin; reads the file at cluster.source again.
 std::map<std::string, Origin> cluster_origins(const Cluster& cluster);

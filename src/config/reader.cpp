@@ -124,9 +124,9 @@ bool ObjectReader::read_integer(const char* key, std::int64_t& out, std::int64_t
   if (value == nullptr) return false;
   const std::string help = fmt::format("write an integer from {} to {}", min, max);
   // 1e3 is an integer for people, though not for the JSON parser.
-  const bool integral = value->is_number_integer() ||
-                        (value->is_number_float() && std::abs(value->get<double>()) < 9e15 &&
-                         std::floor(value->get<double>()) == value->get<double>());
+  const bool integral =
+      value->is_number_integer() || (value->is_number_float() && std::abs(value->get<double>()) < 9e15 &&
+                                     std::floor(value->get<double>()) == value->get<double>());
   if (!integral) {
     error(key, fmt::format("expected an integer, found {}", describe(*value)), help);
     return false;
@@ -146,9 +146,11 @@ bool ObjectReader::read_integer(const char* key, std::int64_t& out, std::int64_t
 void ObjectReader::unsigned_integer(const char* key, std::uint64_t& out) {
   const Json* value = find(key);
   if (value == nullptr) return;
-  const bool negative = !value->is_number_unsigned() && value->is_number_integer() && value->get<std::int64_t>() < 0;
+  const bool negative =
+      !value->is_number_unsigned() && value->is_number_integer() && value->get<std::int64_t>() < 0;
   if (!value->is_number_integer() || negative) {
-    error(key, fmt::format("expected an integer of 0 or more, found {}", describe(*value)), "write e.g. 1234");
+    error(key, fmt::format("expected an integer of 0 or more, found {}", describe(*value)),
+          "write e.g. 1234");
     return;
   }
   out = value->get<std::uint64_t>();
@@ -176,7 +178,8 @@ ObjectReader ObjectReader::element(const char* key, std::size_t index) {
   return ObjectReader(json_->at(key).at(index), file_, fmt::format("{}/{}", pointer(key), index), *errors_);
 }
 
-void ObjectReader::element_error(std::string_view key, std::size_t index, std::string what, std::string help) {
+void ObjectReader::element_error(std::string_view key, std::size_t index, std::string what,
+                                 std::string help) {
   errors_->push_back({std::move(what), fmt::format("{}/{}", where(key), index), std::move(help)});
 }
 

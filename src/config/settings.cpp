@@ -114,7 +114,8 @@ void merge_node_counts(const Flags& flags, Settings& settings, Errors& errors) {
 }
 
 void merge_interval(const Flags& flags, Settings& settings, Errors& errors) {
-  const Given interval = give(flags.metrics_interval_ms, "--metrics-interval-ms", "SXBENCH_METRICS_INTERVAL_MS");
+  const Given interval =
+      give(flags.metrics_interval_ms, "--metrics-interval-ms", "SXBENCH_METRICS_INTERVAL_MS");
   settings.origins["/run/metrics_interval_ms"] = interval.origin;
   if (!interval.set()) return;
   const std::string& text = interval.text;
@@ -138,7 +139,8 @@ Result<Settings> merge_settings(const Flags& flags) {
   auto cluster = resolve_cluster(flags.cluster);
   if (cluster.ok()) {
     settings.cluster = std::move(cluster).value();
-    for (const auto& [leaf, origin] : cluster_origins(settings.cluster)) settings.origins["/cluster" + leaf] = origin;
+    for (const auto& [leaf, origin] : cluster_origins(settings.cluster))
+      settings.origins["/cluster" + leaf] = origin;
   } else {
     append(errors, cluster.errors());
   }

@@ -32,12 +32,14 @@ Result<fs::path> find_shipped(const char* folder, const std::string& name, const
   }
   if (names.empty()) {
     return Error{fmt::format("no shipped configs in {}", (shipped_configs_dir() / folder).string()), where,
-                 "set SXBENCH_CONFIGS to the folder configs/ of sxbench, or give a path", ExitCode::kEnvironment};
+                 "set SXBENCH_CONFIGS to the folder configs/ of sxbench, or give a path",
+                 ExitCode::kEnvironment};
   }
   const std::string near = did_you_mean(name, names);
-  return Error{fmt::format("unknown {} \"{}\"", what, name), where,
-               fmt::format("{}known: {}; or give the path of a JSON file",
-                           near.empty() ? "" : fmt::format("did you mean \"{}\"? ", near), join(names, ", "))};
+  return Error{
+      fmt::format("unknown {} \"{}\"", what, name), where,
+      fmt::format("{}known: {}; or give the path of a JSON file",
+                  near.empty() ? "" : fmt::format("did you mean \"{}\"? ", near), join(names, ", "))};
 }
 
 }  // namespace sxb::config

@@ -112,7 +112,8 @@ Result<std::vector<Phase>> parse_phases(std::string_view text) {
     if (std::find(known.begin(), known.end(), wanted.back()) != known.end()) continue;
     std::vector<std::string> candidates = known;
     candidates.emplace_back("full");
-    return Error{fmt::format("unknown phase \"{}\"", wanted.back()), "--phases", suggest(wanted.back(), candidates)};
+    return Error{fmt::format("unknown phase \"{}\"", wanted.back()), "--phases",
+                 suggest(wanted.back(), candidates)};
   }
   // In the order they run in, whatever the order they were named in.
   std::vector<Phase> phases;
@@ -123,10 +124,11 @@ Result<std::vector<Phase>> parse_phases(std::string_view text) {
 }
 
 Json to_json(const CollectiveSweep& sweep) {
-  return {{"collective", sweep.collective},   {"min_bytes", sweep.min_bytes},   {"max_bytes", sweep.max_bytes},
-          {"step_factor", sweep.step_factor}, {"step_bytes", sweep.step_bytes}, {"iterations", sweep.iterations},
-          {"warmup", sweep.warmup},           {"check", sweep.check},           {"dtype", sweep.dtype},
-          {"redop", sweep.redop}};
+  return {{"collective", sweep.collective}, {"min_bytes", sweep.min_bytes},
+          {"max_bytes", sweep.max_bytes},   {"step_factor", sweep.step_factor},
+          {"step_bytes", sweep.step_bytes}, {"iterations", sweep.iterations},
+          {"warmup", sweep.warmup},         {"check", sweep.check},
+          {"dtype", sweep.dtype},           {"redop", sweep.redop}};
 }
 
 Result<CollectiveSweep> parse_sweep(const Json& json, const std::string& where) {
@@ -145,7 +147,8 @@ std::string Task::label() const {
 }
 
 Json to_json(const Task& task) {
-  Json json = {{"id", task.id}, {"phase", to_string(task.phase)}, {"nodes", task.nodes}, {"repeat", task.repeat}};
+  Json json = {
+      {"id", task.id}, {"phase", to_string(task.phase)}, {"nodes", task.nodes}, {"repeat", task.repeat}};
   if (task.phase == Phase::kSft) json["model"] = to_json(task.model);
   if (task.phase == Phase::kNccl) json["sweep"] = to_json(task.sweep);
   return json;

@@ -49,8 +49,8 @@ Error too_many_nodes(const PlanInput& input, int count) {
   std::copy_if(input.node_counts.begin(), input.node_counts.end(), std::back_inserter(possible),
                [&](int n) { return n >= 1 && n <= total; });
   if (possible.empty()) possible.push_back(total);
-  std::string help =
-      fmt::format("run on what it has: {}", command(input, model_names(input), possible, cluster_flag(cluster)));
+  std::string help = fmt::format("run on what it has: {}",
+                                 command(input, model_names(input), possible, cluster_flag(cluster)));
   if (cluster.transport == config::TransportKind::kLocal && count <= 8) {
     help += fmt::format("; or try it out on 8 pretended nodes of this machine: {}",
                         command(input, "tiny", input.node_counts, " --cluster local-8"));
@@ -63,7 +63,8 @@ Error too_many_nodes(const PlanInput& input, int count) {
 
 Errors check_node_counts(const PlanInput& input) {
   Errors errors;
-  if (input.node_counts.empty()) errors.push_back({"no node count is given", "--nodes", "write e.g. --nodes 1"});
+  if (input.node_counts.empty())
+    errors.push_back({"no node count is given", "--nodes", "write e.g. --nodes 1"});
   for (const int count : input.node_counts) {
     if (count < 1) errors.push_back({fmt::format("{} nodes", count), "--nodes", "use 1 or more"});
   }
@@ -80,13 +81,15 @@ Errors check_devices(const PlanInput& input, const DeviceFacts& facts) {
   if (cluster.device == config::DeviceKind::kCuda && !facts.cuda) {
     return {Error{fmt::format("the cluster \"{}\" is to use GPUs, but there is none", cluster.name),
                   cluster.source + ":/device",
-                  "check `nvidia-smi -L` and the driver; to use the CPU set \"device\": \"cpu\", or take --cluster local",
+                  "check `nvidia-smi -L` and the driver; to use the CPU set \"device\": \"cpu\", or take "
+                  "--cluster local",
                   ExitCode::kEnvironment}};
   }
   Errors errors;
   for (const config::Node& node : cluster.nodes) {
     if (ranks_on(cluster, node, facts) > 0) continue;
-    errors.push_back({fmt::format("it is not known how many GPUs node {} has", node.name), cluster.source + ":/nodes",
+    errors.push_back({fmt::format("it is not known how many GPUs node {} has", node.name),
+                      cluster.source + ":/nodes",
                       "write \"gpus\" for the node, or \"gpu\": {\"per_node\": 8}"});
     break;
   }
@@ -96,7 +99,8 @@ Errors check_devices(const PlanInput& input, const DeviceFacts& facts) {
 void check_precision(const Model& model, const DeviceFacts& facts, Errors& errors) {
   if (facts.cuda || model.training.precision != config::Precision::kBf16) return;
   errors.push_back({fmt::format("model {} is to train in bf16, which CPU ranks do not have", model.name),
-                    model.source + ":/training/precision", "use --set training.precision=auto (fp32 on CPUs)"});
+                    model.source + ":/training/precision",
+                    "use --set training.precision=auto (fp32 on CPUs)"});
 }
 
 /// What to do about a model that does not fit, best first: a setting, more nodes, a smaller model.
@@ -107,7 +111,8 @@ std::string fitting_command(const PlanInput& input, const Model& model, int node
   if (!change.empty()) return command(input, model.name, {nodes}, cluster_flag(cluster) + " " + change);
   for (int more = nodes + 1; more <= node_total(cluster); ++more) {
     const auto need = estimate_memory(model, world_size(cluster, more, facts), facts.cuda).total();
-    if (need <= memory_per_rank(cluster, more, facts)) return command(input, model.name, {more}, cluster_flag(cluster));
+    if (need <= memory_per_rank(cluster, more, facts))
+      return command(input, model.name, {more}, cluster_flag(cluster));
   }
   return command(input, "tiny", {nodes}, cluster_flag(cluster));
 }
@@ -120,14 +125,15 @@ void check_memory(const PlanInput& input, const Model& model, const DeviceFacts&
     const std::int64_t available = memory_per_rank(input.cluster, nodes, facts);
     const std::int64_t need = estimate_memory(model, world, facts.cuda).total();
     if (available == 0 || need <= available) continue;
-    errors.push_back({fmt::format("model {} does not fit on {} {}: each of {} ranks needs {}, {} has {}", model.name,
-                                  nodes, nodes == 1 ? "node" : "nodes", world, format_bytes(need),
+    errors.push_back({fmt::format("model {} does not fit on {} {}: each of {} ranks needs {}, {} has {}",
+                                  model.name, nodes, nodes == 1 ? "node" : "nodes", world, format_bytes(need),
                                   facts.cuda ? "a GPU" : "its share of the machine", format_bytes(available)),
                       model.source, "this would work: " + fitting_command(input, model, nodes, facts)});
   }
 }
 
-void check_name(const char* flag, const std::string& value, const std::vector<std::string>& known, Errors& errors) {
+void check_name(const char* flag, const std::string& value, const std::vector<std::string>& known,
+                Errors& errors) {
   if (std::find(known.begin(), known.end(), value) != known.end()) return;
   errors.push_back({fmt::format("\"{}\" is unknown here", value), flag, suggest(value, known)});
 }
@@ -142,7 +148,8 @@ int ranks_on(const Cluster& cluster, const config::Node& node, const DeviceFacts
 
 int world_size(const Cluster& cluster, int nodes, const DeviceFacts& facts) {
   int world = 0;
-  for (int i = 0; i < nodes; ++i) world += ranks_on(cluster, cluster.nodes.at(static_cast<std::size_t>(i)), facts);
+  for (int i = 0; i < nodes; ++i)
+    world += ranks_on(cluster, cluster.nodes.at(static_cast<std::size_t>(i)), facts);
   return world;
 }
 
@@ -165,12 +172,13 @@ Status validate_sweep(const CollectiveSweep& sweep) {
   // The registry of the engine is not linked here; both lists grow together.
   check_name("collective", sweep.collective, {"all_reduce"}, errors);
   check_name("-d", sweep.dtype,
-             {"int8", "uint8", "int32", "uint32", "int64", "uint64", "half", "float", "double", "bfloat16"}, errors);
+             {"int8", "uint8", "int32", "uint32", "int64", "uint64", "half", "float", "double", "bfloat16"},
+             errors);
   check_name("-o", sweep.redop, {"sum", "prod", "min", "max", "avg"}, errors);
   if (sweep.min_bytes < 1) errors.push_back({"the smallest size is below one byte", "-b", "write e.g. -b 8"});
   if (sweep.max_bytes < sweep.min_bytes) {
-    errors.push_back({fmt::format("the largest size ({}) is below the smallest ({})", format_bytes(sweep.max_bytes),
-                                  format_bytes(sweep.min_bytes)),
+    errors.push_back({fmt::format("the largest size ({}) is below the smallest ({})",
+                                  format_bytes(sweep.max_bytes), format_bytes(sweep.min_bytes)),
                       "-e", "raise -e or lower -b"});
   }
   if (sweep.step_bytes < 0) errors.push_back({"the step is negative", "-i", "write e.g. -i 1M"});

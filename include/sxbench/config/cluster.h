@@ -16,7 +16,7 @@ enum class DeviceKind { kAuto, kCpu, kCuda };
 
 struct Node {
   std::string name;           ///< unique, used in records
-  std::string host;           ///< address for the transport; default: name, "localhost" if transport is local
+  std::string host;           ///< for the transport; default: name, or "localhost" if it is local
   std::vector<int> gpus;      ///< GPU indices this node owns; empty = all that are found (kCuda/kAuto)
   int slots = 0;              ///< ranks when the device is the CPU; 0 = choose
   int ssh_port = 0;           ///< 0 = ssh's own default
@@ -72,7 +72,7 @@ struct Cluster {
   Network network;
   GpuFacts gpu;
   std::string nccl_profile;                       ///< name in configs/nccl/, or empty
-  std::map<std::string, std::string> nccl_env;    ///< applied to ranks only; resolve_cluster() fills in the profile
+  std::map<std::string, std::string> nccl_env;    ///< for ranks only; resolve_cluster() adds the profile
   std::map<std::string, std::string> env;         ///< other variables for the ranks
   Goals goals;
   Paths paths;
@@ -94,7 +94,8 @@ Result<Cluster> resolve_cluster(const std::string& argument);
 /// Where resolve_cluster() would look next, without reading it.
 struct ClusterChoice {
   std::string argument;  ///< path or shipped name; empty = Slurm allocation
-  enum class From { kArgument, kEnvironment, kWorkingFolder, kUserFolder, kSlurm, kBuiltin } from = From::kBuiltin;
+  enum class From { kArgument, kEnvironment, kWorkingFolder, kUserFolder, kSlurm, kBuiltin };
+  From from = From::kBuiltin;
 };
 ClusterChoice choose_cluster(const std::string& argument);
 

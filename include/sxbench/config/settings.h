@@ -54,6 +54,10 @@ struct Settings {
 /// all nodes of the cluster, out to its paths.results. Reports every error of every layer at once.
 Result<Settings> merge_settings(const Flags& flags);
 
+/// JSON pointers of all leaves: everything but non-empty objects and arrays. An array of scalars is
+/// one leaf, since people write it as one value.
+std::vector<std::string> leaf_pointers(const Json& json);
+
 /// {"cluster": ..., "models": {"7b": ...}, "run": {"nodes", "out", "metrics_interval_ms"}}.
 Json to_json(const Settings& settings);
 

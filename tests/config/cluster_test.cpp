@@ -1,0 +1,194 @@
+#include "sxbench/config/cluster.h"
+
+#include <gmock/gmock.h>
+
+#include "config/testing.h"
+
+namespace sxb::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+Cluster parsed(const std::string& text) {
+  auto cluster = parse_cluster(json_of(text), "c.json");
+  EXPECT_TRUE(cluster.ok()) << format_errors(cluster.errors());
+  return cluster.ok() ? std::move(cluster).value() : Cluster{};
+}
+
+Errors errors_of(const std::string& text) { return parse_cluster(json_of(text), "c.json").errors(); }
+
+TEST(ParseCluster, ReadsEveryKey) {
+  const Cluster c = parsed(R"({
+    "$schema": "x", "name": "c", "description": "d", "transport": "ssh", "device": "cuda",
+    "nodes": ["head", {"name": "n[1-2]", "host": "10.0.0.[1-2]", "gpus": 2, "ssh_port": 44222, "ssh_user": "u",
+                       "ssh_key": "k", "ssh_jump": "j"}, {"name": "cpu", "slots": 3, "gpus": [3, 1]}],
+    "network": {"fabric": "spectrum-x", "mtu": 9000, "nics": [{"name": "mlx5_0", "line_rate_gbps": 400},
+                                                             {"name": "mlx5_1", "line_rate_gbps": 200}]},
+    "gpu": {"name": "NVIDIA H200", "per_node": 8, "memory_gib": 140.5},
+    "nccl_profile": "roce", "nccl_env": {"NCCL_DEBUG": "INFO; rm -rf /"}, "env": {"A_1": ""},
+    "goals": {"gpu_utilization_pct": 90, "scaling_efficiency_pct": {"4": 95, "8": 93}, "bandwidth_pct_of_line": 92,
+              "busbw_gBps": 300},
+    "paths": {"results": "r", "data": "/raid"}, "rendezvous": {"host": "h", "port": 29500}})");
+  ASSERT_EQ(c.nodes.size(), 4u);
+  EXPECT_EQ(c.nodes[0].host, "head");
+  EXPECT_TRUE(c.nodes[0].gpus.empty());
+  EXPECT_EQ(c.nodes[2].name, "n2");
+  EXPECT_EQ(c.nodes[2].host, "10.0.0.2");
+  EXPECT_THAT(c.nodes[2].gpus, ElementsAre(0, 1));
+  EXPECT_EQ(c.nodes[2].ssh_port, 44222);
+  EXPECT_EQ(c.nodes[2].ssh_user + c.nodes[2].ssh_key + c.nodes[2].ssh_jump, "ukj");
+  EXPECT_THAT(c.nodes[3].gpus, ElementsAre(3, 1));
+  EXPECT_EQ(c.nodes[3].slots, 3);
+  EXPECT_EQ(c.network.line_rate_gbps(), 600);
+  EXPECT_EQ(c.network.mtu, 9000);
+  EXPECT_EQ(c.gpu.per_node, 8);
+  EXPECT_EQ(c.gpu.memory_gib, 140.5);
+  EXPECT_THAT(c.nccl_env, ElementsAre(Pair("NCCL_DEBUG", "INFO; rm -rf /")));  // data, never a shell's
+  EXPECT_THAT(c.env, ElementsAre(Pair("A_1", "")));
+  EXPECT_EQ(c.goals.gpu_utilization_pct, 90);
+  EXPECT_THAT(c.goals.scaling_efficiency_pct, ElementsAre(Pair(4, 95), Pair(8, 93)));
+  EXPECT_EQ(c.goals.busbw_gBps, 300);
+  EXPECT_EQ(c.paths.data, "/raid");
+  EXPECT_EQ(c.rendezvous.port, 29500);
+  EXPECT_EQ(c.source, "c.json");
+  // The JSON form is complete.
+  const auto again = parse_cluster(to_json(c), "again");
+  ASSERT_TRUE(again.ok()) << format_errors(again.errors());
+  EXPECT_EQ(to_json(*again), to_json(c));
+}
+
+TEST(ParseCluster, FillsInDefaults) {
+  const Cluster c = parsed(R"({"name": "c", "nodes": "n[1-2]"})");
+  EXPECT_EQ(c.transport, TransportKind::kAuto);
+  EXPECT_EQ(c.nodes[1].host, "n2");
+  EXPECT_EQ(c.paths.results, "results");
+  EXPECT_THAT(c.paths.data, HasSubstr("datasets"));
+  EXPECT_FALSE(c.goals.gpu_utilization_pct.has_value());
+  const Cluster local = parsed(R"({"name": "c", "nodes": "n[1-2]", "transport": "local", "device": "cpu"})");
+  EXPECT_EQ(local.nodes[1].host, "localhost");
+}
+
+TEST(ParseCluster, ReportsAllErrorsAtOnceEachAtItsPlace) {
+  const Errors errors = errors_of(R"({
+    "transprt": "ssh", "device": "graphics",
+    "nodes": ["n[1-", {"name": "m", "gpus": [0, 0], "ssh_port": 70000, "host": "-oX"}, {"nam": "x"}, 7],
+    "network": {"mtu": "9000", "nics": [{"name": "a/b"}]},
+    "nccl_env": {"1X": "a", "NCCL_DEBUG": 1},
+    "goals": {"gpu_utilization_pct": 900, "scaling_efficiency_pct": {"many": 1}},
+    "paths": []})");
+  EXPECT_THAT(places(errors),
+              UnorderedElementsAre("c.json:/name", "c.json:/transprt", "c.json:/device", "c.json:/nodes/0",
+                                   "c.json:/nodes/1/gpus", "c.json:/nodes/1/ssh_port", "c.json:/nodes/1/host",
+                                   "c.json:/nodes/2/nam", "c.json:/nodes/2/name", "c.json:/nodes/3",
+                                   "c.json:/network/mtu", "c.json:/network/nics/0/line_rate_gbps",
+                                   "c.json:/nccl_env/1X", "c.json:/nccl_env/NCCL_DEBUG",
+                                   "c.json:/goals/gpu_utilization_pct",
+                                   "c.json:/goals/scaling_efficiency_pct/many", "c.json:/paths"));
+  EXPECT_EQ(error_at(errors, "c.json:/transprt").help, "did you mean \"transport\"?");
+  EXPECT_EQ(error_at(errors, "c.json:/nodes/1/ssh_port").what, "70000 is out of range");
+  EXPECT_EQ(error_at(errors, "c.json:/nodes/1/ssh_port").help, "write an integer from 1 to 65535");
+  EXPECT_EQ(error_at(errors, "c.json:/device").help, "known: auto, cpu, cuda");
+  EXPECT_EQ(error_at(errors, "c.json:/network/mtu").what, "expected an integer, found the string \"9000\"");
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.code, ExitCode::kUsage);
+    EXPECT_FALSE(error.help.empty()) << error.what;
+  }
+}
+
+TEST(ParseCluster, EscapesPointers) {
+  const Errors errors = errors_of(R"({"name": "c", "nodes": "n", "a/b~c": 1})");
+  EXPECT_THAT(places(errors), ElementsAre("c.json:/a~1b~0c"));
+}
+
+TEST(ParseCluster, RefusesADocumentThatIsNoObject) { EXPECT_EQ(errors_of("[]").front().where, "c.json:/"); }
+
+TEST(ParseCluster, RefusesSharedGpusAndNames) {
+  EXPECT_THAT(errors_of(R"({"name": "c", "transport": "local",
+                            "nodes": [{"name": "a", "gpus": [0, 1]}, {"name": "b", "gpus": [1, 2]}]})")
+                  .front()
+                  .what,
+              HasSubstr("a and b both own GPU 1"));
+  EXPECT_THAT(
+      errors_of(
+          R"({"name": "c", "nodes": [{"name": "a", "host": "h", "gpus": 2}, {"name": "b", "host": "h"}]})")
+          .front()
+          .what,
+      HasSubstr("a and b both own all GPUs of the machine h"));
+  EXPECT_THAT(
+      errors_of(
+          R"({"name": "c", "nodes": [{"name": "a", "host": "h"}, {"name": "b", "host": "h", "gpus": 2}]})")
+          .front()
+          .what,
+      HasSubstr("both own all GPUs"));
+  EXPECT_THAT(errors_of(R"({"name": "c", "nodes": ["a", "a"]})").front().what, HasSubstr("named twice"));
+  // Different machines, or no GPUs at all.
+  parsed(R"({"name": "c", "nodes": [{"name": "a", "gpus": 2}, {"name": "b", "gpus": 2}]})");
+  parsed(R"({"name": "c", "transport": "local", "device": "cpu", "nodes": "n[1-2]"})");
+}
+
+TEST(ParseCluster, HostsMatchNames) {
+  EXPECT_THAT(errors_of(R"({"name": "c", "nodes": [{"name": "n[1-3]", "host": "h[1-2]"}]})").front().what,
+              HasSubstr("2 hosts for 3 names"));
+}
+
+using ResolveCluster = CleanEnvironment;
+
+std::string named(const std::string& name) { return R"({"name": ")" + name + R"(", "nodes": "n1"})"; }
+
+TEST_F(ResolveCluster, LooksInTheDocumentedOrder) {
+  EXPECT_EQ(resolve_cluster("")->name, "local");
+  EXPECT_EQ(resolve_cluster("")->source, "builtin");
+  set("SLURM_JOB_NODELIST", "gpu[01-02]");
+  set("SLURM_JOB_ID", "7");
+  EXPECT_EQ(resolve_cluster("")->name, "slurm-7");
+  write("home/sxbench/cluster.json", named("user"));
+  EXPECT_EQ(resolve_cluster("")->name, "user");
+  write("cluster.json", named("here"));
+  EXPECT_EQ(resolve_cluster("")->name, "here");
+  set("SXBENCH_CLUSTER", write("env.json", named("env")));
+  EXPECT_EQ(resolve_cluster("")->name, "env");
+  EXPECT_EQ(resolve_cluster("local-8")->name, "local-8");
+  EXPECT_EQ(resolve_cluster(write("arg.json", named("arg")))->name, "arg");
+}
+
+TEST_F(ResolveCluster, ReadsASlurmAllocation) {
+  set("SLURM_JOB_NODELIST", "gpu[01-02]");
+  set("SLURM_GPUS_ON_NODE", "4");
+  const auto cluster = resolve_cluster("");
+  ASSERT_TRUE(cluster.ok()) << format_errors(cluster.errors());
+  EXPECT_EQ(cluster->transport, TransportKind::kSlurm);
+  EXPECT_EQ(cluster->source, "slurm");
+  ASSERT_EQ(cluster->nodes.size(), 2u);
+  EXPECT_EQ(cluster->nodes[1].name, "gpu02");
+  EXPECT_EQ(cluster->gpu.per_node, 4);
+  EXPECT_THAT(cluster->nodes[1].gpus, ElementsAre(0, 1, 2, 3));
+  set("SLURM_GPUS_ON_NODE", "h200:4");
+  EXPECT_EQ(resolve_cluster("").error().where, "$SLURM_GPUS_ON_NODE");
+}
+
+TEST_F(ResolveCluster, PutsTheProfileUnderTheClustersOwnVariables) {
+  const auto cluster = resolve_cluster(
+      write("c.json",
+            R"({"name": "c", "nodes": "n", "nccl_profile": "sockets", "nccl_env": {"NCCL_NET": "mine"}})"));
+  ASSERT_TRUE(cluster.ok()) << format_errors(cluster.errors());
+  EXPECT_EQ(cluster->nccl_env.at("NCCL_NET"), "mine");
+  EXPECT_EQ(cluster->nccl_env.at("NCCL_P2P_DISABLE"), "1");
+}
+
+TEST_F(ResolveCluster, SaysWhatThereIs) {
+  EXPECT_THAT(resolve_cluster("locall").error().help, HasSubstr("did you mean \"local\"?"));
+  EXPECT_THAT(resolve_cluster("zzzzzz").error().help, HasSubstr("known: h200x4-as-1-node"));
+  EXPECT_THAT(resolve_cluster("./none.json").error().what, HasSubstr("no such file"));
+  const std::string path = write("c.json", R"({"name": "c", "nodes": "n", "nccl_profile": "rocee"})");
+  const Error error = resolve_cluster(path).error();
+  EXPECT_EQ(error.where, path + ":/nccl_profile");
+  EXPECT_THAT(error.help, HasSubstr("did you mean \"roce\"?"));
+  const Error syntax = resolve_cluster(write("d.json", "{\n  \"name\": ,\n}")).error();
+  EXPECT_THAT(syntax.where, HasSubstr("d.json:2:"));
+}
+
+}  // namespace
+}  // namespace sxb::config

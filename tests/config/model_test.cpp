@@ -1,0 +1,216 @@
+#include "sxbench/config/model.h"
+
+#include <gmock/gmock.h>
+
+#include "config/testing.h"
+
+namespace sxb::config {
+namespace {
+
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+constexpr const char* kSmall = R"({
+  "name": "m", "arch": {"hidden": 64, "ffn": 128, "layers": 2, "heads": 4, "vocab": 100},
+  "training": {"seq_len": 32, "steps": 10}, "data": {"dataset": "synthetic"}})";
+
+Model small() { return parse_model(json_of(kSmall), "m.json").value(); }
+
+Errors errors_of(const std::string& text) { return parse_model(json_of(text), "m.json").errors(); }
+
+TEST(ParseModel, FillsInDefaultsAndRoundTrips) {
+  const Model m = small();
+  EXPECT_EQ(m.arch.kv_heads, 4);
+  EXPECT_EQ(m.training.micro_batch, 1);
+  EXPECT_EQ(m.training.seed, 1234u);
+  EXPECT_EQ(m.optimizer.schedule.kind, ScheduleKind::kCosine);
+  EXPECT_EQ(m.source, "m.json");
+  Model changed = m;
+  changed.description = "d";
+  changed.arch.kv_heads = 2;
+  changed.arch.rope_theta = 5e5;
+  changed.training = {64,
+                      2,
+                      3,
+                      20,
+                      4,
+                      Precision::kFp32,
+                      Precision::kBf16,
+                      Sharding::kGradients,
+                      Recompute::kBlock,
+                      18446744073709551615u};
+  changed.optimizer = {1e-3, 0.8, 0.95, 1e-6, 0.1, 0, {ScheduleKind::kStep, 3, 0.1, 5, 0.5}};
+  changed.data = {"a.json", "t.model"};
+  changed.init_from = "weights";
+  const auto again = parse_model(to_json(changed), "again");
+  ASSERT_TRUE(again.ok()) << format_errors(again.errors());
+  EXPECT_EQ(to_json(*again), to_json(changed));
+  EXPECT_EQ(again->training.seed, 18446744073709551615u);
+  EXPECT_EQ(again->optimizer.schedule.step_every, 5);
+}
+
+TEST(ParseModel, ReportsAllErrorsAtOnceEachAtItsPlace) {
+  const Errors errors = errors_of(R"({
+    "name": "a/b", "arch": {"hidden": 66, "ffn": 1.5, "layers": 2, "heads": 4, "kv_heads": 3},
+    "training": {"seq_len": 32, "steps": 10, "warmup": 10, "precision": "fp16", "micro_bach": 2, "seed": -1},
+    "optimizer": {"lr": 0, "beta1": 1, "schedule": {"kind": "step"}}, "extra": 1})");
+  EXPECT_THAT(
+      places(errors),
+      UnorderedElementsAre("m.json:/name", "m.json:/arch/hidden", "m.json:/arch/ffn", "m.json:/arch/kv_heads",
+                           "m.json:/arch/vocab", "m.json:/training/warmup", "m.json:/training/precision",
+                           "m.json:/training/micro_bach", "m.json:/training/seed", "m.json:/optimizer/lr",
+                           "m.json:/optimizer/beta1", "m.json:/optimizer/schedule/step_every",
+                           "m.json:/data/dataset", "m.json:/extra"));
+  EXPECT_EQ(error_at(errors, "m.json:/training/micro_bach").help, "did you mean \"micro_batch\"?");
+  EXPECT_EQ(error_at(errors, "m.json:/arch/hidden").what, "hidden (66) is not a multiple of heads (4)");
+  EXPECT_EQ(error_at(errors, "m.json:/training/warmup").help, "use --warmup 2 or --steps 20");
+  for (const Error& error : errors) EXPECT_FALSE(error.help.empty()) << error.what;
+}
+
+TEST(ParseModel, NeedsAnEvenHeadForRotation) {
+  EXPECT_THAT(
+      places(errors_of(R"({"name": "m", "arch": {"hidden": 12, "ffn": 8, "layers": 1, "heads": 4, "vocab": 9},
+                                   "training": {"seq_len": 8, "steps": 2}, "data": {"dataset": "synthetic"}})")),
+      UnorderedElementsAre("m.json:/arch/heads"));
+}
+
+TEST(ParseModel, ReportsASectionOfTheWrongTypeOnce) {
+  EXPECT_THAT(places(errors_of(R"({"name": "m", "arch": 7, "training": {"seq_len": 8, "steps": 2},
+                                   "data": {"dataset": "synthetic"}})")),
+              UnorderedElementsAre("m.json:/arch"));
+}
+
+TEST(ApplySetting, ChangesOneKeyInItsType) {
+  EXPECT_EQ(apply_setting(small(), "model.training.micro_batch=8")->training.micro_batch, 8);
+  EXPECT_EQ(apply_setting(small(), "training.steps=1e3")->training.steps, 1000);
+  EXPECT_EQ(apply_setting(small(), "optimizer.lr = 3e-4")->optimizer.lr, 3e-4);
+  EXPECT_EQ(apply_setting(small(), "training.recompute=block")->training.recompute, Recompute::kBlock);
+  EXPECT_EQ(apply_setting(small(), "name=7")->name, "7");  // a text stays text
+  EXPECT_EQ(apply_setting(small(), "training.steps=20")->source, "m.json");
+}
+
+TEST(ApplySetting, ValidatesAgain) {
+  EXPECT_THAT(apply_setting(small(), "micro_batch=8").error().help, HasSubstr("\"training.micro_batch\""));
+  EXPECT_THAT(apply_setting(small(), "training.micro_bach=8").error().help,
+              HasSubstr("training.micro_batch"));
+  EXPECT_THAT(apply_setting(small(), "training=8").error().what, HasSubstr("no key"));
+  EXPECT_THAT(apply_setting(small(), "steps").error().what, HasSubstr("needs key=value"));
+  const Error range = apply_setting(small(), "training.micro_batch=many").error();
+  EXPECT_EQ(range.what, "expected an integer, found the string \"many\"");
+  EXPECT_THAT(range.where, HasSubstr("--set training.micro_batch=many"));
+  EXPECT_THAT(range.where, HasSubstr("/training/micro_batch"));
+}
+
+TEST(ApplySetting, TakesSeveralThatAreValidOnlyTogether) {
+  EXPECT_FALSE(apply_setting(small(), "training.warmup=15").ok());
+  EXPECT_EQ(apply_settings(small(), {"training.warmup=15", "training.steps=30"})->training.warmup, 15);
+}
+
+constexpr const char* kLlama = R"({
+  "_name_or_path": "meta-llama/Llama-2-7b-hf", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu",
+  "hidden_size": 4096, "intermediate_size": 11008, "max_position_embeddings": 4096, "model_type": "llama",
+  "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 32, "pretraining_tp": 1,
+  "rms_norm_eps": 1e-05, "rope_scaling": null, "tie_word_embeddings": false, "torch_dtype": "float16",
+  "use_cache": true, "vocab_size": 32000})";
+
+TEST(HuggingFace, BecomesAModelWithTheDefaultRecipe) {
+  const auto m = parse_model(json_of(kLlama), "config.json");
+  ASSERT_TRUE(m.ok()) << format_errors(m.errors());
+  EXPECT_EQ(m->name, "Llama-2-7b-hf");
+  EXPECT_EQ(m->arch.parameters(), 6738415616);
+  EXPECT_EQ(m->arch.norm_eps, 1e-5);
+  EXPECT_EQ(m->training.seq_len, 2048);
+  EXPECT_EQ(m->source, "config.json");
+}
+
+TEST(HuggingFace, NamesTheModelAfterItsFolder) {
+  Json json = json_of(kLlama);
+  json.erase("_name_or_path");
+  EXPECT_EQ(parse_model(json, "/models/my llama/config.json")->name, "my-llama");
+}
+
+TEST(HuggingFace, ReadsTheRotaryObjectOfNewerVersions) {
+  Json json = json_of(kLlama);
+  json["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 500000.0}};
+  EXPECT_EQ(parse_model(json, "config.json")->arch.rope_theta, 500000.0);
+  json["rope_parameters"]["rope_type"] = "llama3";
+  EXPECT_THAT(places(parse_model(json, "c").errors()), UnorderedElementsAre("c:/rope_parameters/rope_type"));
+}
+
+TEST(HuggingFace, RefusesWhatIsNotALlama2) {
+  Json json = json_of(kLlama);
+  json["model_type"] = "qwen2";
+  json["tie_word_embeddings"] = true;
+  json["attention_bias"] = true;
+  json["mlp_bias"] = true;
+  json["rope_scaling"] = {{"type", "linear"}};
+  json["hidden_act"] = "gelu";
+  json["head_dim"] = 64;
+  json.erase("vocab_size");
+  const Errors errors = parse_model(json, "c").errors();
+  EXPECT_THAT(places(errors), UnorderedElementsAre("c:/model_type", "c:/tie_word_embeddings",
+                                                   "c:/attention_bias", "c:/mlp_bias", "c:/rope_scaling",
+                                                   "c:/hidden_act", "c:/head_dim", "c:/vocab_size"));
+  for (const Error& error : errors) EXPECT_FALSE(error.help.empty()) << error.what;
+}
+
+TEST(HuggingFace, ReportsImpossibleShapesUnderTheirOwnKeys) {
+  Json json = json_of(kLlama);
+  json["num_key_value_heads"] = 5;
+  EXPECT_THAT(places(parse_model(json, "c").errors()), UnorderedElementsAre("c:/num_key_value_heads"));
+}
+
+using ResolveModel = CleanEnvironment;
+
+TEST_F(ResolveModel, FindsShippedNamesPathsAndFolders) {
+  EXPECT_EQ(resolve_model("7b")->arch.hidden, 4096);
+  EXPECT_EQ(resolve_model(write("m.json", kSmall))->name, "m");
+  write("llama/config.json", kLlama);
+  EXPECT_EQ(resolve_model("./llama")->name, "Llama-2-7b-hf");
+  const Error unknown = resolve_model("tinny").error();
+  EXPECT_EQ(unknown.what, "unknown model \"tinny\"");
+  EXPECT_THAT(unknown.help, HasSubstr("did you mean \"tiny\"?"));
+  EXPECT_THAT(unknown.help, HasSubstr("13b, 70b, 7b, tiny"));
+  EXPECT_THAT(resolve_model("./none.json").error().what, HasSubstr("no such file"));
+}
+
+TEST_F(ResolveModel, AnchorsPathsAtTheFile) {
+  Json json = json_of(kSmall);
+  json["data"] = {{"dataset", "alpaca.json"}, {"tokenizer", "missing.model"}};
+  write("models/alpaca.json", "[]");
+  const auto m = resolve_model(write("models/m.json", json.dump()));
+  ASSERT_TRUE(m.ok());
+  EXPECT_EQ(m->data.dataset, folder_ + "/models/alpaca.json");
+  EXPECT_EQ(m->data.tokenizer, "missing.model");
+}
+
+using LocateData = CleanEnvironment;
+
+TEST_F(LocateData, KnowsTheShippedSet) {
+  const auto files = locate_data(*resolve_model("tiny"));
+  ASSERT_TRUE(files.ok()) << format_errors(files.errors());
+  EXPECT_EQ(files->kind, DataFiles::Kind::kRaw);
+  EXPECT_EQ(files->dataset, SXB_SOURCE_DIR "/configs/datasets/cluster-ops/data.json");
+  EXPECT_EQ(files->tokenizer, SXB_SOURCE_DIR "/configs/datasets/cluster-ops/tokenizer.model");
+}
+
+TEST_F(LocateData, TellsTheKindsApart) {
+  Model m = small();
+  EXPECT_EQ(locate_data(m)->kind, DataFiles::Kind::kSynthetic);
+  write("prepared/index.json", "{}");
+  m.data.dataset = folder_ + "/prepared";
+  EXPECT_EQ(locate_data(m)->kind, DataFiles::Kind::kPrepared);
+  std::filesystem::remove(folder_ + "/prepared/index.json");
+  EXPECT_THAT(locate_data(m).error().what, HasSubstr("no index.json"));
+  m.data.dataset = write("a.jsonl", "{}");
+  EXPECT_THAT(locate_data(m).error().help, HasSubstr("--set data.tokenizer"));
+  m.data.tokenizer = "cluster-ops";
+  EXPECT_EQ(locate_data(m)->tokenizer.filename(), "tokenizer.model");
+  m.data.tokenizer = "nope";
+  EXPECT_EQ(locate_data(m).error().where, "m.json:/data/tokenizer");
+  m.data.dataset = "nope";
+  EXPECT_EQ(locate_data(m).error().where, "m.json:/data/dataset");
+}
+
+}  // namespace
+}  // namespace sxb::config
