@@ -25,16 +25,18 @@ struct SftGroup {
   std::string model;
   int nodes = 0;
   std::vector<SftTask> tasks;
-  int ok = 0;                            ///< tasks with a result
-  Figures figures;                       ///< median over the repeats that are ok
-  std::optional<double> repeat_spread;   ///< (max - min) / median of samples/s; from two repeats on
-  std::optional<double> step_noise;      ///< largest 1.4826 MAD / median of the step times of one repeat
-  bool unstable = false;                 ///< one of the two exceeds kUnstable
+  int ok = 0;                           ///< tasks with a result
+  int hosts = 0;                        ///< machines, 0 = unknown
+  Figures figures;                      ///< median over the repeats that are ok
+  std::optional<double> repeat_spread;  ///< (max - min) / median of samples/s; from two repeats on
+  std::optional<double> step_noise;     ///< largest 1.4826 MAD / median of the step times of one repeat
+  bool unstable = false;                ///< one of the two exceeds kUnstable
   bool implausible = false;
-  std::optional<double> global_batch;    ///< sequences per optimizer step
-  std::optional<int> base_nodes;         ///< node count the scaling figures refer to
+  std::optional<double> global_batch;  ///< sequences per optimizer step
+  std::optional<int> base_nodes;       ///< node count the scaling figures refer to
   std::optional<double> speedup, efficiency;
-  std::string status() const;            ///< ok, partial, failed, missing
+  std::string scaling;         ///< weak: same batch per rank as the base; strong: same global batch
+  std::string status() const;  ///< ok, partial, failed, missing
 };
 inline constexpr double kUnstable = 0.05;
 
@@ -52,13 +54,14 @@ struct SweepRow {
 struct NcclGroup {
   std::string collective;
   int nodes = 0, ranks = 0;
-  int hosts = 0;             ///< machines, 0 = unknown
-  std::string backend;       ///< nccl or gloo
+  int hosts = 0;        ///< machines, 0 = unknown
+  std::string backend;  ///< nccl or gloo
   std::vector<const TaskData*> tasks;
   int ok = 0;
   std::vector<SweepRow> rows;
   std::optional<Limit> limit;
-  std::optional<double> wire_gbps, line_gbps;  ///< all_reduce between hosts: Gbit/s per host at the largest size
+  std::optional<double> wire_gbps,
+      line_gbps;  ///< all_reduce between hosts: Gbit/s per host at the largest size
   std::string status() const;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "analysis/json_read.h"
@@ -22,7 +23,8 @@ Result<std::optional<record::Record>> parse_line(std::string_view line, const st
 }
 
 TaskData& find_or_add(std::vector<TaskData>& tasks, const std::string& id) {
-  const auto it = std::find_if(tasks.begin(), tasks.end(), [&](const TaskData& task) { return task.id == id; });
+  const auto it =
+      std::find_if(tasks.begin(), tasks.end(), [&](const TaskData& task) { return task.id == id; });
   if (it != tasks.end()) return *it;
   tasks.emplace_back().id = id;
   return tasks.back();
@@ -35,7 +37,8 @@ void take_task_start(const Entry& entry, TaskData& task) {
   task.attempt = static_cast<int>(integer(data, "attempt").value_or(task.attempt + 1));
   task.phase = text(data, "phase");
   task.label = text(data, "label");
-  if (const Json& nodes = member(data, "nodes"); nodes.is_array()) task.nodes = static_cast<int>(nodes.size());
+  if (const Json& nodes = member(data, "nodes"); nodes.is_array())
+    task.nodes = static_cast<int>(nodes.size());
 }
 
 void take(Entry entry, Dataset& dataset) {
@@ -72,7 +75,11 @@ void apply_plan(Dataset& dataset) {
     task.nodes = static_cast<int>(integer(planned, "nodes").value_or(task.nodes));
     task.repeat = static_cast<int>(integer(planned, "repeat").value_or(0));
     task.phase = text(planned, "phase");
-    if (task.label.empty()) task.label = fmt::format("{} on {} nodes", task.phase, task.nodes);
+    if (task.label.empty()) {
+      const std::string what =
+          text(member(planned, "model"), "name") + text(member(planned, "sweep"), "collective");
+      task.label = fmt::format("{} {} on {}", task.phase, what, on_nodes(task.nodes));
+    }
     ordered.push_back(std::move(task));
   }
   std::move(dataset.tasks.begin(), dataset.tasks.end(), std::back_inserter(ordered));
@@ -83,10 +90,14 @@ void apply_plan(Dataset& dataset) {
 
 const char* to_string(TaskStatus status) {
   switch (status) {
-    case TaskStatus::kOk: return "ok";
-    case TaskStatus::kFailed: return "failed";
-    case TaskStatus::kInterrupted: return "interrupted";
-    case TaskStatus::kMissing: return "missing";
+    case TaskStatus::kOk:
+      return "ok";
+    case TaskStatus::kFailed:
+      return "failed";
+    case TaskStatus::kInterrupted:
+      return "interrupted";
+    case TaskStatus::kMissing:
+      return "missing";
   }
   return "";
 }
@@ -100,10 +111,13 @@ TaskStatus TaskData::status() const {
 
 std::string TaskData::reason() const {
   switch (status()) {
-    case TaskStatus::kOk: return "";
-    case TaskStatus::kMissing: return "was planned, never started";
+    case TaskStatus::kOk:
+      return "";
+    case TaskStatus::kMissing:
+      return "was planned, never started";
     case TaskStatus::kFailed:
-    case TaskStatus::kInterrupted: break;
+    case TaskStatus::kInterrupted:
+      break;
   }
   if (!end) return "started, and the journal ends before it does";
   const std::string reason = text(end->record.data, "reason");
@@ -126,6 +140,16 @@ int TaskData::world() const {
   const std::vector<Entry>& starts = of(kind::kTaskStart);
   return starts.empty() ? 0 : static_cast<int>(integer(starts.back().record.data, "world").value_or(0));
 }
+
+int count_hosts(const TaskData& task) {
+  std::set<std::string> hosts;
+  for (const Entry& entry : task.of(kind::kNode)) {
+    if (const std::string name = text(entry.record.data, "hostname"); !name.empty()) hosts.insert(name);
+  }
+  return static_cast<int>(hosts.size());
+}
+
+std::string on_nodes(int nodes) { return nodes == 1 ? "1 node" : fmt::format("{} nodes", nodes); }
 
 Result<Dataset> load_dataset(const std::filesystem::path& run_folder) {
   const std::filesystem::path path = run_folder / "records.jsonl";

@@ -26,12 +26,12 @@ const char* to_string(TaskStatus status);
 /// What one task left in the journal; of several attempts the last.
 struct TaskData {
   std::string id;
-  Json plan;                 ///< the task as planned; null if the plan does not hold it
+  Json plan;  ///< the task as planned; null if the plan does not hold it
   std::string phase, label;
   int nodes = 0;
   int repeat = 0;
-  int attempt = 0;           ///< 0: never started
-  std::optional<Entry> end;  ///< task_end
+  int attempt = 0;                                  ///< 0: never started
+  std::optional<Entry> end;                         ///< task_end
   std::map<std::string, std::vector<Entry>> kinds;  ///< everything else, by kind, in journal order
 
   TaskStatus status() const;
@@ -46,14 +46,20 @@ struct TaskData {
 
 struct Dataset {
   std::filesystem::path folder;
-  Entry run;                       ///< the last `run` record (a resumed run writes one more)
-  std::int64_t start_wall_ns = 0;  ///< of the first `run` record
-  std::int64_t end_wall_ns = 0;    ///< of the last record
-  bool complete = false;           ///< a run_end stands after the last run record
-  std::vector<TaskData> tasks;     ///< in plan order, then any other in order of appearance
-  std::vector<Entry> findings;     ///< at run level
+  Entry run;                            ///< the last `run` record (a resumed run writes one more)
+  std::int64_t start_wall_ns = 0;       ///< of the first `run` record
+  std::int64_t end_wall_ns = 0;         ///< of the last record
+  bool complete = false;                ///< a run_end stands after the last run record
+  std::vector<TaskData> tasks;          ///< in plan order, then any other in order of appearance
+  std::vector<Entry> findings;          ///< at run level
   std::vector<std::size_t> torn_lines;  ///< lines that are no JSON: cut off by a crash, ignored
 };
+
+/// Machines behind the nodes of a task, by host name: pretended nodes share one. 0 = unknown.
+int count_hosts(const TaskData& task);
+
+/// "1 node", "4 nodes".
+std::string on_nodes(int nodes);
 
 /// Reads RUN/records.jsonl. Errors: no such file, no records, records of an unknown schema.
 Result<Dataset> load_dataset(const std::filesystem::path& run_folder);

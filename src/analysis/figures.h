@@ -9,8 +9,8 @@
 
 #include "analysis/dataset.h"
 #include "analysis/samples.h"
-#include "sxbench/record/record.h"
 #include "stats/stats.h"
+#include "sxbench/record/record.h"
 
 namespace sxb::analysis {
 

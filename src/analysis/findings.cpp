@@ -15,19 +15,27 @@ Finding from_record(const Entry& entry) {
   const Json& data = entry.record.data;
   std::string where = entry.record.node;
   if (entry.record.rank >= 0) where += fmt::format("{}rank {}", where.empty() ? "" : " ", entry.record.rank);
-  return {text(data, "severity"), text(data, "code"), text(data, "message"), text(data, "help"), where, entry.line};
+  return {text(data, "severity"),
+          text(data, "code"),
+          text(data, "message"),
+          text(data, "help"),
+          where,
+          entry.line};
 }
 
 void add_journal(const Dataset& dataset, std::vector<Finding>& out) {
   if (!dataset.torn_lines.empty()) {
     std::vector<std::string> lines;
     for (const std::size_t line : dataset.torn_lines) lines.push_back(std::to_string(line));
-    out.push_back({"warning", "torn_line", fmt::format("records.jsonl has lines that are cut off: {}", join(lines, ", ")),
-                   "they were being written when the run was interrupted; all figures come from the other lines",
-                   "records.jsonl", dataset.torn_lines.front()});
+    out.push_back(
+        {"warning", "torn_line",
+         fmt::format("records.jsonl has lines that are cut off: {}", join(lines, ", ")),
+         "they were being written when the run was interrupted; all figures come from the other lines",
+         "records.jsonl", dataset.torn_lines.front()});
   }
   if (!dataset.complete) {
-    out.push_back({"warning", "unfinished_run", "the journal has no run_end record: the run was interrupted or still goes on",
+    out.push_back({"warning", "unfinished_run",
+                   "the journal has no run_end record: the run was interrupted or still goes on",
                    "figures cover the tasks that ended", "records.jsonl", 0});
   }
 }
@@ -39,22 +47,23 @@ void add_throttling(const SftGroup& group, const SftTask& item, std::vector<Find
       const bool fault = reason.find("thermal") != std::string::npos || reason.find("hw_") == 0;
       if (!fault || share < 0.01) continue;
       out.push_back({"warning", "gpu_throttled",
-                     fmt::format("{} on {} node(s): GPU {} was slowed down by {} in {:.0f} % of the samples", group.model,
-                                 group.nodes, use.gpu, reason, share * 100),
+                     fmt::format("{} on {}: GPU {} was slowed down by {} in {:.0f} % of the samples",
+                                 group.model, on_nodes(group.nodes), use.gpu, reason, share * 100),
                      "check cooling and power supply of this node", use.node, 0});
     }
   }
 }
 
 void add_sft(const SftGroup& group, std::vector<Finding>& out) {
-  const std::string what = fmt::format("sft {} on {} node(s)", group.model, group.nodes);
+  const std::string what = fmt::format("sft {} on {}", group.model, on_nodes(group.nodes));
   if (group.unstable) {
     std::vector<std::string> why;
     if (group.repeat_spread.value_or(0) > kUnstable) {
       why.push_back(fmt::format("the repeats differ by {:.1f} %", *group.repeat_spread * 100));
     }
     if (group.step_noise.value_or(0) > kUnstable) {
-      why.push_back(fmt::format("step times vary by {:.1f} % (1.4826 MAD / median)", *group.step_noise * 100));
+      why.push_back(
+          fmt::format("step times vary by {:.1f} % (1.4826 MAD / median)", *group.step_noise * 100));
     }
     out.push_back({"warning", "unstable", fmt::format("{}: UNSTABLE, {}", what, join(why, " and ")),
                    "more steps, a longer warm-up or an idle machine give a figure to rely on", "", 0});
@@ -62,26 +71,31 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
   for (const SftTask& item : group.tasks) {
     if (item.task->status() != TaskStatus::kOk) continue;
     if (item.samples.window_s <= 0) {
-      out.push_back({"warning", "no_window", fmt::format("{}: no measured window recorded, so no sample counts", what),
+      out.push_back({"warning", "no_window",
+                     fmt::format("{}: no measured window recorded, so no sample counts", what),
                      "GPU, network and host figures of this task are missing", "", 0});
     }
     add_throttling(group, item, out);
   }
 }
 
-void add_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl, std::vector<Finding>& out) {
+void add_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl,
+                     std::vector<Finding>& out) {
   for (const SftGroup& group : sft) {
     if (!group.implausible) continue;
-    out.push_back({"error", "implausible", fmt::format("sft {} on {} node(s): IMPLAUSIBLE, MFU above 1", group.model, group.nodes),
+    out.push_back({"error", "implausible",
+                   fmt::format("sft {} on {}: IMPLAUSIBLE, MFU above 1", group.model, on_nodes(group.nodes)),
                    "the device peak, the FLOP count or the clock is wrong; do not quote this figure", "", 0});
   }
   for (const NcclGroup& group : nccl) {
-    const bool any = std::any_of(group.rows.begin(), group.rows.end(), [](const SweepRow& row) { return row.implausible; });
+    const bool any = std::any_of(group.rows.begin(), group.rows.end(),
+                                 [](const SweepRow& row) { return row.implausible; });
     if (!any) continue;
-    out.push_back({"error", "implausible",
-                   fmt::format("{} on {} node(s): IMPLAUSIBLE, busbw above {:.1f} GB/s, the limit of {}", group.collective,
-                               group.nodes, group.limit->busbw_gBps, group.limit->resource),
-                   "the line rate in the cluster config or the timing is wrong; do not quote this figure", "", 0});
+    out.push_back(
+        {"error", "implausible",
+         fmt::format("{} on {}: IMPLAUSIBLE, busbw above {:.1f} GB/s, the limit of {}", group.collective,
+                     on_nodes(group.nodes), group.limit->busbw_gBps, group.limit->resource),
+         "the line rate in the cluster config or the timing is wrong; do not quote this figure", "", 0});
   }
 }
 
@@ -90,9 +104,11 @@ void add_missing(const std::vector<SftGroup>& sft, std::vector<Finding>& out) {
   std::vector<std::pair<std::pair<std::string, std::string>, std::vector<std::string>>> sources;
   for (const SftGroup& group : sft) {
     for (const SftTask& item : group.tasks) {
+      if (item.task->status() != TaskStatus::kOk) continue;
       for (const MissingSource& missing : item.samples.missing) {
         const auto key = std::pair{missing.name, missing.reason};
-        auto it = std::find_if(sources.begin(), sources.end(), [&](const auto& entry) { return entry.first == key; });
+        auto it = std::find_if(sources.begin(), sources.end(),
+                               [&](const auto& entry) { return entry.first == key; });
         if (it == sources.end()) it = sources.insert(sources.end(), {key, {}});
         if (std::find(it->second.begin(), it->second.end(), missing.node) == it->second.end()) {
           it->second.push_back(missing.node);
@@ -101,8 +117,9 @@ void add_missing(const std::vector<SftGroup>& sft, std::vector<Finding>& out) {
     }
   }
   for (const auto& [source, nodes] : sources) {
-    out.push_back({"info", "missing_source", fmt::format("{} was not measured: {}", source.first, source.second), "",
-                   join(nodes, ", "), 0});
+    out.push_back({"info", "missing_source",
+                   fmt::format("{} was not measured: {}", source.first, source.second), "", join(nodes, ", "),
+                   0});
   }
 }
 
@@ -128,7 +145,8 @@ std::vector<Finding> collect_findings(const Dataset& dataset, const std::vector<
 }
 
 bool Analysis::goals_met() const {
-  return std::none_of(verdicts.begin(), verdicts.end(), [](const Verdict& verdict) { return verdict.mark == Mark::kFail; });
+  return std::none_of(verdicts.begin(), verdicts.end(),
+                      [](const Verdict& verdict) { return verdict.mark == Mark::kFail; });
 }
 
 Analysis analyze(const Dataset& dataset, const HardwareLookup& hardware) {

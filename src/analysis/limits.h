@@ -9,9 +9,9 @@ namespace sxb::analysis {
 /// Where the ranks of a collective sit and what connects them. 0 = unknown.
 struct Placement {
   int ranks = 0;
-  int hosts = 0;                ///< machines, not pretended nodes
-  double network_gBps = 0;      ///< sum over the NICs of one host, per direction
-  double nvlink_gBps = 0;       ///< of one GPU, per direction
+  int hosts = 0;                      ///< machines, not pretended nodes
+  double network_gBps = 0;            ///< sum over the NICs of one host, per direction
+  double nvlink_gBps = 0;             ///< of one GPU, per direction
   bool in_network_reduction = false;  ///< InfiniBand SHARP is possible
 };
 

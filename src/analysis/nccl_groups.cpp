@@ -1,6 +1,5 @@
 // Collective sweeps: repeats joined per size, and what the wires between the ranks allow.
 #include <algorithm>
-#include <set>
 
 #include "analysis/analysis.h"
 #include "analysis/json_read.h"
@@ -36,8 +35,13 @@ std::vector<SweepRow> join_rows(const NcclGroup& group) {
     if (task->status() != TaskStatus::kOk) continue;
     for (const Entry& entry : task->of(record::kind::kCollective)) {
       const Json& data = entry.record.data;
-      SweepRow row{integer(data, "size_bytes").value_or(0), integer(data, "count").value_or(0), text(data, "dtype"),
-                   text(data, "redop"), {}, {}, false};
+      SweepRow row{integer(data, "size_bytes").value_or(0),
+                   integer(data, "count").value_or(0),
+                   text(data, "dtype"),
+                   text(data, "redop"),
+                   {},
+                   {},
+                   false};
       auto it = std::find_if(rows.begin(), rows.end(), [&](const SweepRow& other) {
         return other.size_bytes == row.size_bytes && other.count == row.count && other.dtype == row.dtype &&
                other.redop == row.redop;
@@ -56,15 +60,6 @@ std::vector<SweepRow> join_rows(const NcclGroup& group) {
     rows[i].in_place = sum_up(samples[i].second);
   }
   return rows;
-}
-
-/// Machines behind the nodes of a task: pretended nodes of one machine have one host name.
-int count_hosts(const TaskData& task) {
-  std::set<std::string> hosts;
-  for (const Entry& entry : task.of(record::kind::kNode)) {
-    if (const std::string name = text(entry.record.data, "hostname"); !name.empty()) hosts.insert(name);
-  }
-  return static_cast<int>(hosts.size());
 }
 
 double nvlink_of(const TaskData& task, const HardwareLookup& hardware) {

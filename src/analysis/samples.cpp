@@ -14,15 +14,17 @@ namespace sxb::analysis {
 namespace {
 
 constexpr const char* kFieldNames[kGpuMetrics] = {
-    "util_pct", "mem_used_bytes", "power_w", "energy_mj", "temp_c", "sm_mhz", "mem_mhz",
-    "nvlink_tx_bytes", "nvlink_rx_bytes", "sm_active_pct", "tensor_active_pct", "dram_active_pct"};
+    "util_pct",        "mem_used_bytes", "power_w",           "energy_mj",
+    "temp_c",          "sm_mhz",         "mem_mhz",           "nvlink_tx_bytes",
+    "nvlink_rx_bytes", "sm_active_pct",  "tensor_active_pct", "dram_active_pct"};
 
 /// Measured intervals of one node, on its monotonic clock.
 struct Windows {
   std::vector<std::pair<std::int64_t, std::int64_t>> intervals;
   bool contains(std::int64_t mono_ns) const {
-    return std::any_of(intervals.begin(), intervals.end(),
-                       [&](const auto& interval) { return interval.first <= mono_ns && mono_ns <= interval.second; });
+    return std::any_of(intervals.begin(), intervals.end(), [&](const auto& interval) {
+      return interval.first <= mono_ns && mono_ns <= interval.second;
+    });
   }
   double seconds() const {
     double sum = 0;
@@ -36,7 +38,8 @@ Windows windows_of(const TaskData& task, const std::string& node) {
   for (const Entry& entry : task.of(record::kind::kWindow)) {
     const auto begin = integer(entry.record.data, "begin_ns");
     const auto end = integer(entry.record.data, "end_ns");
-    if (entry.record.node == node && begin && end && *begin <= *end) windows.intervals.emplace_back(*begin, *end);
+    if (entry.record.node == node && begin && end && *begin <= *end)
+      windows.intervals.emplace_back(*begin, *end);
   }
   return windows;
 }
@@ -103,12 +106,13 @@ std::map<std::string, double> throttle_shares(const std::vector<GpuSample>& samp
   return shares;
 }
 
-GpuUse summarize(const std::string& node, int gpu, const std::vector<GpuSample>& samples, std::size_t rows_per_gpu) {
+GpuUse summarize(const std::string& node, int gpu, const std::vector<GpuSample>& samples,
+                 std::size_t rows_per_gpu) {
   GpuUse use;
   use.node = node;
   use.gpu = gpu;
-  use.samples = static_cast<std::size_t>(
-      std::count_if(samples.begin(), samples.end(), [](const GpuSample& sample) { return sample.in_window; }));
+  use.samples = static_cast<std::size_t>(std::count_if(
+      samples.begin(), samples.end(), [](const GpuSample& sample) { return sample.in_window; }));
   use.util_pct = mean_of(column(samples, GpuMetric::kUtil));
   use.sm_active_pct = mean_of(column(samples, GpuMetric::kSmActive));
   use.tensor_active_pct = mean_of(column(samples, GpuMetric::kTensorActive));
@@ -164,7 +168,7 @@ void take_line(const Json& json, const std::string& node, const Windows& windows
   out.host = out.host || source == "host";
   if (!in_window) return;
   if (source == "host") take_host(json, out);
-  if (source == "nic") {
+  if (source == "nic" || source == "rdma") {
     auto& [tx, rx] = out.nics[text(json, "name")];
     tx.add(mono_ns, number(json, "tx_bytes"));
     rx.add(mono_ns, number(json, "rx_bytes"));
@@ -202,7 +206,8 @@ void load_node(const std::filesystem::path& run_folder, const TaskData& task, co
   }
   for (const auto& [gpu, list] : samples.gpus) out.gpus.push_back(summarize(node, gpu, list, rows_per_gpu));
   for (const auto& [name, rates] : samples.nics) {
-    out.nics.push_back({node, name, scaled(rates.first.per_second(), 1e-9), scaled(rates.second.per_second(), 1e-9)});
+    out.nics.push_back(
+        {node, name, scaled(rates.first.per_second(), 1e-9), scaled(rates.second.per_second(), 1e-9)});
   }
   if (samples.host) out.hosts.push_back({node, mean_of(samples.cpu_pct), max_of(samples.memory)});
   out.files.push_back(file);
@@ -212,7 +217,8 @@ void load_node(const std::filesystem::path& run_folder, const TaskData& task, co
 
 const char* field_name(GpuMetric metric) { return kFieldNames[static_cast<std::size_t>(metric)]; }
 
-TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task, std::size_t rows_per_gpu) {
+TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task,
+                         std::size_t rows_per_gpu) {
   TaskSamples samples;
   for (const std::string& node : nodes_of(task)) load_node(run_folder, task, node, rows_per_gpu, samples);
   return samples;

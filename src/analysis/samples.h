@@ -15,8 +15,19 @@ namespace sxb::analysis {
 
 /// Fields of a GPU sample that are numbers.
 enum class GpuMetric {
-  kUtil, kMemoryUsed, kPower, kEnergy, kTemperature, kSmClock, kMemoryClock, kNvlinkTx, kNvlinkRx,
-  kSmActive, kTensorActive, kDramActive, kCount
+  kUtil,
+  kMemoryUsed,
+  kPower,
+  kEnergy,
+  kTemperature,
+  kSmClock,
+  kMemoryClock,
+  kNvlinkTx,
+  kNvlinkRx,
+  kSmActive,
+  kTensorActive,
+  kDramActive,
+  kCount
 };
 inline constexpr std::size_t kGpuMetrics = static_cast<std::size_t>(GpuMetric::kCount);
 const char* field_name(GpuMetric metric);
@@ -37,8 +48,9 @@ struct GpuUse {
   std::size_t samples = 0;  ///< inside the window
   std::optional<double> util_pct, sm_active_pct, tensor_active_pct, dram_active_pct;
   std::optional<double> power_w, power_max_w;
-  std::optional<double> energy_power_w;  ///< from the energy counter: joules between first and last sample / time
-  std::optional<double> sm_mhz;          ///< median
+  std::optional<double>
+      energy_power_w;            ///< from the energy counter: joules between first and last sample / time
+  std::optional<double> sm_mhz;  ///< median
   std::optional<double> temp_max_c, memory_max_bytes;
   std::optional<double> nvlink_tx_gBps, nvlink_rx_gBps;
   std::map<std::string, double> throttle;  ///< reason -> share of the samples that say anything on it
@@ -46,7 +58,7 @@ struct GpuUse {
   std::size_t stride = 1;
 };
 
-/// Bytes through one interface over the window.
+/// Bytes through one interface or RDMA adapter over the window.
 struct NicUse {
   std::string node, name;
   std::optional<double> tx_gBps, rx_gBps;
@@ -78,6 +90,7 @@ struct TaskSamples {
 
 /// Reads the files of all nodes of `task`. A file that is absent, and lines that are cut off, are
 /// simply not there. At most about `rows_per_gpu` samples a GPU are kept in `thinned`.
-TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task, std::size_t rows_per_gpu);
+TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task,
+                         std::size_t rows_per_gpu);
 
 }  // namespace sxb::analysis

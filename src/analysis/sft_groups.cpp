@@ -18,8 +18,9 @@ constexpr std::size_t kGpuRows = 1000;
 std::string group_status(int ok, const std::vector<const TaskData*>& tasks) {
   if (ok == static_cast<int>(tasks.size())) return "ok";
   if (ok > 0) return "partial";
-  const bool missing = std::all_of(tasks.begin(), tasks.end(),
-                                   [](const TaskData* task) { return task->status() == TaskStatus::kMissing; });
+  const bool missing = std::all_of(tasks.begin(), tasks.end(), [](const TaskData* task) {
+    return task->status() == TaskStatus::kMissing;
+  });
   return missing ? "missing" : "failed";
 }
 
@@ -41,7 +42,8 @@ std::map<const TaskData*, std::string> model_labels(const Dataset& dataset) {
     if (task.phase != "sft") continue;
     const std::string name = model_name(task);
     const bool one = variants[name].size() == 1;
-    labels[&task] = one ? name : fmt::format("{}@{}", name, hash_hex(canonical_json(planned_model(task))).substr(0, 6));
+    labels[&task] =
+        one ? name : fmt::format("{}@{}", name, hash_hex(canonical_json(planned_model(task))).substr(0, 6));
   }
   return labels;
 }
@@ -70,6 +72,7 @@ void sum_up(SftGroup& group) {
     if (item.task->status() != TaskStatus::kOk) continue;
     ++group.ok;
     group.global_batch = global_batch(*item.task);
+    group.hosts = count_hosts(*item.task);
     if (const auto value = item.figures.get("samples_per_sec")) throughput.push_back(*value);
     const auto median = item.figures.get("step_time_ms_median");
     const auto mad = item.figures.get("step_time_ms_mad");
@@ -96,18 +99,28 @@ void sum_up(SftGroup& group) {
   }
 }
 
+std::string scaling_kind(const SftGroup& group, const SftGroup& base) {
+  const auto ranks = group.figures.get("gpus");
+  const auto base_ranks = base.figures.get("gpus");
+  if (!group.global_batch || !base.global_batch || !ranks || !base_ranks) return "unknown";
+  if (*group.global_batch / *ranks == *base.global_batch / *base_ranks) return "weak";
+  return *group.global_batch == *base.global_batch ? "strong" : "mixed";
+}
+
 /// efficiency = (throughput / base throughput) / (nodes / base nodes); 1 = linear.
 void set_scaling(std::vector<SftGroup>& groups) {
   for (SftGroup& group : groups) {
     const SftGroup* base = nullptr;
     for (const SftGroup& other : groups) {
-      const bool measured = other.model == group.model && other.figures.get("samples_per_sec").value_or(0) > 0;
+      const bool measured =
+          other.model == group.model && other.figures.get("samples_per_sec").value_or(0) > 0;
       if (measured && (base == nullptr || other.nodes < base->nodes)) base = &other;
     }
     const auto throughput = group.figures.get("samples_per_sec");
     if (base == nullptr || !throughput || group.nodes == 0) continue;
     group.base_nodes = base->nodes;
     group.speedup = *throughput / *base->figures.get("samples_per_sec");
+    group.scaling = scaling_kind(group, *base);
     group.efficiency = *group.speedup * base->nodes / group.nodes;
   }
 }

@@ -31,17 +31,16 @@ void not_measured(std::string item, std::string required, std::string note, std:
   out.push_back({std::move(item), std::move(required), "", Mark::kNotMeasured, std::move(note)});
 }
 
-std::string on_nodes(int nodes) { return nodes == 1 ? "1 node" : fmt::format("{} nodes", nodes); }
-
 void judge_utilization(double goal, const std::vector<SftGroup>& sft, std::vector<Verdict>& out) {
   if (sft.empty()) {
     not_measured("GPU utilization", fmt::format(">= {:g} %", goal), "no fine-tuning task in this run", out);
   }
   for (const SftGroup& group : sft) {
-    Verdict verdict = at_least(fmt::format("GPU utilization, {} on {}", group.model, on_nodes(group.nodes)), goal,
-                               group.figures.get("gpu_utilization"), "%");
+    Verdict verdict = at_least(fmt::format("GPU utilization, {} on {}", group.model, on_nodes(group.nodes)),
+                               goal, group.figures.get("gpu_utilization"), "%");
     if (verdict.mark == Mark::kNotMeasured) {
-      verdict.note = group.ok == 0 ? "the task has no result" : "no GPU samples (CPU run, or NVML is missing)";
+      verdict.note =
+          group.ok == 0 ? "the task has no result" : "no GPU samples (CPU run, or NVML is missing)";
     }
     out.push_back(std::move(verdict));
   }
@@ -54,14 +53,16 @@ void judge_scaling(int nodes, double goal, const std::vector<SftGroup>& sft, std
     any = true;
     const std::string item = fmt::format("Scaling efficiency, {} on {}", group.model, on_nodes(nodes));
     if (group.base_nodes == group.nodes) {
-      not_measured(item, fmt::format(">= {:g} %", goal), "this is the smallest node count measured: no base to compare with", out);
+      not_measured(item, fmt::format(">= {:g} %", goal),
+                   "this is the smallest node count measured: no base to compare with", out);
       continue;
     }
     Verdict verdict = at_least(item, goal, percent(group.efficiency), "%");
     if (verdict.mark == Mark::kNotMeasured) {
       verdict.note = "the task has no result";
     } else {
-      verdict.note = fmt::format("base: {}", on_nodes(*group.base_nodes));
+      verdict.note = fmt::format("base: {}{}", on_nodes(*group.base_nodes),
+                                 group.hosts == 1 ? "; the nodes share one machine" : "");
     }
     out.push_back(std::move(verdict));
   }
@@ -72,10 +73,12 @@ void judge_scaling(int nodes, double goal, const std::vector<SftGroup>& sft, std
 }
 
 void judge_line(double goal, const NcclGroup& group, std::vector<Verdict>& out) {
-  const std::string item = fmt::format("Network bandwidth of line rate, all_reduce on {}", on_nodes(group.nodes));
+  const std::string item =
+      fmt::format("Network bandwidth of line rate, all_reduce on {}", on_nodes(group.nodes));
   std::string unjudged;
   if (group.hosts == 1) unjudged = "all ranks are on one machine: no network in between";
-  if (group.hosts > 1 && !group.line_gbps) unjudged = "the cluster config names no NIC line rate (network.nics)";
+  if (group.hosts > 1 && !group.line_gbps)
+    unjudged = "the cluster config names no NIC line rate (network.nics)";
   if (!unjudged.empty()) {
     out.push_back({item, fmt::format(">= {:g} %", goal), "", Mark::kNotJudged, unjudged});
     return;
@@ -84,7 +87,8 @@ void judge_line(double goal, const NcclGroup& group, std::vector<Verdict>& out) 
   if (group.wire_gbps && group.line_gbps) share = *group.wire_gbps / *group.line_gbps * 100;
   Verdict verdict = at_least(item, goal, share, "%");
   if (share) {
-    verdict.note = fmt::format("{:.1f} of {:g} Gbit/s per node, largest size", *group.wire_gbps, *group.line_gbps);
+    verdict.note =
+        fmt::format("{:.1f} of {:g} Gbit/s per node, largest size", *group.wire_gbps, *group.line_gbps);
   } else {
     verdict.note = "the task has no result";
   }
@@ -117,7 +121,8 @@ void judge_network(const Json& goals, const std::vector<NcclGroup>& nccl, std::v
 }
 
 /// Holds for every run, goal or not: data that came out right, and no figure beyond physics.
-void judge_always(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl, std::vector<Verdict>& out) {
+void judge_always(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl,
+                  std::vector<Verdict>& out) {
   for (const NcclGroup& group : nccl) {
     double wrong = 0;
     bool checked = false;
@@ -129,12 +134,16 @@ void judge_always(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>
     }
     if (group.ok == 0) continue;
     const std::string what = fmt::format("{} on {}", group.collective, on_nodes(group.nodes));
-    Verdict data{fmt::format("Data check, {}", what), "0 wrong elements", "", Mark::kNotMeasured, "checks were switched off"};
-    if (checked) data = {data.item, data.required, fmt::format("{:g} wrong elements", wrong), wrong == 0 ? Mark::kPass : Mark::kFail, ""};
+    Verdict data{fmt::format("Data check, {}", what), "0 wrong elements", "", Mark::kNotMeasured,
+                 "checks were switched off"};
+    if (checked)
+      data = {data.item, data.required, fmt::format("{:g} wrong elements", wrong),
+              wrong == 0 ? Mark::kPass : Mark::kFail, ""};
     out.push_back(std::move(data));
     if (implausible) {
-      out.push_back({fmt::format("Speed of light, {}", what), fmt::format("<= {:.1f} GB/s busbw", group.limit->busbw_gBps),
-                     "above the limit", Mark::kFail, fmt::format("IMPLAUSIBLE: limited by {}", group.limit->resource)});
+      out.push_back({fmt::format("Speed of light, {}", what),
+                     fmt::format("<= {:.1f} GB/s busbw", group.limit->busbw_gBps), "above the limit",
+                     Mark::kFail, fmt::format("IMPLAUSIBLE: limited by {}", group.limit->resource)});
     }
   }
   for (const SftGroup& group : sft) {
@@ -147,20 +156,23 @@ void judge_always(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>
 }
 
 /// An achieved figure that physics rules out cannot meet a goal.
-void void_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl, std::vector<Verdict>& out) {
+void void_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl,
+                      std::vector<Verdict>& out) {
   const auto fail = [&](const std::string& ending) {
     for (Verdict& verdict : out) {
-      if (verdict.mark != Mark::kPass || !verdict.item.ends_with(ending) || verdict.item.starts_with("Data check")) continue;
+      if (verdict.mark != Mark::kPass || !verdict.item.ends_with(ending) ||
+          verdict.item.starts_with("Data check"))
+        continue;
       verdict.mark = Mark::kFail;
       verdict.note = "IMPLAUSIBLE: see the speed-of-light check";
     }
   };
   for (const SftGroup& group : sft) {
-    if (group.implausible) fail(fmt::format("{} on {}", group.model, on_nodes(group.nodes)));
+    if (group.implausible) fail(fmt::format(", {} on {}", group.model, on_nodes(group.nodes)));
   }
   for (const NcclGroup& group : nccl) {
     for (const SweepRow& row : group.rows) {
-      if (row.implausible) fail(fmt::format("{} on {}", group.collective, on_nodes(group.nodes)));
+      if (row.implausible) fail(fmt::format(", {} on {}", group.collective, on_nodes(group.nodes)));
     }
   }
 }
@@ -169,10 +181,14 @@ void void_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGr
 
 const char* to_string(Mark mark) {
   switch (mark) {
-    case Mark::kPass: return "PASS";
-    case Mark::kFail: return "FAIL";
-    case Mark::kNotMeasured: return "NOT MEASURED";
-    case Mark::kNotJudged: return "NOT JUDGED";
+    case Mark::kPass:
+      return "PASS";
+    case Mark::kFail:
+      return "FAIL";
+    case Mark::kNotMeasured:
+      return "NOT MEASURED";
+    case Mark::kNotJudged:
+      return "NOT JUDGED";
   }
   return "";
 }

@@ -99,7 +99,7 @@ const std::vector<Field>& fields() {
       {kTraining, "grad_accumulation", "", Hint::kCount, "Micro-steps per optimizer step."},
       {kTraining, "world", "", Hint::kCount, "Ranks."},
       {kTraining, "flops_per_token_causal", "FLOP", Hint::kNumber,
-       "6 N_matmul + 6 L d s: causal attention counts half (s = real document lengths when packed)."},
+       "6 N_matmul + 6 L d s, s = seq_len: causal attention counts half. Reports put in the real lengths by sum_len_sq."},
       {kTraining, "flops_per_token_full", "FLOP", Hint::kNumber, "6 N_matmul + 12 L d s: the PaLM appendix B convention."},
       {kTraining, "peak_tflops", "TFLOP/s", Hint::kNumber, "Dense BF16 peak of one device; null if unknown."},
       {kTraining, "dataset", "", Hint::kText, "Name of the dataset, or synthetic."},

@@ -18,9 +18,12 @@ using analysis::text;
 
 constexpr const char* kColumns =
     "#\n"
-    "#                                                              out-of-place                       in-place          \n"
-    "#       size         count      type   redop    root     time   algbw   busbw  #wrong     time   algbw   busbw  #wrong \n"
-    "#        (B)    (elements)                               (us)  (GB/s)  (GB/s)             (us)  (GB/s)  (GB/s)         \n";
+    "#                                                              out-of-place                       "
+    "in-place          \n"
+    "#       size         count      type   redop    root     time   algbw   busbw  #wrong     time   algbw  "
+    " busbw  #wrong \n"
+    "#        (B)    (elements)                               (us)  (GB/s)  (GB/s)             (us)  (GB/s)  "
+    "(GB/s)         \n";
 
 /// A number in `width` characters: two decimals, fewer as it grows, at last an exponent. nccl-tests
 /// decides by the digits before the point, so 9999.999 is 10000.00 and one character too wide there;
@@ -41,8 +44,7 @@ std::string placement(const Json& data, const char* key) {
   const std::optional<double> wrong = number(values, "wrong");
   // nccl-tests gives N/A one column less than a number.
   return fmt::format("  {}  {}  {}  {}", fitted(number(values, "time_us"), 7),
-                     fitted(number(values, "algbw_gBps"), 6),
-                     fitted(number(values, "busbw_gBps"), 6),
+                     fitted(number(values, "algbw_gBps"), 6), fitted(number(values, "busbw_gBps"), 6),
                      wrong ? fmt::format("{:6g}", *wrong) : "  N/A");
 }
 
@@ -52,7 +54,8 @@ std::string nccl_code(const std::string& text) {
   if (parts.size() < 3) return "";
   std::int64_t code = 0;
   for (std::size_t i = 0; i < 3; ++i) {
-    if (parts[i].empty() || parts[i].size() > 2 || parts[i].find_first_not_of("0123456789") != std::string::npos) {
+    if (parts[i].empty() || parts[i].size() > 2 ||
+        parts[i].find_first_not_of("0123456789") != std::string::npos) {
       return "";
     }
     code = code * 100 + std::stoll(parts[i]);
@@ -124,10 +127,12 @@ std::string NcclText::footer(const std::vector<record::Record>& collectives) {
     }
   }
   // nccl-tests writes "0 OK" also when -c 0 checked nothing; that would be a claim without evidence.
-  const std::string verdict = checked == 0 ? "N/A" : fmt::format("{:g} {}", wrong, wrong == 0 ? "OK" : "FAILED");
+  const std::string verdict =
+      checked == 0 ? "N/A" : fmt::format("{:g} {}", wrong, wrong == 0 ? "OK" : "FAILED");
   const std::string name = collectives.empty() ? "none" : text(collectives.front().data, "collective");
   return fmt::format(
-      "# Out of bounds values : {}\n# Avg bus bandwidth    : {} \n#\n# Collective test concluded: {}_perf\n#\n",
+      "# Out of bounds values : {}\n# Avg bus bandwidth    : {} \n#\n# Collective test concluded: "
+      "{}_perf\n#\n",
       verdict, placements == 0 ? "N/A" : fmt::format("{:g}", busbw / placements), name);
 }
 

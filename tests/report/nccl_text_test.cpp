@@ -28,7 +28,8 @@ Recorded read_recorded(const std::string& name) {
 Json parse_placement(std::istream& in) {
   std::string time, algbw, busbw, wrong;
   in >> time >> algbw >> busbw >> wrong;
-  Json json = {{"time_us", std::stod(time)}, {"algbw_gBps", std::stod(algbw)}, {"busbw_gBps", std::stod(busbw)}};
+  Json json = {
+      {"time_us", std::stod(time)}, {"algbw_gBps", std::stod(algbw)}, {"busbw_gBps", std::stod(busbw)}};
   json["wrong"] = wrong == "N/A" ? Json(nullptr) : Json(std::stoi(wrong));
   return json;
 }
@@ -54,7 +55,7 @@ record::Record h200(int rank, const char* pci) {
   record.kind = record::kind::kDevice;
   record.node = "vm";
   record.rank = rank;
-  record.data = {{"device", "cuda"}, {"name", "NVIDIA H200"}, {"gpu", rank},        {"pid", 906},
+  record.data = {{"device", "cuda"}, {"name", "NVIDIA H200"}, {"gpu", rank},     {"pid", 906},
                  {"pci", pci},       {"backend", "nccl"},     {"nccl", "2.28.9"}};
   return record;
 }
@@ -87,11 +88,19 @@ INSTANTIATE_TEST_SUITE_P(NcclText, RoundTrip,
 
 TEST(NcclText, HeaderEqualsTheRecordedOneButForWhoMeasured) {
   const Recorded recorded = read_recorded("all_reduce-4xh200.txt");
-  const Json sweep = {{"collective", "all_reduce"}, {"min_bytes", 8},    {"max_bytes", 8589934592}, {"step_factor", 4},
-                      {"step_bytes", 0},            {"iterations", 20}, {"warmup", 5},             {"check", 1}};
-  const std::vector<std::string> lines =
-      split(NcclText::header(sweep, {h200(0, "0000:00:06"), h200(1, "0000:00:07"), h200(2, "0000:00:08"),
-                                     h200(3, "0000:00:09")}, "1.2.3"), '\n');
+  const Json sweep = {{"collective", "all_reduce"},
+                      {"min_bytes", 8},
+                      {"max_bytes", 8589934592},
+                      {"step_factor", 4},
+                      {"step_bytes", 0},
+                      {"iterations", 20},
+                      {"warmup", 5},
+                      {"check", 1}};
+  const std::vector<std::string> lines = split(
+      NcclText::header(
+          sweep, {h200(0, "0000:00:06"), h200(1, "0000:00:07"), h200(2, "0000:00:08"), h200(3, "0000:00:09")},
+          "1.2.3"),
+      '\n');
   EXPECT_EQ(lines[0], "# sxbench 1.2.3 nccl-tests-layout 2.19.6 nccl-library=22809");
   EXPECT_EQ(lines[1], recorded.comments[1]);
   // One process per GPU here, one thread per GPU in the recorded run.
@@ -103,7 +112,8 @@ TEST(NcclText, HeaderEqualsTheRecordedOneButForWhoMeasured) {
 
 TEST(NcclText, CpuRanksAreNotTakenForGpus) {
   record::Record cpu = h200(0, "");
-  cpu.data = {{"device", "cpu"}, {"name", "Some CPU"}, {"gpu", -1}, {"pid", 77}, {"pci", ""}, {"backend", "gloo"}};
+  cpu.data = {{"device", "cpu"}, {"name", "Some CPU"}, {"gpu", -1},
+              {"pid", 77},       {"pci", ""},          {"backend", "gloo"}};
   const std::string header = NcclText::header({{"collective", "all_reduce"}}, {cpu});
   EXPECT_THAT(header, testing::HasSubstr("backend=gloo"));
   EXPECT_THAT(header, testing::HasSubstr("Pid     77 on         vm device -1 [cpu] Some CPU"));
@@ -113,8 +123,9 @@ TEST(NcclText, CpuRanksAreNotTakenForGpus) {
 record::Record row_of(double time, double algbw, double busbw, const Json& wrong) {
   const Json placement = {{"time_us", time}, {"algbw_gBps", algbw}, {"busbw_gBps", busbw}, {"wrong", wrong}};
   record::Record record;
-  record.data = {{"collective", "all_reduce"}, {"size_bytes", 8}, {"count", 2}, {"dtype", "float"},
-                 {"redop", "sum"}, {"root", -1}, {"out_of_place", placement}, {"in_place", placement}};
+  record.data = {{"collective", "all_reduce"}, {"size_bytes", 8},      {"count", 2},
+                 {"dtype", "float"},           {"redop", "sum"},       {"root", -1},
+                 {"out_of_place", placement},  {"in_place", placement}};
   return record;
 }
 
@@ -135,8 +146,10 @@ TEST(NcclText, NumbersAreFittedToTheirColumns) {
 }
 
 TEST(NcclText, WrongElementsAndUncheckedRunsAreSaid) {
-  EXPECT_THAT(NcclText::footer({row_of(1, 2, 3, 4)}), testing::HasSubstr("# Out of bounds values : 8 FAILED\n"));
-  EXPECT_THAT(NcclText::footer({row_of(1, 2, 3, nullptr)}), testing::HasSubstr("# Out of bounds values : N/A\n"));
+  EXPECT_THAT(NcclText::footer({row_of(1, 2, 3, 4)}),
+              testing::HasSubstr("# Out of bounds values : 8 FAILED\n"));
+  EXPECT_THAT(NcclText::footer({row_of(1, 2, 3, nullptr)}),
+              testing::HasSubstr("# Out of bounds values : N/A\n"));
   EXPECT_THAT(NcclText::row(row_of(1, 2, 3, nullptr)), testing::EndsWith("    N/A\n"));
 }
 

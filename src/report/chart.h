@@ -1,0 +1,34 @@
+// Line charts as SVG text: axes, ticks, legend, nothing else. Same data, same bytes.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sxb::report {
+
+struct Series {
+  std::string name;
+  std::vector<std::pair<double, double>> points;  ///< (x, y), ascending in x
+};
+
+struct LineChart {
+  std::string title, x_label, y_label;
+  bool bytes_x = false;  ///< x is a size: logarithmic to base 2, ticks like "32 MiB"
+  bool y_from_zero = true;
+  std::vector<Series> series;
+
+  bool empty() const;  ///< nothing to draw
+};
+
+/// A complete <svg> element.
+std::string render_svg(const LineChart& chart);
+
+/// At most `limit` of the points, evenly taken, first and last included.
+std::vector<std::pair<double, double>> thin(const std::vector<std::pair<double, double>>& points,
+                                            std::size_t limit);
+
+/// Round numbers (1, 2 or 5 times a power of ten) that cover [low, high] with about `count` steps.
+std::vector<double> nice_ticks(double low, double high, int count);
+
+}  // namespace sxb::report

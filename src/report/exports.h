@@ -1,0 +1,32 @@
+// The files for machines: each function returns the whole content of one file in reports/.
+#pragma once
+
+#include <string>
+
+#include "analysis/analysis.h"
+
+namespace sxb::report {
+
+/// Columns model_size,nodes,samples_per_sec,gpu_utilization first, then the other figures of the field
+/// table, scaling and status: one row per model and node count.
+std::string performance_summary_csv(const analysis::Analysis& analysis);
+
+/// {"7b": {"2_nodes": {"efficiency": 0.97, ...}}}; efficiency 1 = linear.
+std::string scaling_analysis_json(const analysis::Analysis& analysis);
+
+/// Per task: facts, figures, ranks, and the steps as columns.
+std::string sft_metrics_json(const analysis::Analysis& analysis);
+
+/// Thinned GPU samples of all fine-tuning tasks; column `stride` says how: every stride-th sample.
+std::string gpu_metrics_csv(const analysis::Analysis& analysis);
+
+/// All rows of all sweeps, per task.
+std::string nccl_metrics_csv(const analysis::Analysis& analysis);
+
+/// All sweeps in nccl-tests' text layout, one after the other.
+std::string nccl_log(const analysis::Analysis& analysis);
+
+/// RUN/summary.json: every figure with its unit and the records it comes from.
+std::string summary_json(const analysis::Analysis& analysis);
+
+}  // namespace sxb::report

@@ -1,0 +1,30 @@
+// The sections of the summary report, in the order in which it has them.
+#pragma once
+
+#include "analysis/analysis.h"
+#include "report/document.h"
+
+namespace sxb::report {
+
+Document build_document(const analysis::Analysis& analysis);
+
+void add_verdicts(const analysis::Analysis& analysis, Document& document);
+void add_sft(const analysis::Analysis& analysis, Document& document);
+void add_gpus(const analysis::Analysis& analysis, Document& document);
+void add_nccl(const analysis::Analysis& analysis, Document& document);
+void add_findings(const analysis::Analysis& analysis, Document& document);
+void add_tasks(const analysis::Analysis& analysis, Document& document);
+void add_provenance(const analysis::Analysis& analysis, Document& document);
+
+// Charts; each may be empty.
+LineChart loss_chart(const analysis::Analysis& analysis);
+LineChart step_time_chart(const analysis::Analysis& analysis);
+LineChart scaling_chart(const analysis::Analysis& analysis);
+LineChart busbw_chart(const analysis::Analysis& analysis);
+LineChart gpu_chart(const analysis::Analysis& analysis, analysis::GpuMetric metric, const char* title,
+                    const char* y_label);
+
+/// "7b, 2 nodes".
+std::string group_label(const analysis::SftGroup& group);
+
+}  // namespace sxb::report

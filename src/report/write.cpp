@@ -1,0 +1,102 @@
+// write_reports(): the one entry point; reads a run, writes its files.
+#include <map>
+
+#include "analysis/analysis.h"
+#include "report/exports.h"
+#include "report/sections.h"
+#include "sxbench/base/files.h"
+#include "sxbench/report/report.h"
+
+namespace sxb::report {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A run folder itself, or the `latest` of a results folder.
+Result<fs::path> find_run(const fs::path& path) {
+  std::error_code ec;
+  for (const fs::path& candidate : {path, path / "latest"}) {
+    if (fs::exists(candidate / "records.jsonl", ec)) return candidate;
+  }
+  if (!fs::exists(path, ec)) {
+    return Error{"no such folder", path.string(), "give a run folder, or the results folder that holds it"};
+  }
+  return Error{"no run found: neither records.jsonl nor latest/records.jsonl is here", path.string(),
+               "give a run folder such as results/20261121T071340Z-name-1a2b3c, or a results folder; "
+               "`sxbench run` makes one"};
+}
+
+/// The hardware table; a GPU that it lacks has no limits, and a broken table is an error of the build.
+Result<analysis::HardwareLookup> hardware_table(const analysis::Dataset& dataset) {
+  std::map<std::string, config::GpuHardware> known;
+  for (const analysis::TaskData& task : dataset.tasks) {
+    for (const analysis::Entry& entry : task.of(record::kind::kDevice)) {
+      const std::string name = entry.record.data.value("name", "");
+      if (entry.record.data.value("device", "") != "cuda" || known.contains(name)) continue;
+      SXB_ASSIGN_OR_RETURN(const auto found, config::find_gpu(name));
+      if (found) known.emplace(name, *found);
+    }
+  }
+  return analysis::HardwareLookup([known](const std::string& name) -> std::optional<config::GpuHardware> {
+    const auto it = known.find(name);
+    return it == known.end() ? std::nullopt : std::optional(it->second);
+  });
+}
+
+Status write_documents(const analysis::Analysis& analysis, const fs::path& reports) {
+  const Document document = build_document(analysis);
+  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "summary_report.md", to_markdown(document)));
+  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "summary_report.html", to_html(document)));
+  for (const Block& block : document.blocks) {
+    const auto* figure = std::get_if<Figure>(&block);
+    if (figure == nullptr) continue;
+    SXB_RETURN_IF_ERROR(
+        write_file_atomic(reports / "charts" / (figure->name + ".svg"), render_svg(figure->chart)));
+  }
+  return ok_status();
+}
+
+Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
+  const fs::path reports = run / "reports";
+  SXB_RETURN_IF_ERROR(write_file_atomic(run / "summary.json", summary_json(analysis)));
+  SXB_RETURN_IF_ERROR(
+      write_file_atomic(reports / "performance_summary.csv", performance_summary_csv(analysis)));
+  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "scaling_analysis.json", scaling_analysis_json(analysis)));
+  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "sft_metrics.json", sft_metrics_json(analysis)));
+  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "gpu_metrics.csv", gpu_metrics_csv(analysis)));
+  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "nccl_metrics.csv", nccl_metrics_csv(analysis)));
+  return write_file_atomic(reports / "nccl_allreduce.log", nccl_log(analysis));
+}
+
+}  // namespace
+
+Result<Outcome> write_reports(const fs::path& path) {
+  SXB_ASSIGN_OR_RETURN(const fs::path run, find_run(path));
+  SXB_ASSIGN_OR_RETURN(const analysis::Dataset dataset, analysis::load_dataset(run));
+  SXB_ASSIGN_OR_RETURN(const analysis::HardwareLookup hardware, hardware_table(dataset));
+  const analysis::Analysis analysis = analysis::analyze(dataset, hardware);
+
+  SXB_RETURN_IF_ERROR(write_exports(analysis, run));
+  SXB_RETURN_IF_ERROR(write_documents(analysis, run / "reports"));
+
+  Outcome outcome;
+  outcome.summary_report = run / "reports" / "summary_report.md";
+  outcome.goals_met = analysis.goals_met();
+  for (const analysis::TaskData& task : dataset.tasks) {
+    switch (task.status()) {
+      case analysis::TaskStatus::kOk:
+        ++outcome.tasks_ok;
+        break;
+      case analysis::TaskStatus::kFailed:
+        ++outcome.tasks_failed;
+        break;
+      case analysis::TaskStatus::kInterrupted:
+      case analysis::TaskStatus::kMissing:
+        ++outcome.tasks_missing;
+        break;
+    }
+  }
+  return outcome;
+}
+
+}  // namespace sxb::report

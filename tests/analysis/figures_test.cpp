@@ -1,0 +1,149 @@
+// Figures against values worked out by hand from the synthetic journal.
+#include "analysis/figures.h"
+
+#include <gtest/gtest.h>
+
+#include "synthetic_run.h"
+
+namespace sxb::analysis {
+namespace {
+
+using testing::scratch;
+using testing::SftSpec;
+using testing::SyntheticRun;
+
+struct Computed {
+  Dataset dataset;
+  TaskSamples samples;
+  Figures figures;
+};
+
+Computed compute(const SftSpec& spec, bool with_samples = true) {
+  SyntheticRun run(scratch("run"));
+  run.add("run", testing::run_data("synthetic", Json::array({testing::planned_sft(spec)}), Json::object()));
+  add_sft_task(run, spec);
+  if (with_samples) add_gpu_samples(run, spec, 690);
+  run.write();
+  Computed out;
+  auto dataset = load_dataset(run.folder());
+  EXPECT_TRUE(dataset.ok());
+  out.dataset = std::move(*dataset);
+  out.samples = load_samples(run.folder(), out.dataset.tasks[0], 5);
+  out.figures = compute_sft(out.dataset.tasks[0], out.samples);
+  return out;
+}
+
+SftSpec spec() {
+  SftSpec sft;
+  sft.id = std::string("a");
+  return sft;
+}
+
+// Two ranks; five measured steps of 500 ms together with 4 sequences and 4000 tokens each. The warm-up
+// step of 500 ms counts nowhere.
+TEST(Figures, ThroughputOverMeasuredStepsOnly) {
+  const Computed run = compute(spec());
+  EXPECT_NEAR(*run.figures.get("samples_per_sec"), 5 * 4 / 0.5, 1e-9);
+  EXPECT_NEAR(*run.figures.get("tokens_per_sec"), 5 * 4000 / 0.5, 1e-9);
+  EXPECT_NEAR(*run.figures.get("tokens_per_sec_per_gpu"), 20000, 1e-9);
+  EXPECT_EQ(*run.figures.get("gpus"), 2);
+  EXPECT_EQ(*run.figures.get("measured_steps"), 5);
+}
+
+// Times 96 98 100 102 104: p5 = 96 + 0.2·2, p95 = 102 + 0.8·2, deviations 4 2 0 2 4.
+TEST(Figures, StepTimes) {
+  const Computed run = compute(spec());
+  EXPECT_NEAR(*run.figures.get("step_time_ms_median"), 100, 1e-9);
+  EXPECT_NEAR(*run.figures.get("step_time_ms_p5"), 96.4, 1e-9);
+  EXPECT_NEAR(*run.figures.get("step_time_ms_p95"), 103.6, 1e-9);
+  EXPECT_NEAR(*run.figures.get("step_time_ms_mad"), 2, 1e-9);
+  EXPECT_GE(*run.figures.get("step_time_ms_median_low"), 96);
+  EXPECT_LE(*run.figures.get("step_time_ms_median_high"), 104);
+}
+
+// 40000 tokens/s · 13 GFLOP over 2 · 989 TFLOP/s.
+TEST(Figures, MfuOfWholeSequences) {
+  const Computed run = compute(spec());
+  EXPECT_NEAR(*run.figures.get("mfu_causal"), 40000 * 13e9 / (2 * 989e12), 1e-12);
+  EXPECT_NEAR(*run.figures.get("mfu_full"), 40000 * 14e9 / (2 * 989e12), 1e-12);
+  EXPECT_NEAR(*run.figures.get("model_tflops_per_gpu"), 40000 * 13e9 / 2e12, 1e-9);
+  EXPECT_FALSE(run.figures.get("mfu_causal_as_full_sequences"));
+}
+
+// Packed: Σlen² = 1,024,000 a step against 4000 tokens · 1024: attention counts a quarter.
+TEST(Figures, MfuOfPackedDocumentsCountsTheirRealLengths) {
+  SftSpec packed = spec();
+  packed.sum_len_sq = 1024000;
+  const Computed run = compute(packed);
+  EXPECT_NEAR(*run.figures.get("mfu_causal"), 40000 * (12e9 + 0.25e9) / (2 * 989e12), 1e-12);
+  EXPECT_NEAR(*run.figures.get("mfu_full"), 40000 * (12e9 + 0.5e9) / (2 * 989e12), 1e-12);
+  EXPECT_NEAR(*run.figures.get("mfu_causal_as_full_sequences"), 40000 * 13e9 / (2 * 989e12), 1e-12);
+  EXPECT_NEAR(*run.figures.get("mfu_full_as_full_sequences"), 40000 * 14e9 / (2 * 989e12), 1e-12);
+}
+
+TEST(Figures, NoMfuWithoutAPeak) {
+  SftSpec cpu = spec();
+  cpu.peak_tflops = nullptr;
+  const Computed run = compute(cpu);
+  EXPECT_FALSE(run.figures.get("mfu_causal"));
+  EXPECT_TRUE(run.figures.get("model_tflops_per_gpu"));
+}
+
+// Samples outside the window (idle, 0 %, 100 W) must not count; GPUs draw 690 and 691 W inside.
+TEST(Figures, SamplesCountInsideTheWindowOnly) {
+  const Computed run = compute(spec());
+  EXPECT_DOUBLE_EQ(*run.figures.get("gpu_utilization"), 98);
+  EXPECT_DOUBLE_EQ(*run.figures.get("sm_active_pct"), 90);
+  EXPECT_DOUBLE_EQ(*run.figures.get("tensor_active_pct"), 70);
+  EXPECT_DOUBLE_EQ(*run.figures.get("power_w_mean_per_gpu"), 690.5);
+  EXPECT_NEAR(*run.figures.get("energy_mj_per_token"), 690.5 / 20000 * 1e3, 1e-9);
+  ASSERT_EQ(run.samples.gpus.size(), 2u);
+  const GpuUse& gpu = run.samples.gpus[0];
+  EXPECT_EQ(gpu.samples, 13u);  // 3.0 s to 9.0 s at 2 Hz, both ends
+  EXPECT_NEAR(*gpu.nvlink_tx_gBps, 50, 1e-9);
+  EXPECT_DOUBLE_EQ(gpu.throttle.at("sw_power_cap"), 1);
+  EXPECT_EQ(gpu.stride, 4u);  // 20 samples, at most 5 kept
+  EXPECT_EQ(gpu.thinned.size(), 5u);
+  ASSERT_EQ(run.samples.nics.size(), 1u);
+  EXPECT_NEAR(*run.samples.nics[0].tx_gBps, 0.02, 1e-9);
+}
+
+TEST(Figures, EnergyCounterIsPreferredToPowerSamples) {
+  const SftSpec sft = spec();
+  SyntheticRun run(scratch("run"));
+  run.add("run", testing::run_data("synthetic", Json::array({testing::planned_sft(sft)}), Json::object()));
+  add_sft_task(run, sft);
+  for (std::int64_t second = 3; second <= 9; ++second) {
+    run.add_sample("a", "synthetic1",
+                   {{"mono_ns", second * 1'000'000'000},
+                    {"source", "gpu"},
+                    {"index", 0},
+                    {"power_w", 600.0},
+                    {"energy_mj", 500'000 * second}});
+  }
+  run.write();
+  const auto dataset = load_dataset(run.folder());
+  const TaskSamples samples = load_samples(run.folder(), dataset->tasks[0], 100);
+  EXPECT_NEAR(*compute_sft(dataset->tasks[0], samples).get("energy_mj_per_token"), 500.0 / 20000 * 1e3, 1e-9);
+}
+
+TEST(Figures, WithoutSamplesTheFiguresAreMissingNotZero) {
+  const Computed run = compute(spec(), false);
+  EXPECT_FALSE(run.figures.get("gpu_utilization"));
+  EXPECT_FALSE(run.figures.get("power_w_mean_per_gpu"));
+  EXPECT_FALSE(run.figures.get("energy_mj_per_token"));
+  ASSERT_EQ(run.samples.missing.size(), 1u);
+  EXPECT_EQ(run.samples.missing[0].reason, "no file samples/a-synthetic1.jsonl");
+}
+
+TEST(Figures, MemoryLossAndRanks) {
+  const Computed run = compute(spec());
+  EXPECT_NEAR(*run.figures.get("peak_memory_gib"), 8 + 1.0 / 1024, 1e-9);
+  EXPECT_NEAR(*run.figures.get("predicted_memory_gib"), 9, 1e-9);
+  EXPECT_DOUBLE_EQ(*run.figures.get("loss_first"), 3.75);
+  EXPECT_DOUBLE_EQ(*run.figures.get("loss_last"), 2.5);
+  EXPECT_NEAR(*run.figures.get("rank_spread"), 0.5 / 99.75, 1e-9);
+}
+
+}  // namespace
+}  // namespace sxb::analysis

@@ -1,0 +1,143 @@
+// Every output of two synthetic runs against files in tests/data/golden/. After a wanted change:
+//   SXB_UPDATE_GOLDENS=1 ctest -R Golden
+// and read the diff before committing it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "../analysis/synthetic_run.h"
+#include "report/records_doc.h"
+#include "sxbench/base/files.h"
+#include "sxbench/report/report.h"
+
+namespace sxb::report {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+bool updating() { return std::getenv("SXB_UPDATE_GOLDENS") != nullptr; }
+
+std::string content(const fs::path& path) {
+  const auto text = read_file(path);
+  EXPECT_TRUE(text.ok()) << path;
+  return text.ok() ? *text : "";
+}
+
+/// Everything that a report wrote, by path relative to the run.
+std::map<std::string, std::string> outputs(const fs::path& run) {
+  std::map<std::string, std::string> files = {{"summary.json", content(run / "summary.json")}};
+  for (const auto& entry : fs::recursive_directory_iterator(run / "reports")) {
+    if (entry.is_regular_file()) files[fs::relative(entry.path(), run)] = content(entry.path());
+  }
+  return files;
+}
+
+void compare_with_golden(const fs::path& run, const std::string& name) {
+  const fs::path golden = fs::path(SXB_TEST_DATA) / "golden" / name;
+  const auto files = outputs(run);
+  if (updating()) {
+    fs::remove_all(golden);
+    for (const auto& [file, text] : files) ASSERT_TRUE(write_file_atomic(golden / file, text).ok());
+  }
+  for (const auto& [file, text] : files) EXPECT_EQ(text, content(golden / file)) << name << "/" << file;
+  std::size_t kept = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(golden)) kept += entry.is_regular_file() ? 1 : 0;
+  EXPECT_EQ(kept, files.size()) << "a file of the golden folder is no longer written";
+}
+
+TEST(Golden, CpuRun) {
+  const fs::path run = testing::scratch("run");
+  testing::make_cpu_run(run);
+  const auto outcome = write_reports(run);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_TRUE(outcome->goals_met);
+  EXPECT_EQ(outcome->tasks_ok, 2);
+  EXPECT_EQ(outcome->tasks_failed + outcome->tasks_missing, 0);
+  compare_with_golden(run, "cpu");
+  const std::string report = content(outcome->summary_report);
+  EXPECT_THAT(report, HasSubstr("CPU run: ranks on CPU cores over Gloo"));
+  EXPECT_THAT(report, HasSubstr("nvml was not measured"));
+  EXPECT_THAT(content(run / "reports/performance_summary.csv"),
+              HasSubstr("\ntiny,1,40,,2,"));  // no GPU use: empty
+}
+
+TEST(Golden, GpuRun) {
+  const fs::path run = testing::scratch("run");
+  testing::make_gpu_run(run);
+  const auto outcome = write_reports(run);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_FALSE(outcome->goals_met);
+  EXPECT_EQ(outcome->tasks_ok, 6);
+  EXPECT_EQ(outcome->tasks_failed, 1);
+  EXPECT_EQ(outcome->tasks_missing, 1);
+  compare_with_golden(run, "gpu");
+  const std::string report = content(outcome->summary_report);
+  EXPECT_THAT(report, HasSubstr("rank 5 on synthetic3 was killed by signal 9"));
+  EXPECT_THAT(report, HasSubstr("was planned, never started"));
+  EXPECT_THAT(report, HasSubstr("records.jsonl has lines that are cut off"));
+  EXPECT_THAT(report, Not(HasSubstr("CPU run")));
+}
+
+TEST(Golden, RecordsPageIsTheFieldTable) {
+  const fs::path page = fs::path(SXB_SOURCE_DIR) / "docs" / "records.md";
+  if (updating()) {
+    ASSERT_TRUE(write_file_atomic(page, records_page()).ok());
+  }
+  EXPECT_EQ(content(page), records_page()) << "run SXB_UPDATE_GOLDENS=1 ctest -R Golden";
+}
+
+TEST(WriteReports, AgainAndElsewhereGivesTheSameBytes) {
+  const fs::path run = testing::scratch("one");
+  testing::make_gpu_run(run);
+  ASSERT_TRUE(write_reports(run).ok());
+  const auto first = outputs(run);
+  ASSERT_TRUE(write_reports(run).ok());
+  EXPECT_EQ(outputs(run), first);
+  const fs::path moved = testing::scratch("elsewhere") / "deep" / "folder";
+  fs::remove_all(moved);
+  fs::create_directories(moved.parent_path());
+  fs::rename(run, moved);
+  ASSERT_TRUE(write_reports(moved).ok());
+  EXPECT_EQ(outputs(moved), first);
+  for (const auto& [file, text] : first)
+    EXPECT_THAT(text, Not(HasSubstr(run.parent_path().string()))) << file;
+}
+
+TEST(WriteReports, ResultsFolderMeansItsLatestRun) {
+  const fs::path results = testing::scratch("results");
+  fs::remove_all(results);
+  testing::make_cpu_run(results / "20260921T141320Z-synthetic-000000");
+  fs::create_directory_symlink("20260921T141320Z-synthetic-000000", results / "latest");
+  const auto outcome = write_reports(results);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_TRUE(fs::exists(results / "20260921T141320Z-synthetic-000000" / "reports" / "summary_report.md"));
+}
+
+TEST(WriteReports, FolderWithoutRunIsAnErrorWithRemedy) {
+  const fs::path empty = testing::scratch("empty");
+  fs::create_directories(empty);
+  const auto outcome = write_reports(empty);
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_THAT(outcome.error().what, HasSubstr("no run found"));
+  EXPECT_THAT(outcome.error().help, HasSubstr("sxbench run"));
+  EXPECT_FALSE(write_reports(empty / "absent").ok());
+}
+
+TEST(WriteReports, HtmlIsSelfContained) {
+  const fs::path run = testing::scratch("run");
+  testing::make_gpu_run(run);
+  ASSERT_TRUE(write_reports(run).ok());
+  const std::string html = content(run / "reports" / "summary_report.html");
+  EXPECT_THAT(html, HasSubstr("<svg"));
+  EXPECT_THAT(html, Not(HasSubstr("<script")));
+  EXPECT_THAT(html, Not(HasSubstr("src=")));
+  EXPECT_THAT(html, Not(HasSubstr("href=\"http")));
+}
+
+}  // namespace
+}  // namespace sxb::report
