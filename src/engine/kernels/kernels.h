@@ -27,6 +27,9 @@ namespace cpu {
 /// out_TD = sum * rstd * weight_D, rstd_T = 1 / sqrt(mean(sum^2) + eps).
 void rmsnorm_forward(float* out_TD, float* sum_TD, float* rstd_T, const float* x_TD, const float* delta_TD,
                      const float* weight_D, std::int64_t T, std::int64_t D, float eps);
+/// out_TD = x_TD * rstd_T * weight_D: the forward's output again, without its reduction.
+void rmsnorm_apply(float* out_TD, const float* x_TD, const float* weight_D, const float* rstd_T, std::int64_t T,
+                   std::int64_t D);
 /// dx_TD = residual_TD + d(norm)/dx * dout_TD (residual may be null); dweight_D (+)= its gradient.
 void rmsnorm_backward(float* dx_TD, float* dweight_D, bool accumulate, const float* dout_TD,
                       const float* residual_TD, const float* x_TD, const float* weight_D, const float* rstd_T,
@@ -67,6 +70,8 @@ void adamw(float* param, float* master, float* m, float* v, const float* grad, c
            AdamW scalars, std::int64_t n);
 /// out[i] = mean + std * N(0,1), a pure function of (seed, first + i): any shard gets the same bits.
 void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std, std::int64_t n);
+/// See cuda::gradient_scale.
+void gradient_scale(float* results, const double* sums, double token_unit, double clip);
 
 }  // namespace cpu
 
@@ -80,7 +85,6 @@ void rmsnorm_backward(Type type, void* dx_TD, void* dweight_D, bool accumulate, 
                       const void* residual_TD, const void* x_TD, const void* weight_D, const float* rstd_T,
                       float* partial, std::int64_t T, std::int64_t D, Stream stream);
 std::int64_t rmsnorm_backward_scratch(std::int64_t D);
-/// out_TD = x_TD * rstd_T * weight_D: the forward's output again, without its reduction.
 void rmsnorm_apply(Type type, void* out_TD, const void* x_TD, const void* weight_D, const float* rstd_T,
                    std::int64_t T, std::int64_t D, Stream stream);
 void rope_forward(Type type, void* qkv_TW, const std::int32_t* position_T, const float* table, std::int64_t T,
@@ -100,20 +104,19 @@ void embedding_forward(Type type, void* out_TD, const void* table_VD, const std:
                        std::int64_t D, Stream stream);
 void cross_entropy(Type type, void* logits_TV, float* loss_T, const std::int32_t* target_T, float scale,
                    std::int64_t T, std::int64_t V, Stream stream);
-/// *out (float) += sum of squares; partial: kSumOfSquaresScratch floats. Same order every time.
+/// *out += sum of squares; partial: kSumOfSquaresScratch floats. Same order every time.
 inline constexpr std::int64_t kSumOfSquaresScratch = 1024;
-void sum_of_squares(Type type, float* out, const void* x, float* partial, std::int64_t n, Stream stream);
+void sum_of_squares(Type type, double* out, const void* x, float* partial, std::int64_t n, Stream stream);
 void adamw(Type param_type, void* param, float* master, float* m, float* v, Type grad_type, const void* grad,
            const float* grad_scale, AdamW scalars, std::int64_t n, Stream stream);
 void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std, std::int64_t n, Stream stream);
-/// scale_out = static_scale-corrected factor of the gradient, on the device so that no step waits for
-/// the host: s = 1 / (token_unit * tokens); norm = sqrt(sum_sq) * s; scale = s * min(1, clip / norm)
-/// (clip <= 0: no clipping). sums = {sum_sq, loss_sum, tokens}; results = {scale, norm, loss mean}.
-void gradient_scale(float* results, const float* sums, float token_unit, float clip, Stream stream);
+/// The gradient's scale, on the device so that no step waits for the host. Gradients and sums are of
+/// token_unit * (sum of token losses); sums = {sum of squared gradients, sum of token losses, tokens}.
+/// unscale = 1 / (token_unit * tokens), norm = sqrt(sums[0]) * unscale;
+/// results = {unscale * min(1, clip / norm), norm, mean loss}; clip <= 0 switches clipping off.
+void gradient_scale(float* results, const double* sums, double token_unit, double clip, Stream stream);
 
 }  // namespace cuda
 
-/// The same arithmetic on the host.
-void gradient_scale_host(float* results, const double* sums, float token_unit, float clip);
 
 }  // namespace sxb::kernels

@@ -26,12 +26,12 @@ __global__ void __launch_bounds__(kThreads) squares_kernel(float* partial, const
   if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
-__global__ void add_partials_kernel(float* out, const float* partial, int n) {
+__global__ void add_partials_kernel(double* out, const float* partial, int n) {
   __shared__ float shared[32];
   float sum = 0;
   for (int i = threadIdx.x; i < n; i += blockDim.x) sum += partial[i];
   sum = block_sum(sum, shared);
-  if (threadIdx.x == 0) *out += sum;
+  if (threadIdx.x == 0) *out += static_cast<double>(sum);
 }
 
 /// Four elements a thread: 16-byte accesses of the float state.
@@ -61,14 +61,14 @@ __global__ void __launch_bounds__(kThreads) adamw_kernel(P* param, float* master
   store<float>(v + i, v4);
 }
 
-__global__ void gradient_scale_kernel(float* results, const float* sums, float token_unit, float clip) {
-  const float tokens = fmaxf(sums[2], 1.0f);
-  const float unscale = 1.0f / (token_unit * tokens);
-  const float norm = sqrtf(sums[0]) * unscale;
-  const float factor = clip > 0 && norm > clip ? clip / norm : 1.0f;
-  results[0] = unscale * factor;
-  results[1] = norm;
-  results[2] = sums[1] / tokens;
+__global__ void gradient_scale_kernel(float* results, const double* sums, double token_unit, double clip) {
+  const double tokens = fmax(sums[2], 1.0);
+  const double unscale = 1.0 / (token_unit * tokens);
+  const double norm = sqrt(sums[0]) * unscale;
+  const double factor = clip > 0 && norm > clip ? clip / norm : 1.0;
+  results[0] = static_cast<float>(unscale * factor);
+  results[1] = static_cast<float>(norm);
+  results[2] = static_cast<float>(sums[1] / tokens);
 }
 
 }  // namespace
@@ -79,7 +79,7 @@ void check_launch(const char* kernel) {
   }
 }
 
-void sum_of_squares(Type type, float* out, const void* x, float* partial, i64 n, Stream stream) {
+void sum_of_squares(Type type, double* out, const void* x, float* partial, i64 n, Stream stream) {
   SXB_DISPATCH(type, T, {
     const i64 vectors = n / kVector<T>;
     const i64 wanted = (vectors + kThreads - 1) / kThreads;
@@ -101,7 +101,7 @@ void adamw(Type param_type, void* param, float* master, float* m, float* v, Type
   check_launch("adamw");
 }
 
-void gradient_scale(float* results, const float* sums, float token_unit, float clip, Stream stream) {
+void gradient_scale(float* results, const double* sums, double token_unit, double clip, Stream stream) {
   gradient_scale_kernel<<<1, 1, 0, stream_of(stream)>>>(results, sums, token_unit, clip);
   check_launch("gradient_scale");
 }

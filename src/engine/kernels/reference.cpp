@@ -65,6 +65,12 @@ void rmsnorm_forward(float* out, float* sum, float* rstd, const float* x, const 
   }
 }
 
+void rmsnorm_apply(float* out, const float* x, const float* weight, const float* rstd, i64 T, i64 D) {
+  for (i64 t = 0; t < T; ++t) {
+    for (i64 i = 0; i < D; ++i) out[t * D + i] = x[t * D + i] * rstd[t] * weight[i];
+  }
+}
+
 void rmsnorm_backward(float* dx, float* dweight, bool accumulate, const float* dout, const float* residual,
                       const float* x, const float* weight, const float* rstd, i64 T, i64 D) {
   if (!accumulate) std::fill(dweight, dweight + D, 0.0f);
@@ -242,16 +248,15 @@ void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std,
   }
 }
 
-}  // namespace cpu
-
-void gradient_scale_host(float* results, const double* sums, float token_unit, float clip) {
+void gradient_scale(float* results, const double* sums, double token_unit, double clip) {
   const double tokens = std::max(sums[2], 1.0);
-  const double unscale = 1.0 / (static_cast<double>(token_unit) * tokens);
+  const double unscale = 1.0 / (token_unit * tokens);
   const double norm = std::sqrt(sums[0]) * unscale;
-  const double factor = clip > 0 && norm > static_cast<double>(clip) ? static_cast<double>(clip) / norm : 1.0;
+  const double factor = clip > 0 && norm > clip ? clip / norm : 1.0;
   results[0] = static_cast<float>(unscale * factor);
   results[1] = static_cast<float>(norm);
   results[2] = static_cast<float>(sums[1] / tokens);
 }
 
+}  // namespace cpu
 }  // namespace sxb::kernels

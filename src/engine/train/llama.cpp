@@ -1,0 +1,168 @@
+#include "engine/train/llama.h"
+
+#include <algorithm>
+
+#include "engine/train/ops.h"
+
+namespace sxb::engine {
+namespace {
+
+at::Tensor matrix(const at::Tensor& flat, std::int64_t offset, std::int64_t rows, std::int64_t cols) {
+  return flat.narrow(0, offset, rows * cols).view({rows, cols});
+}
+
+/// Tokens per chunk of the head: the logits of one chunk stay near 256 MiB at a vocabulary of 32,000.
+std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab) {
+  constexpr std::int64_t kElements = 4096LL * 32000;
+  return std::clamp<std::int64_t>(kElements / vocab / 256 * 256, 256, std::max<std::int64_t>(tokens, 256));
+}
+
+}  // namespace
+
+BlockView block_view(const Layout& layout, const at::Tensor& flat) {
+  const config::Architecture& a = layout.arch;
+  const BlockOffsets& at = layout.block;
+  const std::int64_t D = a.hidden;
+  const std::int64_t W = D + 2 * a.kv_heads * a.head_dim();
+  return {flat.narrow(0, at.attn_norm, D),        matrix(flat, at.qkv, W, D),
+          matrix(flat, at.o, D, D),               flat.narrow(0, at.mlp_norm, D),
+          matrix(flat, at.gate_up, 2 * a.ffn, D), matrix(flat, at.down, D, a.ffn)};
+}
+
+HeadView head_view(const Layout& layout, const at::Tensor& flat) {
+  return {flat.narrow(0, layout.head_norm, layout.arch.hidden),
+          matrix(flat, layout.head_weight, layout.arch.vocab, layout.arch.hidden)};
+}
+
+at::Tensor embedding_view(const Layout& layout, const at::Tensor& flat) {
+  return matrix(flat, 0, layout.arch.vocab, layout.arch.hidden);
+}
+
+Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len, bool recompute)
+    : arch_(layout.arch), device_(device), T_(tokens), W_(arch_.hidden + 2 * arch_.kv_heads * arch_.head_dim()),
+      recompute_(recompute), attention_(arch_, seq_len, device) {
+  const std::int64_t D = arch_.hidden;
+  const std::size_t layers = static_cast<std::size_t>(arch_.layers);
+  for (std::size_t i = 0; i < (recompute ? 1 : layers); ++i) saved_.push_back(make_saved());
+  if (recompute) {
+    for (std::size_t i = 0; i < layers; ++i) inputs_.push_back(device.empty({T_, D}));
+  }
+  embed_TD_ = device.empty({T_, D});
+  norm_TD_ = device.empty({T_, D});
+  product_TF_ = device.empty({T_, arch_.ffn});
+  delta_TD_ = device.empty({T_, D});
+  dnorm_TD_ = device.empty({T_, D});
+  dqkv_TW_ = device.empty({T_, W_});
+  for (at::Tensor& dx : dx_TD_) dx = device.empty({T_, D});
+  dmid_TD_ = device.empty({T_, D});
+  final_TD_ = device.empty({T_, D});
+  rstd_T_ = device.empty({T_}, at::kFloat);
+  logits_CV_ = device.empty({std::min(head_chunk(T_, arch_.vocab), T_), arch_.vocab});
+  loss_T_ = device.empty({T_}, at::kFloat);
+  norm_scratch_ = device.empty({device.cuda() ? ops::rmsnorm_scratch(D) : 0}, at::kFloat);
+}
+
+BlockSaved Llama::make_saved() const {
+  BlockSaved saved;
+  saved.x_TD = device_.empty({T_, arch_.hidden});
+  saved.rstd_attn_T = device_.empty({T_}, at::kFloat);
+  saved.qkv_TW = device_.empty({T_, W_});
+  saved.x_mid_TD = device_.empty({T_, arch_.hidden});
+  saved.rstd_mlp_T = device_.empty({T_}, at::kFloat);
+  saved.gate_up_T2F = device_.empty({T_, 2 * arch_.ffn});
+  return saved;
+}
+
+at::Tensor& Llama::other(const at::Tensor& dx) { return dx_TD_[dx.is_same(dx_TD_[0]) ? 1 : 0]; }
+
+// --- forward -------------------------------------------------------------------------------------
+
+Residual Llama::embed(const DeviceBatch& batch, const at::Tensor& table_VD) {
+  ops::embedding(embed_TD_, table_VD, batch.token_T);
+  return {embed_TD_, at::Tensor()};
+}
+
+Residual Llama::block_forward(const Residual& in, const BlockView& w, const DeviceBatch& batch, BlockSaved& saved) {
+  // Attention: x + Wo attend(rope(Wqkv norm(x)))
+  ops::rmsnorm(norm_TD_, saved.x_TD, saved.rstd_attn_T, in.x_TD, in.delta_TD, w.attn_norm_D, arch_.norm_eps);
+  ops::linear(saved.qkv_TW, norm_TD_, w.qkv_WD);
+  attention_.forward(saved.qkv_TW, batch, saved.attention);
+  ops::linear(delta_TD_, saved.attention.out_THd, w.o_DD);
+  // MLP: x + Wdown (silu(Wgate norm(x)) * Wup norm(x))
+  ops::rmsnorm(norm_TD_, saved.x_mid_TD, saved.rstd_mlp_T, saved.x_TD, delta_TD_, w.mlp_norm_D, arch_.norm_eps);
+  ops::linear(saved.gate_up_T2F, norm_TD_, w.gate_up_2FD);
+  ops::swiglu(product_TF_, saved.gate_up_T2F);
+  ops::linear(delta_TD_, product_TF_, w.down_DF);
+  return {saved.x_mid_TD, delta_TD_};
+}
+
+Residual Llama::block(int layer, const Residual& in, const BlockView& weights, const DeviceBatch& batch) {
+  const std::size_t i = static_cast<std::size_t>(layer);
+  if (!recompute_) return block_forward(in, weights, batch, saved_[i]);
+  saved_[0].x_TD = inputs_[i];  // the norm writes x + delta straight into the kept input
+  const Residual out = block_forward(in, weights, batch, saved_[0]);
+  inputs_[i] = saved_[0].x_TD;  // the first block keeps the embedding itself
+  return out;
+}
+
+// --- head ----------------------------------------------------------------------------------------
+
+at::Tensor Llama::head_and_loss(const Residual& in, const HeadView& w, const HeadView& grads, bool accumulate,
+                                const DeviceBatch& batch, double scale, at::Tensor& loss_sum) {
+  ops::rmsnorm(norm_TD_, final_TD_, rstd_T_, in.x_TD, in.delta_TD, w.norm_D, arch_.norm_eps);
+  at::Tensor dweight_VD = grads.weight_VD;
+  const std::int64_t chunk = logits_CV_.size(0);
+  for (std::int64_t t = 0; t < T_; t += chunk) {
+    const std::int64_t n = std::min(chunk, T_ - t);
+    const at::Tensor x_CD = norm_TD_.narrow(0, t, n);
+    at::Tensor logits_CV = logits_CV_.narrow(0, 0, n);
+    at::Tensor loss_C = loss_T_.narrow(0, t, n);
+    at::Tensor dx_CD = dnorm_TD_.narrow(0, t, n);
+    ops::linear(logits_CV, x_CD, w.weight_VD);
+    ops::cross_entropy(logits_CV, loss_C, batch.target_T.narrow(0, t, n), scale);
+    ops::linear_input_grad(dx_CD, logits_CV, w.weight_VD);
+    ops::linear_weight_grad(dweight_VD, accumulate || t > 0, logits_CV, x_CD);
+  }
+  loss_sum.add_(loss_T_.sum(at::kDouble));
+  at::Tensor dnorm_D = grads.norm_D;
+  ops::rmsnorm_backward(dx_TD_[0], dnorm_D, accumulate, dnorm_TD_, at::Tensor(), final_TD_, rstd_T_, w.norm_D,
+                        norm_scratch_);
+  return dx_TD_[0];
+}
+
+// --- backward ------------------------------------------------------------------------------------
+
+at::Tensor Llama::block_backward(int layer, const at::Tensor& dx, const BlockView& w, const BlockView& grads,
+                                 bool accumulate, const DeviceBatch& batch) {
+  BlockSaved& saved = recompute_ ? saved_[0] : saved_[static_cast<std::size_t>(layer)];
+  if (recompute_) block_forward({inputs_[static_cast<std::size_t>(layer)], at::Tensor()}, w, batch, saved);
+  BlockView g = grads;
+
+  // MLP. After swiglu_backward gate_up holds its own gradient and product the forward's product.
+  ops::linear_input_grad(product_TF_, dx, w.down_DF);
+  ops::swiglu_backward(saved.gate_up_T2F, product_TF_);
+  ops::linear_weight_grad(g.down_DF, accumulate, dx, product_TF_);
+  ops::linear_input_grad(dnorm_TD_, saved.gate_up_T2F, w.gate_up_2FD);
+  ops::rmsnorm_apply(norm_TD_, saved.x_mid_TD, saved.rstd_mlp_T, w.mlp_norm_D);
+  ops::linear_weight_grad(g.gate_up_2FD, accumulate, saved.gate_up_T2F, norm_TD_);
+  ops::rmsnorm_backward(dmid_TD_, g.mlp_norm_D, accumulate, dnorm_TD_, dx, saved.x_mid_TD, saved.rstd_mlp_T,
+                        w.mlp_norm_D, norm_scratch_);
+
+  // Attention.
+  ops::linear_input_grad(dnorm_TD_, dmid_TD_, w.o_DD);
+  ops::linear_weight_grad(g.o_DD, accumulate, dmid_TD_, saved.attention.out_THd);
+  attention_.backward(dqkv_TW_, dnorm_TD_, saved.qkv_TW, batch, saved.attention);
+  ops::linear_input_grad(dnorm_TD_, dqkv_TW_, w.qkv_WD);
+  ops::rmsnorm_apply(norm_TD_, saved.x_TD, saved.rstd_attn_T, w.attn_norm_D);
+  ops::linear_weight_grad(g.qkv_WD, accumulate, dqkv_TW_, norm_TD_);
+  at::Tensor& out = other(dx);
+  ops::rmsnorm_backward(out, g.attn_norm_D, accumulate, dnorm_TD_, dmid_TD_, saved.x_TD, saved.rstd_attn_T,
+                        w.attn_norm_D, norm_scratch_);
+  return out;
+}
+
+void Llama::embed_backward(const at::Tensor& dx, at::Tensor& dtable_VD, bool accumulate, const DeviceBatch& batch) {
+  ops::embedding_backward(dtable_VD, accumulate, dx, batch.token_T);
+}
+
+}  // namespace sxb::engine

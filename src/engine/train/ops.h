@@ -1,0 +1,39 @@
+// The kernels on tensors: one function per operation, CPU reference or CUDA by the tensor's device.
+// Shapes are in the names (legend in kernels.h); all tensors are dense and row-major.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/kernels/kernels.h"
+
+namespace sxb::engine::ops {
+
+/// y = x w^T, x (M, K), w (N, K) as Hugging Face stores it.
+void linear(at::Tensor& y_MN, const at::Tensor& x_MK, const at::Tensor& w_NK);
+/// dx = dy w.
+void linear_input_grad(at::Tensor& dx_MK, const at::Tensor& dy_MN, const at::Tensor& w_NK);
+/// dw (+)= dy^T x, straight into the flat gradient buffer.
+void linear_weight_grad(at::Tensor& dw_NK, bool accumulate, const at::Tensor& dy_MN, const at::Tensor& x_MK);
+
+/// sum = x + delta (delta undefined: sum is x itself and is not written); out = rmsnorm(sum).
+void rmsnorm(at::Tensor& out_TD, at::Tensor& sum_TD, at::Tensor& rstd_T, const at::Tensor& x_TD,
+             const at::Tensor& delta_TD, const at::Tensor& weight_D, double eps);
+/// The normalised output again, from the saved rstd.
+void rmsnorm_apply(at::Tensor& out_TD, const at::Tensor& x_TD, const at::Tensor& rstd_T, const at::Tensor& weight_D);
+/// dx = residual + gradient through the norm; dweight (+)=. scratch: rmsnorm_scratch(D) floats on CUDA.
+void rmsnorm_backward(at::Tensor& dx_TD, at::Tensor& dweight_D, bool accumulate, const at::Tensor& dout_TD,
+                      const at::Tensor& residual_TD, const at::Tensor& x_TD, const at::Tensor& rstd_T,
+                      const at::Tensor& weight_D, at::Tensor& scratch);
+std::int64_t rmsnorm_scratch(std::int64_t D);
+
+void swiglu(at::Tensor& out_TF, const at::Tensor& gate_up_T2F);
+/// gate_up becomes its gradient, dout becomes the forward's output.
+void swiglu_backward(at::Tensor& gate_up_T2F, at::Tensor& dout_TF);
+
+void embedding(at::Tensor& out_TD, const at::Tensor& table_VD, const at::Tensor& token_T);
+void embedding_backward(at::Tensor& dtable_VD, bool accumulate, const at::Tensor& dout_TD, const at::Tensor& token_T);
+
+/// logits become their gradient times `scale`; loss_T in float.
+void cross_entropy(at::Tensor& logits_TV, at::Tensor& loss_T, const at::Tensor& target_T, double scale);
+
+}  // namespace sxb::engine::ops

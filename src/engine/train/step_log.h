@@ -1,0 +1,64 @@
+// Times and results of steps, read without stopping the device: a step's figures are read while a
+// later step runs.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "engine/train/device.h"
+
+namespace sxb::engine {
+
+/// What the host knows of a step when it queues it.
+struct StepFacts {
+  std::int64_t step = 0;
+  double lr = 0;
+  double data_wait_ms = 0;
+  std::int64_t timed_step = 0;  ///< the earlier step whose times of all ranks travel with this one, 0: none
+};
+
+/// What all ranks know of a finished step. Sums are over ranks.
+struct StepResult {
+  StepFacts facts;
+  double loss = 0, grad_norm = 0;
+  double tokens = 0, loss_tokens = 0, documents = 0, sum_len_sq = 0;
+  double own_ms = 0;                      ///< this rank's step time
+  double longest_ms = 0;                  ///< maximum over ranks; known only when a later step is done
+  double timed_step_longest_ms = 0;       ///< of facts.timed_step
+  std::int64_t begin_ns = 0, end_ns = 0;  ///< monotonic clock of this node
+};
+
+/// What every step sums over the ranks in one small all-reduce (double): what the gradient scale
+/// needs, the counts of the batch, and behind them one step time per rank (each rank fills its own).
+enum StepSum { kSumSquares, kLossSum, kLossTokens, kTokens, kDocuments, kSumLenSq, kStepSums };
+
+class StepLog {
+ public:
+  explicit StepLog(const Device& device);
+  /// Marks the start of the first step.
+  void start();
+  /// Queues the copy of a step's results (3 floats of kernels::gradient_scale; kStepSums + ranks
+  /// doubles) behind the step's work and marks its end.
+  void finish(const StepFacts& facts, const at::Tensor& results, const at::Tensor& sums);
+  /// The oldest finished step; blocks until the device has finished it. Call only if pending() > 0.
+  StepResult take();
+  std::size_t pending() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    StepFacts facts;
+    at::Tensor results, sums;  ///< pinned host memory
+    Event end;
+    std::int64_t host_end_ns = 0;
+  };
+  const Device device_;
+  Event origin_{true};
+  std::int64_t origin_ns_ = 0;
+  std::int64_t last_end_ns_ = 0;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace sxb::engine
