@@ -1,0 +1,178 @@
+// Every CUDA kernel against its CPU reference on the same fresh random inputs, in FP32 and BF16; the
+// outputs are poisoned with NaN first, so an element that is not written fails.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <c10/cuda/CUDAStream.h>
+#include <gtest/gtest.h>
+
+#include "engine/train/device.h"
+#include "engine/train/ops.h"
+
+namespace sxb::engine {
+namespace {
+
+/// BF16 has 8 significant bits: one rounding is 2^-9 relative, a few of them stay below 1e-2.
+double bound(at::ScalarType type) { return type == at::kBFloat16 ? 1e-2 : 1e-5; }
+
+class Kernels : public testing::TestWithParam<at::ScalarType> {
+ protected:
+  at::Tensor random(at::IntArrayRef shape) { return at::randn(shape).to(GetParam()).to(at::kFloat); }
+  at::Tensor gpu(const at::Tensor& t) { return t.to(at::Device(at::kCUDA, 0), GetParam()); }
+  at::Tensor gpu_poison(at::IntArrayRef shape, std::optional<at::ScalarType> type = {}) {
+    return at::empty(shape, at::TensorOptions().device(at::kCUDA).dtype(type.value_or(GetParam()))).fill_(NAN);
+  }
+  void expect_close(const at::Tensor& ours, const at::Tensor& reference, const char* what) {
+    const at::Tensor a = ours.cpu().to(at::kDouble);
+    const at::Tensor b = reference.to(at::kDouble);
+    EXPECT_LE(((a - b).norm() / b.norm()).item<double>(), bound(GetParam())) << what;
+  }
+};
+
+TEST_P(Kernels, RmsNormForwardAndBackward) {
+  for (const std::int64_t D : {512, 4096, 8192}) {
+    const std::int64_t T = 700;
+    const at::Tensor x = random({T, D}), delta = random({T, D}), w = random({D}), dout = random({T, D}), res = random({T, D});
+    at::Tensor out = at::empty({T, D}), sum = at::empty({T, D}), rstd = at::empty({T}), dx = at::empty({T, D});
+    at::Tensor dw = random({D});
+    at::Tensor gdw = gpu(dw), none;
+    ops::rmsnorm(out, sum, rstd, x, delta, w, 1e-5);
+    at::Tensor gout = gpu_poison({T, D}), gsum = gpu_poison({T, D}), grstd = gpu_poison({T}, at::kFloat), gdx = gpu_poison({T, D});
+    ops::rmsnorm(gout, gsum, grstd, gpu(x), gpu(delta), gpu(w), 1e-5);
+    expect_close(gout, out, "out");
+    expect_close(gsum, sum, "sum");
+    at::Tensor scratch = gpu_poison({ops::rmsnorm_scratch(D)}, at::kFloat);
+    ops::rmsnorm_backward(dx, dw, true, dout, res, sum, rstd, w, none);
+    ops::rmsnorm_backward(gdx, gdw, true, gpu(dout), gpu(res), gsum, grstd, gpu(w), scratch);
+    expect_close(gdx, dx, "dx");
+    expect_close(gdw, dw, "dweight accumulated");
+    at::Tensor again = gpu_poison({T, D});
+    ops::rmsnorm_apply(again, gsum, grstd, gpu(w));
+    expect_close(again, out, "apply");
+  }
+}
+
+TEST_P(Kernels, SwiGlu) {
+  const std::int64_t T = 333, F = 1376;
+  at::Tensor gate_up = random({T, 2 * F}), dout = random({T, F}), out = at::empty({T, F});
+  at::Tensor ggu = gpu(gate_up), gdout = gpu(dout), gout = gpu_poison({T, F});
+  ops::swiglu(out, gate_up);
+  ops::swiglu(gout, ggu);
+  expect_close(gout, out, "out");
+  ops::swiglu_backward(gate_up, dout);
+  ops::swiglu_backward(ggu, gdout);
+  expect_close(ggu, gate_up, "dgate_up");
+  expect_close(gdout, dout, "recomputed product");
+}
+
+TEST_P(Kernels, Embedding) {
+  const std::int64_t T = 1000, V = 320, D = 512;
+  const at::Tensor table = random({V, D}), dout = random({T, D});
+  const at::Tensor token = at::randint(V, {T}).to(at::kInt), gtoken = token.cuda();
+  at::Tensor out = at::empty({T, D}), gout = gpu_poison({T, D});
+  ops::embedding(out, table, token);
+  ops::embedding(gout, gpu(table), gtoken);
+  expect_close(gout, out, "lookup");
+  at::Tensor grad = random({V, D});
+  at::Tensor ggrad = gpu(grad);
+  ops::embedding_backward(grad, true, dout, token);
+  ops::embedding_backward(ggrad, true, gpu(dout), gtoken);
+  expect_close(ggrad, grad, "gradient accumulated");
+}
+
+TEST_P(Kernels, CrossEntropy) {
+  for (const std::int64_t V : {1024, 32000}) {
+    const std::int64_t T = 65;
+    at::Tensor logits = random({T, V}), loss = at::empty({T}), target = at::randint(V, {T}).to(at::kInt);
+    logits.mul_(5);
+    target[3] = -1;
+    at::Tensor glogits = gpu(logits), gloss = gpu_poison({T}, at::kFloat);
+    logits = glogits.cpu().to(at::kFloat);
+    ops::cross_entropy(logits, loss, target, 0.25);
+    ops::cross_entropy(glogits, gloss, target.cuda(), 0.25);
+    expect_close(glogits, logits, "gradient");
+    expect_close(gloss, loss, "loss");
+  }
+}
+
+TEST_P(Kernels, RopeForwardAndBackwardGather) {
+  const std::int64_t B = 2, S = 40, T = B * S, H = 4, K = 2, d = 128, W = (H + 2 * K) * d;
+  at::Tensor qkv = random({T, W});
+  at::Tensor table = at::empty({S, d / 2, 2});
+  for (std::int64_t p = 0; p < S; ++p) {
+    for (std::int64_t i = 0; i < d / 2; ++i) {
+      const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i) / d);
+      table[p][i][0] = std::cos(angle), table[p][i][1] = std::sin(angle);
+    }
+  }
+  const at::Tensor position = at::randint(S, {T}).to(at::kInt), gposition = position.cuda(), gtable = table.cuda();
+  at::Tensor gqkv = gpu(qkv), gdqkv = gpu_poison({T, W});
+  const auto type = GetParam() == at::kBFloat16 ? kernels::Type::kBFloat16 : kernels::Type::kFloat32;
+  kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
+  // Gradients as an attention library gives them: (B, heads, S, d), here stored (B, S, heads, d).
+  const at::Tensor heads = gqkv.clone().view({T, H + 2 * K, d});
+  const at::Tensor dq = heads.narrow(1, 0, H).contiguous(), dk = heads.narrow(1, H, K).contiguous(),
+                   dv = heads.narrow(1, H + K, K).contiguous();
+  const auto strided = [&](const at::Tensor& t) {
+    return kernels::cuda::Strided{t.data_ptr(), S * t.size(1) * d, t.size(1) * d, d};
+  };
+  kernels::cuda::rope_backward_gather(type, gdqkv.data_ptr(), strided(dq), strided(dk), strided(dv),
+                                      gposition.data_ptr<int>(), gtable.data_ptr<float>(), B, S, H, K, d, stream);
+  kernels::cuda::rope_forward(type, gqkv.data_ptr(), gposition.data_ptr<int>(), gtable.data_ptr<float>(), T, H, K, d, stream);
+  at::Tensor back = qkv.clone();
+  kernels::cpu::rope_forward(qkv.data_ptr<float>(), position.data_ptr<int>(), table.data_ptr<float>(), T, H, K, d);
+  kernels::cpu::rope_backward(back.data_ptr<float>(), position.data_ptr<int>(), table.data_ptr<float>(), T, H, K, d);
+  expect_close(gqkv, qkv, "forward");
+  expect_close(gdqkv, back, "backward");
+}
+
+TEST_P(Kernels, OptimizerPasses) {
+  const std::int64_t n = 1 << 20;
+  const at::Tensor grad = random({n});
+  at::Tensor master = at::randn({n}), m = at::randn({n}).mul(0.1), v = at::rand({n}), param = at::empty({n});
+  at::Tensor gmaster = master.cuda(), gm = m.cuda(), gv = v.cuda(), gparam = gpu_poison({n});
+  const at::Tensor scale = at::full({1}, 0.5), gscale = scale.cuda(), ggrad = gpu(grad);
+  const kernels::AdamW s{1e-2f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.19f, 0.002f};
+  const auto type = GetParam() == at::kBFloat16 ? kernels::Type::kBFloat16 : kernels::Type::kFloat32;
+  kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
+  kernels::cpu::adamw(param.data_ptr<float>(), master.data_ptr<float>(), m.data_ptr<float>(), v.data_ptr<float>(),
+                      grad.data_ptr<float>(), scale.data_ptr<float>(), s, n);
+  kernels::cuda::adamw(type, gparam.data_ptr(), gmaster.data_ptr<float>(), gm.data_ptr<float>(), gv.data_ptr<float>(),
+                       type, ggrad.data_ptr(), gscale.data_ptr<float>(), s, n, stream);
+  expect_close(gmaster, master, "master");
+  expect_close(gm, m, "m");
+  expect_close(gv, v, "v");
+  expect_close(gparam, param, "param");
+
+  double sum = 1.0;
+  at::Tensor gsum = at::full({1}, 1.0, at::TensorOptions().dtype(at::kDouble).device(at::kCUDA));
+  at::Tensor partial = gpu_poison({kernels::cuda::kSumOfSquaresScratch}, at::kFloat);
+  kernels::cpu::sum_of_squares(&sum, grad.data_ptr<float>(), n);
+  kernels::cuda::sum_of_squares(type, gsum.data_ptr<double>(), ggrad.data_ptr(), partial.data_ptr<float>(), n, stream);
+  EXPECT_NEAR(gsum.item<double>() / sum, 1.0, 1e-5);
+
+  const double sums[3] = {16.0, 30.0, 10.0};
+  float expected[3];
+  kernels::cpu::gradient_scale(expected, sums, 0.1, 1.0);
+  at::Tensor gsums = at::empty({3}, at::kDouble);
+  std::copy(sums, sums + 3, gsums.data_ptr<double>());
+  gsums = gsums.cuda();
+  at::Tensor results = gpu_poison({3}, at::kFloat);
+  kernels::cuda::gradient_scale(results.data_ptr<float>(), gsums.data_ptr<double>(), 0.1, 1.0, stream);
+  const at::Tensor host = results.cpu();
+  for (int i = 0; i < 3; ++i) EXPECT_FLOAT_EQ(host.data_ptr<float>()[i], expected[i]);
+}
+
+TEST(InitNormalOnGpu, EqualsTheReference) {
+  at::Tensor ours = at::empty({4096}, at::TensorOptions().device(at::kCUDA)), reference = at::empty({4096});
+  kernels::cpu::init_normal(reference.data_ptr<float>(), 42, 1ULL << 33, 0.02f, 4096);
+  kernels::cuda::init_normal(ours.data_ptr<float>(), 42, 1ULL << 33, 0.02f, 4096,
+                             c10::cuda::getCurrentCUDAStream().stream());
+  EXPECT_LE((ours.cpu() - reference).abs().max().item<float>(), 1e-7f);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Kernels, testing::Values(at::kFloat, at::kBFloat16),
+                         [](const auto& info) { return info.param == at::kFloat ? "FP32" : "BF16"; });
+
+}  // namespace
+}  // namespace sxb::engine
