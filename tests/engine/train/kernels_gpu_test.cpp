@@ -1,8 +1,6 @@
 // Every CUDA kernel against its CPU reference on the same fresh random inputs, in FP32 and BF16; the
 // outputs are poisoned with NaN first, so an element that is not written fails.
-#include <ATen/ops/empty.h>
-#include <ATen/ops/randint.h>
-#include <ATen/ops/randn.h>
+#include <ATen/ATen.h>
 #include <c10/cuda/CUDAStream.h>
 #include <gtest/gtest.h>
 

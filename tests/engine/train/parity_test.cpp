@@ -1,7 +1,7 @@
 // Our forward and backward against Hugging Face's LlamaForCausalLM, which computed the stored loss
 // and gradients in double precision (make_hf_reference.py): grouped-query attention, two documents
 // in a packed row, padding, prompt tokens outside the loss.
-#include <ATen/ops/from_blob.h>
+#include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
