@@ -25,6 +25,11 @@ if(NOT CMAKE_CUDA_COMPILER)
   endif()
   set(CMAKE_CUDA_COMPILER "${SXBENCH_CUDA}/bin/nvcc")
 endif()
+# The wheels have lib where nvcc looks in lib64. Without this CMake's test of the compiler does not link,
+# except on machines that have libcudadevrt of another CUDA in /usr/local/lib.
+if(NOT EXISTS "${SXBENCH_CUDA}/lib64" AND NOT CMAKE_CUDA_FLAGS MATCHES "-L")
+  set(CMAKE_CUDA_FLAGS "${CMAKE_CUDA_FLAGS} -L${SXBENCH_CUDA}/lib")
+endif()
 if(NOT CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 90a CACHE STRING "GPU architectures of sxbench's kernels")
 endif()
