@@ -88,7 +88,9 @@ void check_block(const config::Architecture& arch, const std::vector<std::int64_
   const c10::cuda::CUDAStreamGuard stream(*device.compute_stream);
   const DeviceBatch batch = make_batch(rows, seq_len, starts);
   const Layout layout = make_layout(arch, 1);
-  at::Tensor flat = device.empty({layout.units[1].numel}).normal_(0, 0.02);
+  // 0.02 at 7B; the same scale of activations and scores at any width.
+  const double std = 0.02 * std::sqrt(4096.0 / static_cast<double>(arch.hidden));
+  at::Tensor flat = device.empty({layout.units[1].numel}).normal_(0, std);
   const BlockView w = block_view(layout, flat);
   w.attn_norm_D.normal_(1, 0.1), w.mlp_norm_D.normal_(1, 0.1);
   at::Tensor grads_flat = device.empty({layout.units[1].numel}).fill_(NAN);  // poisoned: all must be written

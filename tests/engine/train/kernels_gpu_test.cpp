@@ -10,8 +10,9 @@
 namespace sxb::engine {
 namespace {
 
-/// BF16 has 8 significant bits: one rounding is 2^-9 relative, a few of them stay below 1e-2.
-double bound(at::ScalarType type) { return type == at::kBFloat16 ? 1e-2 : 1e-5; }
+/// BF16 has 8 significant bits: one rounding is 2^-9 relative, a few of them stay below 1e-2. In FP32
+/// the fast exponential of the device is the largest error.
+double bound(at::ScalarType type) { return type == at::kBFloat16 ? 1e-2 : 5e-5; }
 
 class Kernels : public testing::TestWithParam<at::ScalarType> {
  protected:
@@ -170,7 +171,7 @@ TEST(InitNormalOnGpu, EqualsTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Kernels, testing::Values(at::kFloat, at::kBFloat16),
-                         [](const auto& info) { return info.param == at::kFloat ? "FP32" : "BF16"; });
+                         [](const auto& types) { return types.param == at::kFloat ? "FP32" : "BF16"; });
 
 }  // namespace
 }  // namespace sxb::engine
