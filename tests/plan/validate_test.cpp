@@ -1,0 +1,172 @@
+#include "sxbench/plan/validate.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sxbench/base/units.h"
+#include "sxbench/plan/memory.h"
+
+namespace sxb::plan {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+config::Model model(const std::string& name, const config::Architecture& arch) {
+  config::Model m;
+  m.name = name;
+  m.source = name + ".json";
+  m.arch = arch;
+  m.training.seq_len = 2048;
+  m.training.micro_batch = 8;
+  m.training.steps = 30;
+  m.data.dataset = "cluster-ops";
+  return m;
+}
+config::Model tiny() { return model("tiny", {64, 176, 2, 4, 2, 1024, 10000, 1e-5}); }
+config::Model llama_7b() { return model("7b", {4096, 11008, 32, 32, 32, 32000, 10000, 1e-5}); }
+
+config::Cluster cluster(int nodes, config::TransportKind transport = config::TransportKind::kSsh) {
+  config::Cluster c;
+  c.name = "mine";
+  c.source = "mine.json";
+  c.transport = transport;
+  for (int i = 1; i <= nodes; ++i) {
+    config::Node node;
+    node.name = fmt::format("n{}", i);
+    node.host = transport == config::TransportKind::kLocal ? "localhost" : node.name;
+    c.nodes.push_back(node);
+  }
+  return c;
+}
+
+PlanInput input(const config::Cluster& c, const config::Model& m, std::vector<int> counts) {
+  PlanInput in;
+  in.cluster = c;
+  in.models = {m};
+  in.node_counts = std::move(counts);
+  in.phases = {Phase::kNccl, Phase::kSft};
+  return in;
+}
+
+DeviceFacts gpus(int per_node, double gib) {
+  return {true, per_node, 1, static_cast<std::int64_t>(gib * static_cast<double>(kGiB))};
+}
+DeviceFacts cpu(int slots, double gib) {
+  return {false, 0, slots, static_cast<std::int64_t>(gib * static_cast<double>(kGiB))};
+}
+
+TEST(RanksOn, AsksTheNodeThenTheClusterThenTheMachine) {
+  config::Cluster c = cluster(1);
+  EXPECT_EQ(ranks_on(c, c.nodes[0], gpus(4, 1)), 4);
+  c.gpu.per_node = 8;
+  EXPECT_EQ(ranks_on(c, c.nodes[0], gpus(4, 1)), 8);
+  c.nodes[0].gpus = {2, 3};
+  EXPECT_EQ(ranks_on(c, c.nodes[0], gpus(4, 1)), 2);
+  EXPECT_EQ(ranks_on(c, c.nodes[0], cpu(2, 1)), 2);
+  c.nodes[0].slots = 5;
+  EXPECT_EQ(ranks_on(c, c.nodes[0], cpu(2, 1)), 5);
+}
+
+TEST(MemoryPerRank, SharesTheRamOfAMachine) {
+  EXPECT_EQ(memory_per_rank(cluster(4, config::TransportKind::kLocal), 4, cpu(2, 16)), 2 * kGiB);
+  EXPECT_EQ(memory_per_rank(cluster(4, config::TransportKind::kLocal), 1, cpu(2, 16)), 8 * kGiB);
+  EXPECT_EQ(memory_per_rank(cluster(4), 4, cpu(2, 16)), 8 * kGiB);
+  EXPECT_EQ(memory_per_rank(cluster(4), 4, gpus(8, 141)), 141 * kGiB);
+  config::Cluster c = cluster(1);
+  c.gpu.memory_gib = 80;
+  EXPECT_EQ(memory_per_rank(c, 1, gpus(8, 0)), 80 * kGiB);
+}
+
+TEST(Validate, AcceptsWhatRuns) {
+  EXPECT_TRUE(validate(input(cluster(1), tiny(), {1}), cpu(2, 8)).ok());
+  EXPECT_TRUE(validate(input(cluster(8), llama_7b(), {2, 4, 8}), gpus(8, 139)).ok());
+  EXPECT_TRUE(validate(input(cluster(1), llama_7b(), {1}), gpus(1, 0)).ok());  // unknown memory: not judged
+}
+
+TEST(Validate, TooManyNodesNamesTheCommandThatWorks) {
+  config::Cluster c = cluster(1, config::TransportKind::kLocal);
+  c.name = "local";
+  c.source = "builtin";
+  const Status status = validate(input(c, tiny(), {2, 4, 8}), cpu(2, 8));
+  ASSERT_EQ(status.errors().size(), 1u);
+  EXPECT_EQ(status.error().what, "8 nodes are asked for, the cluster \"local\" has 1");
+  EXPECT_EQ(status.error().where, "--nodes 8");
+  EXPECT_EQ(status.error().code, ExitCode::kUsage);
+  EXPECT_EQ(
+      status.error().help,
+      "run on what it has: sxbench run --models tiny --nodes 1; or try it out on 8 pretended nodes of this "
+      "machine: sxbench run --models tiny --nodes 2,4,8 --cluster local-8");
+}
+
+TEST(Validate, TooManyNodesKeepsTheCountsThatThereAre) {
+  const Error error = validate(input(cluster(4), llama_7b(), {2, 4, 8}), gpus(8, 139)).error();
+  EXPECT_THAT(error.help, HasSubstr("sxbench run --models 7b --nodes 2,4 --cluster mine.json;"));
+  EXPECT_THAT(error.help, testing::Not(HasSubstr("local-8")));
+  PlanInput sweep = input(cluster(4), llama_7b(), {8});
+  sweep.phases = {Phase::kNccl};
+  EXPECT_THAT(validate(sweep, gpus(8, 139)).error().help,
+              HasSubstr("sxbench nccl --nodes 4 --cluster mine.json"));
+}
+
+TEST(Validate, ModelThatCannotFitNamesTheSmallestChange) {
+  const PlanInput in = input(cluster(1), llama_7b(), {1});
+  const auto need = estimate_memory(in.models[0], 4, true).total();
+  const DeviceFacts facts{true, 4, 1, need - 1};
+  const Status status = validate(in, facts);
+  ASSERT_EQ(status.errors().size(), 1u);
+  EXPECT_EQ(status.error().code, ExitCode::kUsage);
+  EXPECT_EQ(status.error().where, "7b.json");
+  EXPECT_THAT(status.error().what, HasSubstr("model 7b does not fit on 1 node: each of 4 ranks needs"));
+  const std::string change = smallest_change_that_fits(in.models[0], 4, true, need - 1);
+  ASSERT_FALSE(change.empty());
+  EXPECT_EQ(status.error().help,
+            "this would work: sxbench run --models 7b --nodes 1 --cluster mine.json " + change);
+}
+
+TEST(Validate, ModelThatCannotFitNamesMoreNodesOrASmallerModel) {
+  // One 40 GiB GPU a node: no setting brings 7B's 16 bytes per parameter onto one, but four nodes do.
+  config::Model m = llama_7b();
+  m.training.micro_batch = 1;
+  m.training.recompute = config::Recompute::kBlock;
+  EXPECT_THAT(
+      validate(input(cluster(8), m, {1}), gpus(1, 40)).error().help,
+      testing::MatchesRegex("this would work: sxbench run --models 7b --nodes [2-8] --cluster mine.json"));
+  EXPECT_THAT(validate(input(cluster(1), m, {1}), cpu(2, 8)).error().help,
+              HasSubstr("sxbench run --models tiny --nodes 1"));
+}
+
+TEST(Validate, ReportsEveryNodeCountThatCannotFit) {
+  EXPECT_EQ(validate(input(cluster(2), llama_7b(), {2, 1}), gpus(1, 20)).errors().size(), 2u);
+}
+
+TEST(Validate, GpusThatAreMissing) {
+  config::Cluster c = cluster(1);
+  c.device = config::DeviceKind::kCuda;
+  const Error error = validate(input(c, tiny(), {1}), cpu(2, 8)).error();
+  EXPECT_EQ(error.code, ExitCode::kEnvironment);
+  EXPECT_EQ(error.where, "mine.json:/device");
+  EXPECT_THAT(validate(input(c, tiny(), {1}), gpus(0, 8)).error().help, HasSubstr("per_node"));
+}
+
+TEST(Validate, CollectsIndependentErrors) {
+  PlanInput in = input(cluster(2), tiny(), {3});
+  in.models[0].training.precision = config::Precision::kBf16;
+  in.sweep.min_bytes = 1024;
+  in.sweep.max_bytes = 8;
+  in.sweep.step_factor = 1;
+  in.sweep.dtype = "flaot";
+  in.sweep.redop = "median";
+  in.sweep.collective = "all_reduc";
+  in.repeats = 0;
+  std::vector<std::string> where;
+  const Status status = validate(in, cpu(2, 8));
+  for (const Error& error : status.errors()) where.push_back(error.where);
+  EXPECT_THAT(where, ElementsAre("--nodes 3", "collective", "-d", "-o", "-e", "-f", "--repeats",
+                                 "tiny.json:/training/precision"));
+  EXPECT_EQ(status.errors()[2].help, "did you mean \"float\"?");
+}
+
+}  // namespace
+}  // namespace sxb::plan
