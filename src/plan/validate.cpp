@@ -103,33 +103,56 @@ void check_precision(const Model& model, const DeviceFacts& facts, Errors& error
                     "use --set training.precision=auto (fp32 on CPUs)"});
 }
 
-/// What to do about a model that does not fit, best first: a setting, more nodes, a smaller model.
-std::string fitting_command(const PlanInput& input, const Model& model, int nodes, const DeviceFacts& facts) {
+/// How a model meets the memory on one node count.
+struct Fit {
+  int nodes = 0;
+  int world = 0;
+  std::int64_t need = 0;
+  std::int64_t available = 0;  ///< 0 = unknown
+  bool ok() const { return available == 0 || need <= available; }
+  double use() const { return static_cast<double>(need) / static_cast<double>(available); }
+};
+
+Fit fit(const Cluster& cluster, const Model& model, int nodes, const DeviceFacts& facts) {
+  const int world = world_size(cluster, nodes, facts);
+  return {nodes, world, estimate_memory(model, world, facts.cuda).total(),
+          memory_per_rank(cluster, nodes, facts)};
+}
+
+/// What to do about a model that does not fit, best first: the setting that brings the worst count
+/// in, the counts that fit as it is, more nodes, a smaller model.
+std::string fitting_command(const PlanInput& input, const Model& model, const Fit& worst,
+                            const DeviceFacts& facts) {
   const Cluster& cluster = input.cluster;
-  const std::string change = smallest_change_that_fits(model, world_size(cluster, nodes, facts), facts.cuda,
-                                                       memory_per_rank(cluster, nodes, facts));
-  if (!change.empty()) return command(input, model.name, {nodes}, cluster_flag(cluster) + " " + change);
-  for (int more = nodes + 1; more <= node_total(cluster); ++more) {
-    const auto need = estimate_memory(model, world_size(cluster, more, facts), facts.cuda).total();
-    if (need <= memory_per_rank(cluster, more, facts))
-      return command(input, model.name, {more}, cluster_flag(cluster));
+  const std::string flag = cluster_flag(cluster);
+  const std::string change = smallest_change_that_fits(model, worst.world, facts.cuda, worst.available);
+  if (!change.empty()) return command(input, model.name, input.node_counts, flag + " " + change);
+  std::vector<int> counts;
+  for (const int nodes : input.node_counts) {
+    if (fit(cluster, model, nodes, facts).ok()) counts.push_back(nodes);
   }
-  return command(input, "tiny", {nodes}, cluster_flag(cluster));
+  for (int nodes = worst.nodes + 1; counts.empty() && nodes <= node_total(cluster); ++nodes) {
+    if (fit(cluster, model, nodes, facts).ok()) counts.push_back(nodes);
+  }
+  if (!counts.empty()) return command(input, model.name, counts, flag);
+  return command(input, "tiny", input.node_counts, flag);
 }
 
 void check_memory(const PlanInput& input, const Model& model, const DeviceFacts& facts, Errors& errors) {
-  std::vector<int> counts = input.node_counts;
-  std::sort(counts.begin(), counts.end());
-  for (const int nodes : counts) {
-    const int world = world_size(input.cluster, nodes, facts);
-    const std::int64_t available = memory_per_rank(input.cluster, nodes, facts);
-    const std::int64_t need = estimate_memory(model, world, facts.cuda).total();
-    if (available == 0 || need <= available) continue;
-    errors.push_back({fmt::format("model {} does not fit on {} {}: each of {} ranks needs {}, {} has {}",
-                                  model.name, nodes, nodes == 1 ? "node" : "nodes", world, format_bytes(need),
-                                  facts.cuda ? "a GPU" : "its share of the machine", format_bytes(available)),
-                      model.source, "this would work: " + fitting_command(input, model, nodes, facts)});
+  std::vector<Fit> failing;
+  for (const int nodes : input.node_counts) {
+    const Fit found = fit(input.cluster, model, nodes, facts);
+    if (!found.ok()) failing.push_back(found);
   }
+  if (failing.empty()) return;
+  // One report on the worst: its remedy helps the others too.
+  const Fit worst = *std::max_element(failing.begin(), failing.end(),
+                                      [](const Fit& a, const Fit& b) { return a.use() < b.use(); });
+  errors.push_back(
+      {fmt::format("model {} does not fit on {} {}: a rank (of {}) needs {}, {} has {}", model.name,
+                   worst.nodes, worst.nodes == 1 ? "node" : "nodes", worst.world, format_bytes(worst.need),
+                   facts.cuda ? "a GPU" : "its share of the machine", format_bytes(worst.available)),
+       model.source, "this would work: " + fitting_command(input, model, worst, facts)});
 }
 
 void check_name(const char* flag, const std::string& value, const std::vector<std::string>& known,

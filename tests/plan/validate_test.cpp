@@ -118,7 +118,7 @@ TEST(Validate, ModelThatCannotFitNamesTheSmallestChange) {
   ASSERT_EQ(status.errors().size(), 1u);
   EXPECT_EQ(status.error().code, ExitCode::kUsage);
   EXPECT_EQ(status.error().where, "7b.json");
-  EXPECT_THAT(status.error().what, HasSubstr("model 7b does not fit on 1 node: each of 4 ranks needs"));
+  EXPECT_THAT(status.error().what, HasSubstr("model 7b does not fit on 1 node: a rank (of 4) needs"));
   const std::string change = smallest_change_that_fits(in.models[0], 4, true, need - 1);
   ASSERT_FALSE(change.empty());
   EXPECT_EQ(status.error().help,
@@ -137,8 +137,16 @@ TEST(Validate, ModelThatCannotFitNamesMoreNodesOrASmallerModel) {
               HasSubstr("sxbench run --models tiny --nodes 1"));
 }
 
-TEST(Validate, ReportsEveryNodeCountThatCannotFit) {
-  EXPECT_EQ(validate(input(cluster(2), llama_7b(), {2, 1}), gpus(1, 20)).errors().size(), 2u);
+TEST(Validate, OneReportPerModelKeepsTheNodeCounts) {
+  const PlanInput in = input(cluster(4), llama_7b(), {4, 1, 2});
+  const auto need = estimate_memory(in.models[0], 1, true).total();
+  const Status status = validate(in, {true, 1, 1, need - 1});
+  ASSERT_EQ(status.errors().size(), 1u);
+  EXPECT_THAT(status.error().what, HasSubstr("on 1 node: a rank (of 1)"));
+  EXPECT_THAT(status.error().help, HasSubstr("--nodes 4,1,2 --cluster mine.json --set "));
+  // Without a setting that helps, the counts that fit are left.
+  EXPECT_THAT(validate(input(cluster(8), llama_7b(), {1, 8}), gpus(1, 90)).error().help,
+              testing::EndsWith("sxbench run --models 7b --nodes 8 --cluster mine.json"));
 }
 
 TEST(Validate, GpusThatAreMissing) {
