@@ -1,0 +1,218 @@
+#include "launch/agent.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <map>
+#include <memory>
+
+#include "launch/agent_task.h"
+#include "launch/dataset.h"
+#include "launch/emitter.h"
+#include "launch/interrupt.h"
+#include "launch/process.h"
+#include "sxbench/base/build_info.h"
+#include "sxbench/base/clock.h"
+#include "sxbench/metrics/sampler.h"
+
+namespace sxb::launch {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr int kGraceMs = 2000;  ///< between SIGTERM and SIGKILL
+/// After a first failure: the time in which a rank that was killed may still be seen, so that it is
+/// named rather than the peers that lost their connection to it.
+constexpr std::int64_t kSettleNs = kSecond / 4;
+
+/// True once nobody holds the other end of stdin any more.
+bool head_is_gone() {
+  pollfd in = {STDIN_FILENO, POLLIN, 0};
+  if (::poll(&in, 1, 0) <= 0) return false;
+  char byte = 0;
+  const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
+  return n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
+}
+
+class Agent {
+ public:
+  Agent(AgentTask task, Emitter& emitter) : task_(std::move(task)), emitter_(emitter) {}
+
+  ExitCode run() {
+    if (const Status ready = prepare(); !ready.ok()) {
+      for (const Error& error : ready.errors()) emitter_.emit_error("agent_failed", error);
+      return ready.error().code;
+    }
+    metrics::SamplerOptions options;
+    options.interval_ns = task_.sample_interval_ns;
+    options.gpus = task_.gpus;
+    const metrics::Sampler sampler(options,
+                                   [this](const Json& data) { emitter_.emit(record::kind::kSample, data); });
+    if (const Status started = start_ranks(); !started.ok()) {
+      emitter_.emit_error("rank_start", started.error());
+      return started.error().code;
+    }
+    return supervise();
+  }
+
+ private:
+  struct Rank {
+    int number = 0;
+    std::int64_t last_seen_ns = 0;
+    std::string last_error;  ///< message of its last error finding
+  };
+  struct Failure {
+    int severity = 0;  ///< 3 killed, 2 silent, 1 exit code: the cause rather than its consequences
+    int rank = -1;
+    std::string code;
+    Error error;
+  };
+
+  Status prepare() {
+    if (task_.build_id != build_id()) {
+      return Error{fmt::format("this node runs another build than the head: \"{}\", head \"{}\"", build_id(),
+                               task_.build_id),
+                   task_.node, "deploy the same sxbench to every node", ExitCode::kEnvironment};
+    }
+    Json facts = metrics::node_facts(task_.gpus);
+    facts["build_id"] = build_id();
+    emitter_.emit(record::kind::kNode, std::move(facts));
+    if (task_.task.phase != plan::Phase::kSft) return ok_status();
+    SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
+    for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
+    return ok_status();
+  }
+
+  Status start_ranks() {
+    const std::string self = self_executable();
+    for (const plan::RankTask& rank : task_.ranks) {
+      ProcessSpec spec;
+      spec.argv = {self, "worker", "rank"};
+      spec.env = rank_environment(task_, rank);
+      spec.stdin_text = plan::to_json(rank).dump() + "\n";
+      spec.die_with_parent = true;
+      SXB_ASSIGN_OR_RETURN(const int id, processes_.start(spec));
+      ranks_[id] = {rank.rank, monotonic_ns(), ""};
+    }
+    return ok_status();
+  }
+
+  ExitCode supervise() {
+    while (!processes_.empty()) {
+      processes_.poll(200, [this](const ProcessEvent& event) { on_event(event); });
+      const std::int64_t now = monotonic_ns();
+      if (interrupts() > 0 || emitter_.broken() || head_is_gone()) return end_early();
+      look_for_silence(now);
+      if (failure_.severity > 0 && now >= failed_ns_ + kSettleNs) {
+        stop_after_failure();
+      }
+    }
+    if (failure_.severity == 0) return ExitCode::kOk;
+    stop_after_failure();
+    return failure_.error.code;
+  }
+
+  /// Tells the head first: ending the other ranks may take a while.
+  void stop_after_failure() {
+    if (stopping_) return;
+    stopping_ = true;
+    emitter_.emit_error(failure_.code, failure_.error, failure_.rank);
+    processes_.stop_all(kGraceMs);
+  }
+
+  ExitCode end_early() {
+    stopping_ = true;
+    processes_.stop_all(kGraceMs);
+    while (!processes_.empty()) {
+      if (interrupts() > 1) processes_.stop_all(0);
+      processes_.poll(200, [this](const ProcessEvent& event) { on_event(event); });
+    }
+    return failure_.severity > 0 ? failure_.error.code : ExitCode::kInterrupted;
+  }
+
+  void on_event(const ProcessEvent& event) {
+    Rank& rank = ranks_.at(event.id);
+    if (event.kind == ProcessEvent::Kind::kExit) return on_exit(rank, event.status);
+    rank.last_seen_ns = monotonic_ns();
+    if (event.from_stderr || event.line.rfind(record::kWirePrefix, 0) != 0) {
+      fmt::print(stderr, "[rank {}] {}\n", rank.number, event.line);
+      return;
+    }
+    const std::string json_text = event.line.substr(std::char_traits<char>::length(record::kWirePrefix));
+    const Result<Json> json = parse_json(json_text, "rank");
+    const Result<record::Record> record =
+        json.ok() ? record::parse_record(*json, "rank") : Result<record::Record>(json.errors());
+    if (!record.ok()) {
+      fmt::print(stderr, "[rank {}] {}\n", rank.number, event.line);
+      return;
+    }
+    if (record->kind == record::kind::kHeartbeat) return;
+    if (record->kind == record::kind::kFinding && record->data.value("severity", "") == "error") {
+      rank.last_error = record->data.value("message", "");
+    }
+    emitter_.send(event.line);
+  }
+
+  void on_exit(const Rank& rank, const ExitStatus& status) {
+    if (status.ok()) return;
+    std::string what = fmt::format("rank {} on node {} ended: {}", rank.number, task_.node, status.text());
+    if (!rank.last_error.empty())
+      what = fmt::format("rank {} on node {}: {}", rank.number, task_.node, rank.last_error);
+    const bool known = status.signal == 0 && (status.code == 2 || status.code == 3 || status.code == 4);
+    const ExitCode code = known ? static_cast<ExitCode>(status.code) : ExitCode::kTaskFailed;
+    fail({status.signal != 0 ? 3 : 1, rank.number, status.signal != 0 ? "rank_killed" : "rank_failed",
+          Error{what, "", "logs/" + task_.node + ".log of the run has what the rank printed", code}});
+  }
+
+  void look_for_silence(std::int64_t now) {
+    for (const auto& [id, rank] : ranks_) {
+      if (!processes_.running(id) || now - rank.last_seen_ns < task_.heartbeat_timeout_ns) continue;
+      fail({2, rank.number, "rank_silent",
+            Error{fmt::format(
+                      "rank {} on node {} has sent nothing for {} s: its process is stopped or its machine "
+                      "is overloaded",
+                      rank.number, task_.node, task_.heartbeat_timeout_ns / kSecond),
+                  "", "look at the process state on that node", ExitCode::kTaskFailed}});
+    }
+  }
+
+  /// Keeps the most telling failure; what happens once the ranks are being stopped is our own doing.
+  void fail(Failure failure) {
+    if (stopping_ || failure_.severity >= failure.severity) return;
+    if (failure_.severity == 0) failed_ns_ = monotonic_ns();
+    failure_ = std::move(failure);
+  }
+
+  AgentTask task_;
+  Emitter& emitter_;
+  ProcessSet processes_;
+  std::map<int, Rank> ranks_;
+  Failure failure_;
+  std::int64_t failed_ns_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+ExitCode run_agent_worker() {
+  count_interrupts();
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto read_task = []() -> Result<AgentTask> {
+    SXB_ASSIGN_OR_RETURN(const std::string line, read_line(STDIN_FILENO, "an agent task"));
+    SXB_ASSIGN_OR_RETURN(const Json json, parse_json(line, "stdin"));
+    return parse_agent_task(json, "stdin");
+  };
+  Result<AgentTask> task = read_task();
+  if (!task.ok()) {
+    fmt::print(stderr, "{}", format_errors(task.errors()));
+    return ExitCode::kUsage;
+  }
+  Emitter emitter(STDOUT_FILENO, {task->task.id, task->node, -1});
+  const Heartbeat heartbeat(emitter);
+  return Agent(std::move(*task), emitter).run();
+}
+
+}  // namespace sxb::launch

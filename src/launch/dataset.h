@@ -1,0 +1,19 @@
+// Makes sure that this node has the prepared dataset of a model, once per machine and content.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "sxbench/base/result.h"
+#include "sxbench/config/model.h"
+
+namespace sxb::launch {
+
+/// The folder with the packed shards: model.data.dataset itself if it is one, else
+/// `data_dir`/<hash of dataset, tokenizer and sequence length>, prepared if it is not there.
+/// Processes that ask at the same time prepare it once. Empty for "synthetic". Refuses a tokenizer
+/// with more ids than the model has.
+Result<std::filesystem::path> ensure_dataset(const config::Model& model,
+                                             const std::filesystem::path& data_dir);
+
+}  // namespace sxb::launch

@@ -1,0 +1,118 @@
+#include "launch/journal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "sxbench/base/clock.h"
+#include "sxbench/base/files.h"
+
+namespace sxb::launch {
+namespace fs = std::filesystem;
+namespace {
+
+Error write_error(const fs::path& path, int code) {
+  return Error{
+      fmt::format("cannot write the run folder: {}", std::strerror(code)), path.string(),
+      code == ENOSPC || code == EDQUOT
+          ? "free space on that file system or choose another with --out; what was written so far stays valid"
+          : "choose a folder that you may write to with --out",
+      ExitCode::kEnvironment};
+}
+
+}  // namespace
+
+LineFile::~LineFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+LineFile::LineFile(LineFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+
+Result<LineFile> LineFile::open(const fs::path& path) {
+  LineFile file;
+  file.path_ = path;
+  file.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (file.fd_ < 0) return write_error(path, errno);
+  return file;
+}
+
+Status LineFile::append(const std::string& line) {
+  const std::string text = line + "\n";
+  const off_t begin = ::lseek(fd_, 0, SEEK_END);
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const int code = errno;
+      if (done > 0 && begin >= 0 && ::ftruncate(fd_, begin) != 0) return write_error(path_, errno);
+      return write_error(path_, code);
+    }
+    done += static_cast<std::size_t>(n);
+  }
+  return ok_status();
+}
+
+Status LineFile::sync() {
+  // EINVAL: a device such as /dev/full or a pipe cannot be synced.
+  if (::fsync(fd_) != 0 && errno != EINVAL) return write_error(path_, errno);
+  return ok_status();
+}
+
+Journal::Journal(fs::path dir, LineFile records) : dir_(std::move(dir)), records_(std::move(records)) {}
+
+Result<Journal> Journal::create(const fs::path& results, const std::string& name,
+                                const std::string& config_hash) {
+  std::error_code ec;
+  fs::create_directories(results, ec);
+  if (ec) return write_error(results, ec.value());
+  const std::string stem =
+      fmt::format("{}-{}-{}", format_utc_compact(wall_ns()), name, config_hash.substr(0, 6));
+  // Two runs within one second get different folders: mkdir says who was first.
+  fs::path dir = results / stem;
+  for (int n = 2; !fs::create_directory(dir, ec); ++n) {
+    if (ec) return write_error(dir, ec.value());
+    dir = results / fmt::format("{}-{}", stem, n);
+  }
+  for (const char* sub : {"samples", "logs"}) {
+    if (!fs::create_directory(dir / sub, ec)) return write_error(dir / sub, ec.value());
+  }
+  SXB_ASSIGN_OR_RETURN(LineFile records, LineFile::open(dir / "records.jsonl"));
+  SXB_RETURN_IF_ERROR(swap_symlink(results / "latest", dir.filename()));
+  return Journal(std::move(dir), std::move(records));
+}
+
+Result<LineFile*> Journal::side_file(const fs::path& path) {
+  const auto found = side_files_.find(path.string());
+  if (found != side_files_.end()) return &found->second;
+  SXB_ASSIGN_OR_RETURN(LineFile file, LineFile::open(path));
+  return &side_files_.emplace(path.string(), std::move(file)).first->second;
+}
+
+Status Journal::append(const record::Record& record) {
+  if (record.kind == record::kind::kHeartbeat) return ok_status();
+  const std::string line = record::to_json(record).dump();
+  if (record.kind != record::kind::kSample) return records_.append(line);
+  const fs::path path = dir_ / "samples" / fmt::format("{}-{}.jsonl", record.task, record.node);
+  SXB_ASSIGN_OR_RETURN(LineFile * file, side_file(path));
+  return file->append(line);
+}
+
+Status Journal::log(const std::string& name, const std::string& line) {
+  SXB_ASSIGN_OR_RETURN(LineFile * file, side_file(dir_ / "logs" / (name + ".log")));
+  return file->append(line);
+}
+
+Status Journal::sync() {
+  SXB_RETURN_IF_ERROR(records_.sync());
+  for (auto& [path, file] : side_files_) SXB_RETURN_IF_ERROR(file.sync());
+  side_files_.clear();  // the next task has other sample files: keep few descriptors open
+  return ok_status();
+}
+
+}  // namespace sxb::launch

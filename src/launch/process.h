@@ -1,0 +1,87 @@
+// Child processes: started without a shell, watched with poll, ended as whole process groups.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "sxbench/base/result.h"
+
+namespace sxb::launch {
+
+struct ProcessSpec {
+  std::vector<std::string> argv;           ///< argv[0] is looked up in PATH unless it has a '/'
+  std::map<std::string, std::string> env;  ///< added to (and overriding) the environment of this process
+  std::string stdin_text;                  ///< written to the child's stdin
+  bool keep_stdin_open = false;            ///< the child then sees EOF when this process is gone
+  bool die_with_parent = false;            ///< the kernel sends SIGKILL when this process is gone
+};
+
+/// How a child ended.
+struct ExitStatus {
+  int code = 0;    ///< exit status if signal is 0
+  int signal = 0;  ///< signal that killed it, or 0
+  bool ok() const { return code == 0 && signal == 0; }
+  std::string text() const;  ///< "exit code 4", "killed by signal 9 (SIGKILL)"
+};
+
+struct ProcessEvent {
+  enum class Kind { kLine, kExit };
+  Kind kind = Kind::kLine;
+  int id = 0;                ///< as returned by start()
+  bool from_stderr = false;  ///< kLine
+  std::string line;          ///< kLine: without the newline
+  ExitStatus status;         ///< kExit; comes after every line the child wrote
+};
+
+/// The children of this process. Not thread-safe: one thread starts, polls and stops them. Children
+/// still running at destruction are killed.
+class ProcessSet {
+ public:
+  ProcessSet();
+  ~ProcessSet();
+  ProcessSet(const ProcessSet&) = delete;
+  ProcessSet& operator=(const ProcessSet&) = delete;
+
+  /// Starts a child as leader of its own process group; an error says why exec failed.
+  Result<int> start(const ProcessSpec& spec);
+
+  /// Waits at most `timeout_ms` for something to happen and hands out all events that are there.
+  void poll(int timeout_ms, const std::function<void(const ProcessEvent&)>& handler);
+
+  /// SIGTERM to the child's group now, SIGKILL after `grace_ms` (sent by a later poll()).
+  void stop(int id, int grace_ms);
+  void stop_all(int grace_ms);
+  bool running(int id) const { return children_.count(id) != 0; }
+  bool empty() const { return children_.empty(); }
+  pid_t pid(int id) const;  ///< -1 when it has ended
+
+ private:
+  struct Stream {
+    int fd = -1;
+    std::string partial;  ///< bytes after the last newline
+  };
+  struct Child {
+    pid_t pid = -1;
+    int stdin_fd = -1;
+    std::string stdin_left;
+    bool keep_stdin_open = false;
+    Stream out, err;
+    std::int64_t kill_at_ns = 0;  ///< 0 = no stop asked for
+  };
+  void feed_stdin(Child& child);
+  void drain(int id, Child& child, std::vector<ProcessEvent>& events);
+  void reap(std::vector<ProcessEvent>& events);
+
+  std::map<int, Child> children_;
+  int next_id_ = 1;
+};
+
+/// The program that is running, to start more of itself.
+std::string self_executable();
+
+}  // namespace sxb::launch

@@ -1,0 +1,176 @@
+#include "launch/layout.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "launch/run.h"
+#include "launch/transport.h"
+
+namespace sxb::launch {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+config::Cluster local_cluster(int nodes) {
+  config::Cluster cluster;
+  cluster.name = "test";
+  cluster.source = "test.json";
+  cluster.transport = config::TransportKind::kLocal;
+  for (int i = 0; i < nodes; ++i) {
+    config::Node node;
+    node.name = "n" + std::to_string(i);
+    node.host = "localhost";
+    cluster.nodes.push_back(node);
+  }
+  return cluster;
+}
+
+Machine machine_with(int gpus, int cpus = 8) {
+  Machine machine;
+  machine.cpus = cpus;
+  machine.memory_bytes = 16LL << 30;
+  for (int i = 0; i < gpus; ++i) {
+    machine.gpus.push_back({i, "NVIDIA Unheard-Of", "", "", 80LL << 30});
+  }
+  return machine;
+}
+
+TEST(Layout, WithoutGpusThereAreCpuRanks) {
+  const Result<Layout> one = resolve_layout(local_cluster(1), machine_with(0));
+  ASSERT_TRUE(one.ok());
+  EXPECT_FALSE(one->facts.cuda);
+  EXPECT_EQ(one->world(1), 2);
+  EXPECT_EQ(one->cpu_threads, 4);
+  const Result<Layout> eight = resolve_layout(local_cluster(8), machine_with(0, 2));
+  ASSERT_TRUE(eight.ok());
+  EXPECT_EQ(eight->world(8), 8);
+  EXPECT_EQ(eight->cpu_threads, 1);
+}
+
+TEST(Layout, OneNodeTakesAllGpus) {
+  const Result<Layout> layout = resolve_layout(local_cluster(1), machine_with(4));
+  ASSERT_TRUE(layout.ok()) << format_errors(layout.errors());
+  EXPECT_TRUE(layout->facts.cuda);
+  EXPECT_THAT(layout->nodes[0].gpus, ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ(layout->peak_tflops, 0) << "no MFU against a guessed peak";
+}
+
+TEST(Layout, RefusesAGpuThatIsNotThere) {
+  config::Cluster cluster = local_cluster(1);
+  cluster.nodes[0].gpus = {0, 9};
+  const Result<Layout> layout = resolve_layout(cluster, machine_with(4));
+  ASSERT_FALSE(layout.ok());
+  EXPECT_THAT(layout.error().what, HasSubstr("GPU 9"));
+  EXPECT_EQ(layout.error().where, "test.json:/nodes/0/gpus");
+}
+
+TEST(Layout, RefusesLocalNodesThatShareAGpu) {
+  const Result<Layout> layout = resolve_layout(local_cluster(2), machine_with(4));
+  ASSERT_FALSE(layout.ok());
+  EXPECT_THAT(layout.error().what, HasSubstr("both own GPU 0"));
+}
+
+TEST(Layout, CudaWithoutGpuIsAnEnvironmentError) {
+  config::Cluster cluster = local_cluster(1);
+  cluster.device = config::DeviceKind::kCuda;
+  const Result<Layout> layout = resolve_layout(cluster, machine_with(0));
+  ASSERT_FALSE(layout.ok());
+  EXPECT_EQ(layout.error().code, ExitCode::kEnvironment);
+}
+
+TEST(Layout, RemoteNodesNeedAGpuCount) {
+  config::Cluster cluster = local_cluster(2);
+  cluster.transport = config::TransportKind::kSsh;
+  EXPECT_FALSE(resolve_layout(cluster, machine_with(0)).ok());
+  cluster.gpu.per_node = 8;
+  const Result<Layout> layout = resolve_layout(cluster, machine_with(0));
+  ASSERT_TRUE(layout.ok()) << format_errors(layout.errors());
+  EXPECT_EQ(layout->world(2), 16);
+}
+
+TEST(AgentTasks, NumberRanksNodeMajorAndShareOneRendezvous) {
+  config::Cluster cluster = local_cluster(2);
+  cluster.nodes[0].gpus = {0, 1};
+  cluster.nodes[1].gpus = {2, 3};
+  cluster.nccl_env = {{"NCCL_ALGO", "Ring"}};
+  const Result<Layout> layout = resolve_layout(cluster, machine_with(4));
+  ASSERT_TRUE(layout.ok());
+  plan::Task task;
+  task.id = "0123456789ab";
+  task.phase = plan::Phase::kNccl;
+  task.nodes = 2;
+  const std::vector<AgentTask> agents = agent_tasks(cluster, *layout, task, {}, 1234, "token");
+  ASSERT_EQ(agents.size(), 2u);
+  ASSERT_EQ(agents[1].ranks.size(), 2u);
+  const plan::RankTask& rank = agents[1].ranks[1];
+  EXPECT_EQ(rank.rank, 3);
+  EXPECT_EQ(rank.world, 4);
+  EXPECT_EQ(rank.local_rank, 1);
+  EXPECT_EQ(rank.node_rank, 1);
+  EXPECT_EQ(rank.gpu, 3);
+  EXPECT_EQ(rank.rendezvous_host, "127.0.0.1");
+  EXPECT_EQ(rank.rendezvous_port, 1234);
+  EXPECT_EQ(rank_environment(agents[1], rank).at("CUDA_VISIBLE_DEVICES"), "3");
+  EXPECT_EQ(rank_environment(agents[1], rank).at("NCCL_ALGO"), "Ring");
+
+  const Result<AgentTask> back = parse_agent_task(to_json(agents[1]), "test");
+  ASSERT_TRUE(back.ok()) << format_errors(back.errors());
+  EXPECT_EQ(to_json(*back).dump(), to_json(agents[1]).dump());
+  EXPECT_EQ(back->ranks[1].task.id, task.id);
+}
+
+TEST(AgentTasks, ABrokenTaskIsAnErrorNotACrash) {
+  EXPECT_FALSE(parse_agent_task(Json::object(), "test").ok());
+  EXPECT_FALSE(parse_agent_task(Json::parse(R"({"build_id": 7})"), "test").ok());
+}
+
+TEST(Transport, OnlyLocalIsInThisBuild) {
+  config::Cluster cluster = local_cluster(2);
+  EXPECT_TRUE(make_transport(cluster).ok());
+  cluster.transport = config::TransportKind::kSsh;
+  const auto transport = make_transport(cluster);
+  ASSERT_FALSE(transport.ok());
+  EXPECT_THAT(transport.error().help, HasSubstr("local"));
+  EXPECT_EQ(transport.error().code, ExitCode::kUsage);
+}
+
+TEST(Transport, ADryRunStartsNothingAndTellsEveryCommand) {
+  RunOptions options;
+  options.cluster = local_cluster(3);
+  options.layout = *resolve_layout(options.cluster, machine_with(0));
+  options.program = "/nonexistent/sxbench";
+  plan::Task task;
+  task.nodes = 3;
+  options.tasks = {task};
+  std::vector<std::string> nodes;
+  const auto transport = dry_run_transport(
+      [&](const config::Node& node, const std::vector<std::string>& argv, const auto&, const std::string&) {
+        nodes.push_back(node.name);
+        EXPECT_THAT(argv, ElementsAre("/nonexistent/sxbench", "worker", "agent"));
+      });
+  ASSERT_TRUE(dry_run(options, *transport).ok());
+  EXPECT_THAT(nodes, ElementsAre("n0", "n1", "n2"));
+  EXPECT_EQ(plan_document(options)["commands"].size(), 3u);
+}
+
+TEST(ExitCodes, SumUpTheTasks) {
+  const auto outcomes = [](const std::vector<ExitCode>& codes) {
+    std::vector<TaskOutcome> tasks(codes.size());
+    std::transform(codes.begin(), codes.end(), tasks.begin(), [](ExitCode code) {
+      TaskOutcome task;
+      task.code = code;
+      return task;
+    });
+    return exit_code_of(tasks);
+  };
+  using enum ExitCode;
+  EXPECT_EQ(outcomes({kOk, kOk}), kOk);
+  EXPECT_EQ(outcomes({kOk, kTaskFailed}), kPartial);
+  EXPECT_EQ(outcomes({kEnvironment, kEnvironment}), kEnvironment);
+  EXPECT_EQ(outcomes({kEnvironment, kTaskFailed}), kTaskFailed);
+}
+
+}  // namespace
+}  // namespace sxb::launch
