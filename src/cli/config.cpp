@@ -81,6 +81,7 @@ ExitCode list() {
 
 void add_config(CLI::App& app, ExitCode& result) {
   CLI::App* verb = app.add_subcommand("config", "Show the merged configuration, list what is shipped");
+  verb->footer("Examples:\n  sxbench config show --models 7b\n  sxbench config list");
   verb->require_subcommand(1);
 
   CLI::App* show_verb = verb->add_subcommand("show", "Print every value of a run and where it comes from");

@@ -69,6 +69,10 @@ ExitCode run_info(const std::string& folder, bool as_json) {
 
 void add_data(CLI::App& app, ExitCode& result) {
   CLI::App* verb = app.add_subcommand("data", "Prepare datasets for fine-tuning, look into prepared ones");
+  verb->footer(
+      "Examples:\n"
+      "  sxbench data prepare --dataset cluster-ops --seq-len 512 --out /raid/data/cluster-ops\n"
+      "  sxbench data info /raid/data/cluster-ops");
   verb->require_subcommand(1);
 
   CLI::App* prepare_verb = verb->add_subcommand("prepare", "Tokenise and pack an Alpaca dataset");

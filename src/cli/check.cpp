@@ -1,0 +1,35 @@
+// sxbench check: can every rank start and reach the others?
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/progress.h"
+#include "cli/request.h"
+#include "cli/verbs.h"
+
+namespace sxb::cli {
+
+void add_check(CLI::App& app, ExitCode& result) {
+  CLI::App* verb =
+      app.add_subcommand("check", "Check that every node starts its ranks and that they reach each other");
+  verb->footer(
+      "Examples:\n"
+      "  sxbench check\n"
+      "  sxbench check --nodes 4 --cluster cluster.json");
+  auto flags = std::make_shared<Flags>();
+  flags->phases = "check,report";
+  add_place_flags(*verb, *flags);
+  verb->callback([flags, &result] {
+    const Result<Request> request = resolve(*flags, own_command_line());
+    if (!request.ok()) {
+      fmt::print(stderr, "{}", format_errors(request.errors()));
+      result = request.error().code;
+      return;
+    }
+    Terminal terminal;
+    Progress progress(terminal);
+    result = perform(*request, progress);
+  });
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,33 @@
+// sxbench plan: the tasks of a run, and whether they fit.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/preview.h"
+#include "cli/request.h"
+#include "cli/verbs.h"
+
+namespace sxb::cli {
+
+void add_plan(CLI::App& app, ExitCode& result) {
+  CLI::App* verb =
+      app.add_subcommand("plan", "List the tasks that run would do, with the memory each rank needs");
+  verb->footer(
+      "Examples:\n"
+      "  sxbench plan --models 7b,13b --nodes 2,4,8 --cluster cluster.json\n"
+      "  sxbench plan --models 70b --nodes 8 --set training.recompute=block");
+  auto flags = std::make_shared<Flags>();
+  add_place_flags(*verb, *flags);
+  add_work_flags(*verb, *flags);
+  verb->callback([flags, &result] {
+    const Result<Request> request = resolve(*flags, own_command_line());
+    if (request.ok()) {
+      result = preview_tasks(*request);
+      return;
+    }
+    fmt::print(stderr, "{}", format_errors(request.errors()));
+    result = request.error().code;
+  });
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,68 @@
+#include "cli/preview.h"
+
+#include <fmt/format.h>
+
+#include "launch/agent_task.h"
+#include "sxbench/base/files.h"
+#include "sxbench/base/units.h"
+#include "sxbench/plan/memory.h"
+#include "sxbench/plan/validate.h"
+
+namespace sxb::cli {
+namespace {
+
+std::string assignments(const std::map<std::string, std::string>& env) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : env) words.push_back(name + "=" + value);
+  return command_line(words);
+}
+
+/// The agent's command, then what the agent will start.
+void print_commands(const config::Node& node, const std::vector<std::string>& argv,
+                    const std::map<std::string, std::string>& env, const std::string& input) {
+  const Result<Json> json = parse_json(input, "plan");
+  const Result<launch::AgentTask> agent =
+      json.ok() ? launch::parse_agent_task(*json, "plan") : Result<launch::AgentTask>(json.errors());
+  if (!agent.ok()) panic(__FILE__, __LINE__, "the head's own agent task does not parse");
+  const std::string prefix = assignments(env);
+  fmt::print("# {} ({})\n{}: {}{}{}\n", agent->task.label(), agent->task.id, node.name, prefix,
+             prefix.empty() ? "" : " ", command_line(argv));
+  for (const plan::RankTask& rank : agent->ranks) {
+    fmt::print("  rank {}/{}: {} {} worker rank\n", rank.rank, rank.world,
+               assignments(launch::rank_environment(*agent, rank)), command_line({argv.front()}));
+  }
+}
+
+}  // namespace
+
+ExitCode preview_commands(const Request& request) {
+  const auto transport = launch::dry_run_transport(print_commands);
+  Status status = launch::dry_run(request.options, *transport);
+  const std::filesystem::path file = request.options.results / "plan.json";
+  if (status.ok()) status = write_file_atomic(file, pretty_json(launch::plan_document(request.options)));
+  if (!status.ok()) {
+    fmt::print(stderr, "{}", format_errors(status.errors()));
+    return status.error().code;
+  }
+  fmt::print(stderr, "nothing was started; {} has the input of every command\n", file.string());
+  return ExitCode::kOk;
+}
+
+ExitCode preview_tasks(const Request& request) {
+  const launch::Layout& layout = request.options.layout;
+  fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", "task", "nodes", "ranks", "what",
+             "memory per rank (predicted)");
+  for (const plan::Task& task : request.options.tasks) {
+    const int world = layout.world(task.nodes);
+    std::string memory = "-";
+    if (task.phase == plan::Phase::kSft) {
+      memory = format_bytes(plan::estimate_memory(task.model, world, layout.facts.cuda).total());
+      const std::int64_t there = plan::memory_per_rank(request.options.cluster, task.nodes, layout.facts);
+      if (there > 0) memory += " of " + format_bytes(there);
+    }
+    fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", task.id, task.nodes, world, task.label(), memory);
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,163 @@
+#include "cli/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "sxbench/base/files.h"
+#include "sxbench/base/text.h"
+#include "sxbench/plan/validate.h"
+
+namespace sxb::cli {
+namespace {
+
+using plan::Phase;
+
+constexpr std::int64_t kSmokeSteps = 4, kSmokeWarmup = 1;
+constexpr std::int64_t kSmokeMaxBytes = 1LL << 20;
+constexpr std::int64_t kCpuMaxBytes = 4LL << 20;  ///< Gloo on two cores: a sweep of seconds
+
+void append(Errors& all, const Errors& more) { all.insert(all.end(), more.begin(), more.end()); }
+
+/// The value, or a default-made one with the errors noted.
+template <typename T>
+T take(Result<T> result, Errors& errors) {
+  if (result.ok()) return std::move(result).value();
+  append(errors, result.errors());
+  return T{};
+}
+
+/// What --smoke and the device decide where neither flag nor environment says anything.
+config::Flags with_defaults(const Flags& flags, bool cuda) {
+  config::Flags merged = flags.config;
+  const char* models = std::getenv("SXBENCH_MODELS");
+  const bool models_given = !merged.models.empty() || (models != nullptr && *models != '\0');
+  if (flags.smoke) {
+    if (merged.models.empty()) merged.models = "tiny";
+    if (merged.nodes.empty()) merged.nodes = "1";
+    if (!merged.warmup && !merged.steps) merged.warmup = kSmokeWarmup;
+    if (!merged.steps) merged.steps = kSmokeSteps;
+  } else if (!models_given && cuda) {
+    merged.models = "7b";
+  }
+  return merged;
+}
+
+plan::CollectiveSweep default_sweep(const Flags& flags, bool cuda) {
+  plan::CollectiveSweep sweep = flags.sweep;
+  if (!cuda && !flags.max_bytes_given) sweep.max_bytes = std::max(kCpuMaxBytes, sweep.min_bytes);
+  if (flags.smoke) {
+    sweep.max_bytes = kSmokeMaxBytes;
+    sweep.iterations = 5;
+    sweep.warmup = 1;
+  }
+  return sweep;
+}
+
+Status check_name(const std::string& name) {
+  const bool ok = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  });
+  if (ok) return ok_status();
+  return Error{fmt::format("\"{}\" cannot be part of a folder's name", name), "--name",
+               "use letters, digits, '-', '_' and '.'"};
+}
+
+Status check_save(const Flags& flags, const std::vector<plan::Task>& tasks) {
+  const auto sft =
+      std::count_if(tasks.begin(), tasks.end(), [](const auto& t) { return t.phase == Phase::kSft; });
+  if (flags.save.empty() || sft == 1) return ok_status();
+  return Error{fmt::format("--save keeps the weights of one fine-tuning task, this plan has {}", sft),
+               "--save", "choose one model, one node count and --repeats 1"};
+}
+
+bool contains(const std::vector<Phase>& phases, Phase phase) {
+  return std::find(phases.begin(), phases.end(), phase) != phases.end();
+}
+
+}  // namespace
+
+void add_place_flags(CLI::App& verb, Flags& flags) {
+  config::Flags& config = flags.config;
+  verb.add_option("--cluster", config.cluster,
+                  "cluster config: a path or a shipped name (default: this machine)");
+  verb.add_option("--nodes", config.nodes, "node counts, e.g. 1,2,4 (default: all nodes of the cluster)");
+  verb.add_option("--out", config.out, "folder for run folders (default: paths.results of the cluster)");
+  verb.add_option("--metrics-interval-ms", config.metrics_interval_ms,
+                  "time between two metric samples (default 100)");
+  verb.add_option("--name", flags.name, "part of the run folder's name (default: that of the cluster)");
+}
+
+void add_work_flags(CLI::App& verb, Flags& flags) {
+  config::Flags& config = flags.config;
+  verb.add_option("--models", config.models,
+                  "shipped names, model files, a Hugging Face config.json (default: 7b on GPUs, else tiny)");
+  verb.add_option("--phases", flags.phases, "some of check,nccl,sft,report (default: all)");
+  verb.add_option("--repeats", flags.repeats, "how often each task runs (default 1)")
+      ->check(CLI::Range(1, 1000));
+  verb.add_flag("--smoke", flags.smoke, "tiny model, one node, short sweep: under a minute on two cores");
+  verb.add_option("--steps", config.steps, "optimizer steps");
+  verb.add_option("--warmup", config.warmup, "first steps that no figure counts");
+  verb.add_option("--micro-batch", config.micro_batch, "sequences per rank and micro-step");
+  verb.add_option("--set", config.set, "a key of the models, e.g. training.recompute=block; may be repeated")
+      ->allow_extra_args(false);
+  verb.add_option("--save", flags.save,
+                  "write the trained weights (Hugging Face safetensors) to this folder");
+}
+
+Result<Request> resolve(const Flags& flags, const std::string& command) {
+  SXB_ASSIGN_OR_RETURN(const config::Cluster cluster, config::resolve_cluster(flags.config.cluster));
+  SXB_ASSIGN_OR_RETURN(launch::Layout layout, launch::resolve_layout(cluster, launch::this_machine()));
+  Errors errors;
+  plan::PlanInput input;
+  input.cluster = cluster;
+  input.phases =
+      take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
+  input.sweep = default_sweep(flags, layout.facts.cuda);
+  input.repeats = flags.repeats;
+  config::Settings settings = take(config::merge_settings(with_defaults(flags, layout.facts.cuda)), errors);
+  append(errors, check_name(flags.name).errors());
+  if (!errors.empty()) return errors;
+  input.node_counts = settings.node_counts;
+  if (contains(input.phases, Phase::kSft)) input.models = settings.models;
+  SXB_RETURN_IF_ERROR(plan::validate(input, layout.facts));
+
+  Request request;
+  launch::RunOptions& options = request.options;
+  options.tasks = plan::expand(input);
+  SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
+  options.cluster = cluster;
+  options.layout = std::move(layout);
+  options.name = !flags.name.empty() ? flags.name : flags.smoke ? "smoke" : cluster.name;
+  options.command = command;
+  options.results = settings.out.empty() ? "results" : settings.out;
+  options.settings.sample_interval_ns = settings.metrics_interval_ms * 1'000'000;
+  if (!flags.save.empty()) options.settings.save_dir = std::filesystem::absolute(flags.save).string();
+  request.report = contains(input.phases, Phase::kReport);
+  return request;
+}
+
+std::string command_line(const std::vector<std::string>& arguments) {
+  std::vector<std::string> quoted;
+  for (const std::string& argument : arguments) {
+    const bool plain =
+        !argument.empty() &&
+        argument.find_first_not_of(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+,./:@%") == std::string::npos;
+    std::string text;
+    for (const char c : argument) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    quoted.push_back(plain ? argument : "'" + text + "'");
+  }
+  return join(quoted, " ");
+}
+
+std::string own_command_line() {
+  const Result<std::string> raw = read_file("/proc/self/cmdline");
+  if (!raw.ok() || raw->empty()) return "sxbench";
+  std::vector<std::string> arguments = split(std::string_view(*raw).substr(0, raw->size() - 1), '\0');
+  arguments.front() = "sxbench";
+  return command_line(arguments);
+}
+
+}  // namespace sxb::cli
