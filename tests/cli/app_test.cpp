@@ -1,0 +1,83 @@
+#include "cli/app.h"
+
+#include <gmock/gmock.h>
+
+#include "cli/request.h"
+
+namespace sxb::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+int run(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "sxbench");
+  return run_app(static_cast<int>(arguments.size()), arguments.data());
+}
+
+std::string stderr_of(const std::vector<const char*>& arguments) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run(arguments), 2);
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(App, VersionAndHelpAreNoErrors) {
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(run({"--version"}), 0);
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("sxbench 0."));
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(run({"run", "--help"}), 0);
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("Examples:"));
+}
+
+TEST(App, NamesTheVerbThatWasMeant) {
+  EXPECT_THAT(stderr_of({"rnu"}), HasSubstr("did you mean \"run\""));
+  EXPECT_THAT(stderr_of({}), HasSubstr("a verb is missing"));
+}
+
+TEST(App, NamesTheOptionThatWasMeant) {
+  const std::string text = stderr_of({"run", "--modls", "tiny"});
+  EXPECT_THAT(text, HasSubstr("\"--modls\" is not an option of run"));
+  EXPECT_THAT(text, HasSubstr("did you mean \"--models\""));
+  EXPECT_THAT(stderr_of({"nccl", "--minbyte=8"}), HasSubstr("--minbytes"));
+}
+
+TEST(App, WrongValuesAreUsageErrors) {
+  EXPECT_THAT(stderr_of({"run", "--repeats", "many"}), HasSubstr("--repeats"));
+  EXPECT_THAT(stderr_of({"nccl", "-b", "8X"}), HasSubstr("8X"));
+  EXPECT_THAT(stderr_of({"report", "a", "b"}), HasSubstr("one word too many"));
+}
+
+TEST(App, EveryVerbHasExamplesThatStartItsHelp) {
+  ExitCode result = ExitCode::kOk;
+  const auto app = make_app(result);
+  const auto verbs = app->get_subcommands([](const CLI::App*) { return true; });
+  std::vector<std::string> names;
+  for (CLI::App* verb : verbs) {
+    names.push_back(verb->get_name());
+    const std::string help = verb->help();
+    const std::size_t example = help.find("sxbench " + verb->get_name());
+    ASSERT_NE(example, std::string::npos) << verb->get_name();
+    EXPECT_LT(help.find("Examples:"), help.find("Usage:")) << verb->get_name();
+  }
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("run", "nccl", "report", "plan", "check", "config",
+                                                     "data", "worker"));
+}
+
+TEST(App, NcclHasTheLettersOfNcclTests) {
+  ExitCode result = ExitCode::kOk;
+  const auto app = make_app(result);
+  const CLI::App* verb = app->get_subcommand("nccl");
+  const std::vector<std::pair<std::string, std::string>> flags = {
+      {"-b", "--minbytes"},  {"-e", "--maxbytes"}, {"-f", "--stepfactor"},
+      {"-i", "--stepbytes"}, {"-n", "--iters"},    {"-w", "--warmup_iters"},
+      {"-c", "--check"},     {"-d", "--datatype"}, {"-o", "--op"}};
+  for (const auto& [letter, name] : flags) EXPECT_EQ(verb->get_option(letter), verb->get_option(name));
+}
+
+TEST(CommandLine, QuotesWhatTheShellWouldChange) {
+  EXPECT_EQ(command_line({"sxbench", "run", "--name", "a b", "it's", ""}),
+            "sxbench run --name 'a b' 'it'\\''s' ''");
+}
+
+}  // namespace
+}  // namespace sxb::cli

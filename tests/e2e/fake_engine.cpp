@@ -1,0 +1,183 @@
+// An engine without devices: emits the records that a real one would, with figures of its own
+// making, and fails on demand, so that everything around the engine is tested without libtorch.
+//
+// Faults come in the environment, which a cluster config's "env" gives to the ranks:
+//   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, error, exit, noise
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "sxbench/base/build_info.h"
+#include "sxbench/base/clock.h"
+#include "sxbench/base/json.h"
+#include "sxbench/engine.h"
+
+namespace {
+
+using sxb::Json;
+
+class FakeRank {
+ public:
+  FakeRank(Json task, SxbEmit send, void* user) : task_(std::move(task)), emit_(send), user_(user) {
+    rank_ = task_.at("rank").get<int>();
+    world_ = task_.at("world").get<int>();
+    phase_ = task_.at("task").at("phase").get<std::string>();
+  }
+
+  int run() {
+    emit("device", {{"device", "cpu"},
+                    {"name", "fake"},
+                    {"gpu", -1},
+                    {"backend", "gloo"},
+                    {"threads", 1},
+                    {"pid", ::getpid()},
+                    {"torch", "fake"}});
+    const std::int64_t begin = sxb::monotonic_ns();
+    if (const int code = misbehave(); code != 0) return code;
+    if (phase_ == "nccl" && rank_ == 0) sweep();
+    if (phase_ == "sft") train();
+    if (phase_ != "check" && task_.at("local_rank").get<int>() == 0) {
+      emit("window", {{"name", phase_ == "sft" ? "measured" : "sweep"},
+                      {"begin_ns", begin},
+                      {"end_ns", sxb::monotonic_ns()}});
+    }
+    return 0;
+  }
+
+ private:
+  void emit(const char* kind, Json data) {
+    emit_(user_, Json({{"kind", kind}, {"data", std::move(data)}}).dump().c_str());
+  }
+
+  int misbehave() {
+    const char* text = std::getenv("SXB_FAKE_FAULT");
+    const std::string fault = text != nullptr ? text : "";
+    const std::size_t rank_at = fault.find(':') + 1, phase_at = fault.find(':', rank_at) + 1;
+    if (fault.empty() || fault.substr(phase_at) != phase_) return 0;
+    const std::string what = fault.substr(0, rank_at - 1);
+    if (what == "noise") {
+      std::printf("half a line without its end");
+      std::fflush(stdout);
+      return 0;
+    }
+    if (std::stoi(fault.substr(rank_at)) != rank_) return what == "sigkill" ? lose_peer() : wait_for_peer();
+    if (what == "sigkill") ::raise(SIGKILL);
+    if (what == "freeze") ::raise(SIGSTOP);
+    if (what == "deadlock") return wait_for_peer();
+    if (what == "error") {
+      emit("finding", {{"severity", "error"},
+                       {"code", "nan_loss"},
+                       {"message", "the loss is not a number"},
+                       {"help", ""}});
+      return 1;
+    }
+    if (what == "exit") std::exit(17);
+    return 0;
+  }
+
+  /// As a rank does whose connection to a peer breaks.
+  int lose_peer() {
+    emit("finding",
+         {{"severity", "error"}, {"code", "comm"}, {"message", "connection reset by peer"}, {"help", ""}});
+    return 1;
+  }
+
+  /// As a rank does in a collective that a peer never joins.
+  static int wait_for_peer() {
+    std::this_thread::sleep_for(std::chrono::seconds(120));
+    return 1;
+  }
+
+  void sweep() {
+    const Json& sweep = task_.at("task").at("sweep");
+    for (std::int64_t size = sweep.at("min_bytes"); size <= sweep.at("max_bytes"); size *= 2) {
+      const Json half = {{"time_us", 10.0}, {"algbw_gBps", 0.5}, {"busbw_gBps", 0.75}, {"wrong", 0}};
+      emit("collective", {{"collective", "all_reduce"},
+                          {"size_bytes", size},
+                          {"count", size / 4},
+                          {"dtype", "float"},
+                          {"redop", "sum"},
+                          {"root", -1},
+                          {"ranks", world_},
+                          {"iterations", 1},
+                          {"out_of_place", half},
+                          {"in_place", half}});
+    }
+  }
+
+  void train() {
+    const Json& training = task_.at("task").at("model").at("training");
+    const std::int64_t steps = training.at("steps"), warmup = training.at("warmup");
+    for (std::int64_t step = 1; step <= steps && rank_ == 0; ++step) {
+      const std::int64_t begin = sxb::monotonic_ns();
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      const std::int64_t end = sxb::monotonic_ns();
+      const double ms = static_cast<double>(end - begin) * 1e-6;
+      emit("step", {{"step", step},
+                    {"loss", 5.0 / static_cast<double>(step)},
+                    {"lr", 1e-4},
+                    {"grad_norm", 1.0},
+                    {"tokens", 100},
+                    {"loss_tokens", 50},
+                    {"samples", world_},
+                    {"documents", world_},
+                    {"sum_len_sq", 0},
+                    {"step_time_ms", ms},
+                    {"data_wait_ms", 0.0},
+                    {"tokens_per_s", 1e5 / ms},
+                    {"mfu", nullptr},
+                    {"memory_bytes", 1 << 20},
+                    {"begin_ns", begin},
+                    {"end_ns", end},
+                    {"measured", step > warmup}});
+    }
+    emit("rank", {{"gpu", -1}, {"step_time_ms_median", 2.0}, {"peak_memory_bytes", 1 << 20}});
+    if (rank_ == 0) {
+      emit("training", {{"model", "tiny"},
+                        {"parameters", 1000},
+                        {"matmul_parameters", 900},
+                        {"precision", "fp32"},
+                        {"sharding", "none"},
+                        {"recompute", "none"},
+                        {"attention_kernel", "reference"},
+                        {"seq_len", 16},
+                        {"micro_batch", 1},
+                        {"grad_accumulation", 1},
+                        {"world", world_},
+                        {"flops_per_token_causal", 6000.0},
+                        {"flops_per_token_full", 7000.0},
+                        {"peak_tflops", nullptr},
+                        {"dataset", "synthetic"},
+                        {"dataset_hash", ""},
+                        {"init", "random(1)"},
+                        {"steps", steps},
+                        {"warmup", warmup}});
+    }
+  }
+
+  Json task_;
+  SxbEmit emit_;
+  void* user_;
+  int rank_ = 0, world_ = 1;
+  std::string phase_;
+};
+
+const char* describe() { return "{}"; }
+
+int run_rank(const char* json, SxbEmit emit, void* user) {
+  return FakeRank(Json::parse(json), emit, user).run();
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const SxbEngine* sxbench_engine() {
+  static const SxbEngine engine = {
+      kSxbEngineAbi, std::getenv("SXB_FAKE_BUILD") != nullptr ? "another build" : sxb::build_id().c_str(),
+      describe, run_rank};
+  return &engine;
+}

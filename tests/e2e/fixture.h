@@ -1,0 +1,120 @@
+// A scratch folder, cluster configs in it, and the sxbench of this build with the fake engine.
+#pragma once
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "launch/process.h"
+#include "sxbench/base/clock.h"
+#include "sxbench/base/files.h"
+#include "sxbench/base/json.h"
+#include "sxbench/base/text.h"
+#include "sxbench/record/record.h"
+
+namespace sxb::e2e {
+
+namespace fs = std::filesystem;
+
+struct Ended {
+  launch::ExitStatus status;
+  std::string out, err;
+  double seconds = 0;
+};
+
+class EndToEnd : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "sxb-e2e-XXXXXX").string();
+    dir_ = ::mkdtemp(pattern.data());
+    env_ = {{"SXBENCH_ENGINE_LIB", SXB_FAKE_ENGINE},
+            {"SXBENCH_CACHE", (dir_ / "cache").string()},
+            {"XDG_CONFIG_HOME", (dir_ / "config").string()},
+            {"SXBENCH_CLUSTER", ""}};
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  /// Writes DIR/cluster.json: local CPU nodes n0, n1, ... with `slots` ranks each.
+  std::string cluster(int nodes, int slots, const Json& env = Json::object()) {
+    Json json = {
+        {"name", "test"}, {"transport", "local"}, {"device", "cpu"}, {"nodes", Json::array()}, {"env", env}};
+    for (int i = 0; i < nodes; ++i)
+      json["nodes"].push_back({{"name", fmt::format("n{}", i)}, {"slots", slots}});
+    const fs::path path = dir_ / "cluster.json";
+    std::ofstream(path) << json.dump();
+    return path.string();
+  }
+
+  std::vector<std::string> run_arguments(const std::string& cluster_file, const std::string& phases) {
+    return {"run",      "--cluster", cluster_file,
+            "--phases", phases,      "--models",
+            "tiny",     "--set",     "data.dataset=synthetic",
+            "--steps",  "3",         "--warmup",
+            "1",        "--out",     results().string()};
+  }
+
+  fs::path results() const { return dir_ / "results"; }
+  fs::path latest() const { return results() / "latest"; }
+
+  int start(launch::ProcessSet& processes, const std::vector<std::string>& arguments) {
+    launch::ProcessSpec spec;
+    spec.argv = {SXB_BINARY};
+    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+    spec.env = env_;
+    const Result<int> id = processes.start(spec);
+    EXPECT_TRUE(id.ok()) << format_errors(id.errors());
+    return id.ok() ? *id : -1;
+  }
+
+  /// Collects what the one child prints until it ends; `each` sees every line and may act.
+  template <typename Each>
+  Ended collect(launch::ProcessSet& processes, Each each) {
+    Ended ended;
+    const std::int64_t began = monotonic_ns();
+    while (!processes.empty() && monotonic_ns() - began < 60'000'000'000) {
+      processes.poll(100, [&](const launch::ProcessEvent& event) {
+        if (event.kind == launch::ProcessEvent::Kind::kExit) {
+          ended.status = event.status;
+        } else {
+          std::string& text = event.from_stderr ? ended.err : ended.out;
+          text += event.line;
+          text += '\n';
+          each(event.line);
+        }
+      });
+    }
+    EXPECT_TRUE(processes.empty()) << "sxbench did not end";
+    ended.seconds = static_cast<double>(monotonic_ns() - began) * 1e-9;
+    return ended;
+  }
+
+  Ended sxbench(const std::vector<std::string>& arguments) {
+    launch::ProcessSet processes;
+    start(processes, arguments);
+    return collect(processes, [](const std::string&) {});
+  }
+
+  std::vector<record::Record> records(const std::string& kind) {
+    std::vector<record::Record> result;
+    std::ifstream in(latest() / "records.jsonl");
+    for (std::string line; std::getline(in, line);) {
+      const Result<Json> json = parse_json(line, "records.jsonl");
+      EXPECT_TRUE(json.ok()) << line;
+      if (!json.ok()) continue;
+      const Result<record::Record> record = record::parse_record(*json, "records.jsonl");
+      EXPECT_TRUE(record.ok()) << line;
+      if (record.ok() && record->kind == kind) result.push_back(*record);
+    }
+    return result;
+  }
+
+  fs::path dir_;
+  std::map<std::string, std::string> env_;
+};
+
+}  // namespace sxb::e2e

@@ -1,0 +1,118 @@
+// From the command line to the report, with a fake engine.
+#include "e2e/fixture.h"
+
+namespace sxb::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST_F(EndToEnd, RunsAllPhasesOnTwoNodesWithTwoRanks) {
+  const Ended run = sxbench(run_arguments(cluster(2, 2), "check,nccl,sft,report"));
+  ASSERT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_THAT(run.out, HasSubstr("summary_report.md"));
+  EXPECT_THAT(run.err, Not(HasSubstr("\x1b")));
+
+  const auto ends = records(record::kind::kTaskEnd);
+  ASSERT_EQ(ends.size(), 3u);
+  for (const auto& end : ends) EXPECT_EQ(end.data["status"], "ok");
+  EXPECT_EQ(records(record::kind::kDevice).size(), 12u) << "4 ranks in each of 3 tasks";
+  EXPECT_EQ(records(record::kind::kNode).size(), 6u);
+  EXPECT_EQ(records(record::kind::kStep).size(), 3u);
+  EXPECT_EQ(records(record::kind::kRunEnd).size(), 1u);
+  EXPECT_TRUE(records(record::kind::kHeartbeat).empty());
+  EXPECT_TRUE(records(record::kind::kSample).empty()) << "samples have files of their own";
+  for (const auto& step : records(record::kind::kStep)) {
+    EXPECT_EQ(step.node, "n0");
+    EXPECT_EQ(step.rank, 0);
+    EXPECT_GT(step.mono_ns, 0);
+  }
+  for (const char* file : {"manifest.json", "plan.json", "logs/steps.log", "reports/summary_report.md"}) {
+    EXPECT_TRUE(fs::exists(latest() / file)) << file;
+  }
+  const std::string task = ends.back().task;
+  EXPECT_TRUE(fs::exists(latest() / "samples" / (task + "-n1.jsonl")));
+}
+
+TEST_F(EndToEnd, EveryRecordFieldIsInTheTable) {
+  ASSERT_TRUE(sxbench(run_arguments(cluster(1, 1), "nccl,sft")).status.ok());
+  for (const char* kind : {record::kind::kRun, record::kind::kNode, record::kind::kTaskStart,
+                           record::kind::kTaskEnd, record::kind::kRunEnd}) {
+    const auto all = records(kind);
+    EXPECT_FALSE(all.empty()) << kind;
+    for (const auto& record : all) {
+      for (const auto& item : record.data.items()) {
+        EXPECT_NE(record::find_field(kind, item.key()), nullptr) << kind << "." << item.key();
+      }
+    }
+  }
+}
+
+TEST_F(EndToEnd, ReportIsTheSameAgain) {
+  ASSERT_TRUE(sxbench(run_arguments(cluster(1, 2), "check,nccl,sft,report")).status.ok());
+  const std::string first = *read_file(latest() / "reports" / "summary_report.md");
+  const Ended report = sxbench({"report", results().string()});
+  EXPECT_TRUE(report.status.ok()) << report.err;
+  EXPECT_THAT(report.out, HasSubstr("summary_report.md"));
+  EXPECT_EQ(*read_file(latest() / "reports" / "summary_report.md"), first);
+}
+
+TEST_F(EndToEnd, NcclPrintsTheTextOfNcclTestsOnStdout) {
+  const Ended run = sxbench({"nccl", "--cluster", cluster(1, 2), "-b", "8", "-e", "1K", "-n", "3", "-w", "1",
+                             "--out", results().string()});
+  ASSERT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_THAT(run.out, HasSubstr("out-of-place"));
+  EXPECT_THAT(run.out, HasSubstr("# Avg bus bandwidth"));
+  EXPECT_EQ(records(record::kind::kCollective).size(), 8u) << "8 B to 1 KiB, factor 2";
+}
+
+TEST_F(EndToEnd, WhatLibrariesPrintGoesToTheLogAndSpoilsNoRecord) {
+  const Ended run = sxbench(run_arguments(cluster(1, 1, {{"SXB_FAKE_FAULT", "noise:0:sft"}}), "sft"));
+  ASSERT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_EQ(records(record::kind::kStep).size(), 3u);
+  EXPECT_THAT(*read_file(latest() / "logs" / "n0.log"), HasSubstr("[rank 0] half a line without its end"));
+}
+
+TEST_F(EndToEnd, DryRunWritesThePlanAndNoRunFolder) {
+  std::vector<std::string> arguments = run_arguments(cluster(2, 2), "check,nccl,sft,report");
+  arguments.push_back("--dry-run");
+  const Ended run = sxbench(arguments);
+  ASSERT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_THAT(run.out, HasSubstr("n1: "));
+  EXPECT_THAT(run.out, HasSubstr("worker agent"));
+  EXPECT_TRUE(fs::exists(results() / "plan.json"));
+  EXPECT_FALSE(fs::exists(latest()));
+  EXPECT_EQ(std::distance(fs::directory_iterator(results()), fs::directory_iterator()), 1);
+}
+
+TEST_F(EndToEnd, UsageErrorsLeaveNoRunFolder) {
+  const std::string file = cluster(2, 1);
+  const std::vector<std::vector<std::string>> wrong = {
+      {"run", "--cluster", file, "--nodes", "9"},
+      {"run", "--cluster", file, "--nodes", "zero"},
+      {"run", "--cluster", file, "--models", "tinny"},
+      {"run", "--cluster", file, "--phases", "sfft"},
+      {"run", "--cluster", file, "--models", "tiny", "--set", "training.stepz=3"},
+      {"run", "--cluster", file, "--models", "tiny,tiny", "--save", "x", "--repeats", "2"},
+      {"run", "--cluster", "no-such-cluster"},
+      {"nccl", "--cluster", file, "-b", "2M", "-e", "1M"},
+  };
+  for (std::vector<std::string> arguments : wrong) {
+    arguments.insert(arguments.end(), {"--out", results().string()});
+    const Ended run = sxbench(arguments);
+    EXPECT_EQ(run.status.text(), "exit code 2") << join(arguments, " ") << "\n" << run.err;
+    EXPECT_THAT(run.err, HasSubstr("help: ")) << join(arguments, " ");
+    EXPECT_TRUE(run.out.empty()) << run.out;
+  }
+  EXPECT_FALSE(fs::exists(results()));
+}
+
+TEST_F(EndToEnd, AModelThatCannotFitIsRefused) {
+  const Ended run =
+      sxbench({"run", "--cluster", cluster(1, 1), "--models", "70b", "--out", results().string()});
+  EXPECT_EQ(run.status.text(), "exit code 2") << run.err;
+  EXPECT_FALSE(fs::exists(results()));
+}
+
+}  // namespace
+}  // namespace sxb::e2e
