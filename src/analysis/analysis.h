@@ -91,6 +91,10 @@ struct Analysis {
 /// What is known of a GPU type, by the name that NVML and CUDA print.
 using HardwareLookup = std::function<std::optional<config::GpuHardware>(const std::string&)>;
 
+/// The shipped table, for the GPUs of this run; one that it lacks has no limits. Reads no table for a
+/// CPU run.
+Result<HardwareLookup> hardware_table(const Dataset& dataset);
+
 Analysis analyze(const Dataset& dataset, const HardwareLookup& hardware);
 
 // The steps of analyze(), each in a file of its own.

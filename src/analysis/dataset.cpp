@@ -68,9 +68,9 @@ void apply_plan(Dataset& dataset) {
   std::vector<TaskData> ordered;
   for (const Json& planned : member(dataset.run.record.data, "plan")) {
     const std::string id = text(planned, "id");
-    TaskData& seen = find_or_add(dataset.tasks, id);
-    TaskData task = std::move(seen);
-    dataset.tasks.erase(dataset.tasks.begin() + (&seen - dataset.tasks.data()));
+    const auto seen = dataset.tasks.begin() + (&find_or_add(dataset.tasks, id) - dataset.tasks.data());
+    TaskData task = std::move(*seen);
+    dataset.tasks.erase(seen);
     task.plan = planned;
     task.nodes = static_cast<int>(integer(planned, "nodes").value_or(task.nodes));
     task.repeat = static_cast<int>(integer(planned, "repeat").value_or(0));

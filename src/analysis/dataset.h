@@ -26,7 +26,7 @@ const char* to_string(TaskStatus status);
 /// What one task left in the journal; of several attempts the last.
 struct TaskData {
   std::string id;
-  Json plan;  ///< the task as planned; null if the plan does not hold it
+  Json plan = Json::object();  ///< the task as planned; empty if the plan does not hold it
   std::string phase, label;
   int nodes = 0;
   int repeat = 0;

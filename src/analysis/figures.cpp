@@ -176,8 +176,7 @@ const std::vector<FigureInfo>& sft_figures() {
       {"data_wait_ms_median", "ms", Hint::kMilliseconds, "Median wait of rank 0 for its batch.", "step"},
       {"mfu_causal", "", Hint::kRatio,
        "Model FLOPs with causal attention (6N + 6 L d s a token) per second / (gpus x peak); with packed "
-       "documents "
-       "attention counts their real lengths, 6 L d sum(len^2).",
+       "documents attention counts their real lengths, 6 L d sum(len^2).",
        "step+training"},
       {"mfu_full", "", Hint::kRatio,
        "The same with full attention (6N + 12 L d s), the PaLM appendix B convention.", "step+training"},

@@ -109,7 +109,7 @@ NcclGroup& find_or_add(std::vector<NcclGroup>& groups, const std::string& collec
 }
 
 std::string collective_of(const TaskData& task) {
-  const std::string planned = text(member(task.plan, "sweep"), "collective");
+  std::string planned = text(member(task.plan, "sweep"), "collective");
   if (!planned.empty()) return planned;
   const std::vector<Entry>& rows = task.of(record::kind::kCollective);
   return rows.empty() ? "unknown" : text(rows.front().record.data, "collective");

@@ -64,6 +64,7 @@ std::vector<std::pair<double, double>> mean_over_time(const SftTask& item, GpuMe
     }
   }
   std::vector<std::pair<double, double>> points;
+  points.reserve(bins.size());
   for (const auto& [bin, total] : bins) points.emplace_back((bin + 0.5) * width, total.first / total.second);
   return points;
 }

@@ -22,6 +22,7 @@ using analysis::text;
 
 std::vector<record::Record> records(const std::vector<Entry>& entries) {
   std::vector<record::Record> out;
+  out.reserve(entries.size());
   for (const Entry& entry : entries) out.push_back(entry.record);
   return out;
 }

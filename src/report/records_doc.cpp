@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "analysis/figures.h"
-#include "report/document.h"
 #include "sxbench/base/text.h"
 #include "sxbench/record/record.h"
 
@@ -34,94 +33,74 @@ constexpr KindInfo kKinds[] = {
     {record::kind::kSample, "One reading of one source by an agent, in `samples/TASK-NODE.jsonl`."},
 };
 
-Table field_rows(const std::string& kind) {
-  Table table{{{"Field"}, {"Unit"}, {"Meaning"}}, {}};
+constexpr const char* kIntroduction = R"(# Records, samples and figures
+
+Generated from the field table (`src/record/fields.cpp`) and the figure table (`src/analysis/figures.cpp`); a test keeps
+it equal.
+
+A run keeps its data in `records.jsonl`, one JSON object a line, appended and never changed, and in `samples/`. A line is:
+
+```
+{"v":1,"kind":"step","task":"0123456789ab","node":"node001","rank":0,"mono_ns":1,"wall_ns":2,"data":{}}
+```
+
+- `v`: version of this schema. Another version is an error, not a guess.
+- `task`: id of the task; absent for records of the whole run. `node`: absent for the head. `rank`: absent if not a rank.
+- `mono_ns`: CLOCK_MONOTONIC of that node; `wall_ns`: CLOCK_REALTIME.
+- `data`: the fields below. A field that is absent or null was not measured; it is never written as zero.
+- A last line that a crash cut off is ignored and reported. Of several attempts of a task the last counts.
+
+## Kinds of records
+
+)";
+
+constexpr const char* kDerived = R"(## Derived figures
+
+What the reports compute for a fine-tuning task. `summary.json` gives each with value, unit and `from` (the kinds
+below); `evidence` of the same task names the lines of `records.jsonl` that hold those records, and the samples files.
+The names are the columns of `performance_summary.csv`, where several repeats of a task make one row of medians.
+
+)";
+
+constexpr const char* kFiles = R"(
+## Files of a report
+
+- `summary.json`: `run`, `goals_met`, `verdicts` (PASS, FAIL, NOT MEASURED, NOT JUDGED), `findings`, `tasks` with figures
+  and evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` (one per collective
+  and node count). `schema` is 1.
+- `reports/performance_summary.csv`: model_size, nodes, samples_per_sec, gpu_utilization, then the other figures; an empty
+  cell was not measured.
+- `reports/scaling_analysis.json`: model, then `N_nodes`, then efficiency (1 = linear), speedup, base_nodes, throughput,
+  global_batch.
+- `reports/sft_metrics.json`: per task its facts, figures, ranks, GPUs over the window, and the steps column by column.
+- `reports/gpu_metrics.csv`: GPU samples, every `stride`-th; `t_s` counts from the first sample of that GPU and task.
+- `reports/nccl_metrics.csv` and `reports/nccl_allreduce.log`: all rows of all sweeps, the latter in nccl-tests' layout.
+- `reports/summary_report.md` with `reports/charts/*.svg`, and `reports/summary_report.html` with everything inside.
+)";
+
+std::string kind_section(const KindInfo& info) {
+  std::string out = fmt::format("### {}\n\n{}\n\n", info.kind, info.description);
+  std::string rows;
   for (const record::Field& field : record::fields()) {
-    if (kind == field.kind)
-      table.rows.push_back({fmt::format("`{}`", field.name), field.unit, field.description});
+    if (std::string(info.kind) != field.kind) continue;
+    rows += fmt::format("| `{}` | {} | {} |\n", field.name, field.unit, field.description);
   }
-  return table;
-}
-
-void add_envelope(Document& document) {
-  document.add(
-      Paragraph{"Generated from the field table (`src/record/fields.cpp`) and the figure table "
-                "(`src/analysis/figures.cpp`); "
-                "a test keeps it equal."});
-  document.add(Paragraph{
-      "A run keeps its data in `records.jsonl`, one JSON object a line, appended and never changed, and in "
-      "`samples/`. A line is:"});
-  document.add(Preformatted{
-      R"({"v":1,"kind":"step","task":"0123456789ab","node":"node001","rank":0,"mono_ns":1,"wall_ns":2,"data":{}})"});
-  document.add(List{{"`v`: version of this schema. Another version is an error, not a guess.",
-                     "`task`: id of the task; absent for records of the whole run. `node`: absent for the "
-                     "head. `rank`: absent if "
-                     "not a rank.",
-                     "`mono_ns`: CLOCK_MONOTONIC of that node; `wall_ns`: CLOCK_REALTIME.",
-                     "`data`: the fields below. A field that is absent or null was not measured; it is never "
-                     "written as zero.",
-                     "A last line that a crash cut off is ignored and reported. Of several attempts of a "
-                     "task the last counts."}});
-}
-
-void add_derived(Document& document) {
-  document.add(Heading{2, "Derived figures"});
-  document.add(
-      Paragraph{"What the reports compute for a fine-tuning task. `summary.json` gives each with value, unit "
-                "and `from` (the "
-                "kinds below); `evidence` of the same task names the lines of `records.jsonl` that hold "
-                "those records and the "
-                "samples files. The names are the columns of `performance_summary.csv`, where several "
-                "repeats of a task make one row of "
-                "medians."});
-  Table table{{{"Figure"}, {"Unit"}, {"Meaning"}, {"From"}}, {}};
-  for (const analysis::FigureInfo& info : analysis::sft_figures()) {
-    table.rows.push_back(
-        {fmt::format("`{}`", info.name), info.unit, info.description, join(split(info.sources, '+'), ", ")});
-  }
-  document.add(std::move(table));
-}
-
-void add_files(Document& document) {
-  document.add(Heading{2, "Files of a report"});
-  document.add(
-      List{{"`summary.json`: `run`, `goals_met`, `verdicts` (PASS, FAIL, NOT MEASURED, NOT JUDGED), "
-            "`findings`, `tasks` with figures and "
-            "evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` "
-            "(one per collective and node "
-            "count). `schema` is 1.",
-            "`reports/performance_summary.csv`: model_size, nodes, samples_per_sec, gpu_utilization, then "
-            "the other figures; an empty cell "
-            "was not measured.",
-            "`reports/scaling_analysis.json`: model, then `N_nodes`, then efficiency (1 = linear), speedup, "
-            "base_nodes, throughput, "
-            "global_batch.",
-            "`reports/sft_metrics.json`: per task its facts, figures, ranks, GPUs over the window, and the "
-            "steps column by column.",
-            "`reports/gpu_metrics.csv`: GPU samples, every `stride`-th; `t_s` counts from the first sample "
-            "of that GPU and task.",
-            "`reports/nccl_metrics.csv` and `reports/nccl_allreduce.log`: all rows of all sweeps, the latter "
-            "in nccl-tests' layout.",
-            "`reports/summary_report.md` with `reports/charts/*.svg`, and `reports/summary_report.html` with "
-            "everything inside."}});
+  if (!rows.empty()) out += fmt::format("| Field | Unit | Meaning |\n|---|---|---|\n{}\n", rows);
+  return out;
 }
 
 }  // namespace
 
 std::string records_page() {
-  Document document;
-  document.title = "Records, samples and figures";
-  add_envelope(document);
-  document.add(Heading{2, "Kinds of records"});
-  for (const KindInfo& info : kKinds) {
-    document.add(Heading{3, info.kind});
-    document.add(Paragraph{info.description});
-    Table table = field_rows(info.kind);
-    if (!table.rows.empty()) document.add(std::move(table));
+  std::string page = kIntroduction;
+  for (const KindInfo& info : kKinds) page += kind_section(info);
+  page += kDerived;
+  page += "| Figure | Unit | Meaning | From |\n|---|---|---|---|\n";
+  for (const analysis::FigureInfo& info : analysis::sft_figures()) {
+    page += fmt::format("| `{}` | {} | {} | {} |\n", info.name, info.unit, info.description,
+                        join(split(info.sources, '+'), ", "));
   }
-  add_derived(document);
-  add_files(document);
-  return to_markdown(document);
+  return page + kFiles;
 }
 
 }  // namespace sxb::report

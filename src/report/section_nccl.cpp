@@ -65,9 +65,9 @@ void add_nccl(const analysis::Analysis& analysis, Document& document) {
   if (analysis.nccl.empty()) return;
   document.add(Heading{2, "Collectives"});
   document.add(Paragraph{
-      "Definitions of nccl-tests: time is that of the slowest rank, algbw = size / time, busbw = algbw x the "
-      "share of the "
-      "data that each rank must send. GB = 10^9 bytes. The same in nccl-tests' text: `nccl_allreduce.log`."});
+      "Definitions of nccl-tests: time is that of the slowest rank, algbw = size / time, busbw = algbw x "
+      "the share of the data that each rank must send. GB = 10^9 bytes. The same in nccl-tests' text: "
+      "`nccl_allreduce.log`."});
   for (const NcclGroup& group : analysis.nccl) add_group(group, document);
   Figure figure{"nccl_busbw", busbw_chart(analysis)};
   if (!figure.chart.empty()) document.add(std::move(figure));

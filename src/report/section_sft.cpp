@@ -127,9 +127,9 @@ void add_peak_note(const Analysis& analysis, Document& document) {
   }
   if (packed) {
     document.add(
-        Paragraph{"Documents are packed and attention stays inside each: \"real\" counts their true lengths, "
-                  "\"as full\" "
-                  "counts every sequence as one document, as most published figures do."});
+        Paragraph{"Documents are packed and attention stays inside each: \"real\" counts their true "
+                  "lengths, \"as full\" counts every sequence as one document, as most published figures "
+                  "do."});
   }
   if (unknown) {
     document.add(Paragraph{
@@ -176,9 +176,8 @@ void add_scaling(const Analysis& analysis, Document& document) {
   document.add(std::move(table));
   document.add(
       Paragraph{"Efficiency = (throughput / throughput of the base) / (nodes / nodes of the base); the base "
-                "is the smallest "
-                "node count of the model that was measured. Weak scaling: the batch per rank stays, the "
-                "global batch grows."});
+                "is the smallest node count of the model that was measured. Weak scaling: the batch per "
+                "rank stays, the global batch grows."});
   const bool pretended = std::any_of(analysis.sft.begin(), analysis.sft.end(), [](const SftGroup& group) {
     return group.nodes > 1 && group.hosts == 1;
   });
@@ -259,8 +258,8 @@ void add_gpus(const Analysis& analysis, Document& document) {
         Paragraph{fmt::format("The first {} of {} rows; all are in `sft_metrics.json`.", kRows, all)});
   document.add(Paragraph{
       "Means over the samples inside the measured window; the clock is the median. \"Use\" is NVML's coarse "
-      "figure, which "
-      "counts a spinning communication kernel as work: SM, tensor and DRAM activity say what the GPU did."});
+      "figure, which counts a spinning communication kernel as work: SM, tensor and DRAM activity say what "
+      "the GPU did."});
   for (Figure figure :
        {Figure{"gpu_power", gpu_chart(analysis, GpuMetric::kPower, "GPU power, mean over the GPUs", "W")},
         Figure{"gpu_use",

@@ -20,8 +20,8 @@ void add_head(const Analysis& analysis, Document& document) {
   document.title = fmt::format("sxbench report: {}", text(run, "run_id"));
   if (analysis.cpu && !analysis.cuda) {
     document.add(Notice{
-        "CPU run: ranks on CPU cores over Gloo. It shows that the whole path works; none of its figures says "
-        "anything about a GPU."});
+        "CPU run: ranks on CPU cores over Gloo. It shows that the whole path works; none of its figures "
+        "says anything about a GPU."});
   } else if (analysis.cpu) {
     document.add(
         Notice{"Mixed run: some tasks ran on CPU cores over Gloo. See Provenance before comparing figures."});

@@ -1,6 +1,4 @@
 // write_reports(): the one entry point; reads a run, writes its files.
-#include <map>
-
 #include "analysis/analysis.h"
 #include "report/exports.h"
 #include "report/sections.h"
@@ -24,23 +22,6 @@ Result<fs::path> find_run(const fs::path& path) {
   return Error{"no run found: neither records.jsonl nor latest/records.jsonl is here", path.string(),
                "give a run folder such as results/20261121T071340Z-name-1a2b3c, or a results folder; "
                "`sxbench run` makes one"};
-}
-
-/// The hardware table; a GPU that it lacks has no limits, and a broken table is an error of the build.
-Result<analysis::HardwareLookup> hardware_table(const analysis::Dataset& dataset) {
-  std::map<std::string, config::GpuHardware> known;
-  for (const analysis::TaskData& task : dataset.tasks) {
-    for (const analysis::Entry& entry : task.of(record::kind::kDevice)) {
-      const std::string name = entry.record.data.value("name", "");
-      if (entry.record.data.value("device", "") != "cuda" || known.contains(name)) continue;
-      SXB_ASSIGN_OR_RETURN(const auto found, config::find_gpu(name));
-      if (found) known.emplace(name, *found);
-    }
-  }
-  return analysis::HardwareLookup([known](const std::string& name) -> std::optional<config::GpuHardware> {
-    const auto it = known.find(name);
-    return it == known.end() ? std::nullopt : std::optional(it->second);
-  });
 }
 
 Status write_documents(const analysis::Analysis& analysis, const fs::path& reports) {
@@ -73,7 +54,7 @@ Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
 Result<Outcome> write_reports(const fs::path& path) {
   SXB_ASSIGN_OR_RETURN(const fs::path run, find_run(path));
   SXB_ASSIGN_OR_RETURN(const analysis::Dataset dataset, analysis::load_dataset(run));
-  SXB_ASSIGN_OR_RETURN(const analysis::HardwareLookup hardware, hardware_table(dataset));
+  SXB_ASSIGN_OR_RETURN(const analysis::HardwareLookup hardware, analysis::hardware_table(dataset));
   const analysis::Analysis analysis = analysis::analyze(dataset, hardware);
 
   SXB_RETURN_IF_ERROR(write_exports(analysis, run));

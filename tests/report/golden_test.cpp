@@ -128,6 +128,20 @@ TEST(WriteReports, FolderWithoutRunIsAnErrorWithRemedy) {
   EXPECT_FALSE(write_reports(empty / "absent").ok());
 }
 
+// 720 GB/s over two NVLink GPUs of 450 GB/s each.
+TEST(WriteReports, FigureBeyondPhysicsIsMarkedAndFailsTheReport) {
+  testing::SyntheticRun run(testing::scratch("run"));
+  run.add("run", testing::run_data("synthetic", Json::array({testing::planned_nccl("n", 1)}), {{"busbw_gBps", 300}}));
+  add_nccl_task(run, {"n", 1, 2, 720});
+  run.write();
+  const auto outcome = write_reports(run.folder());
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_FALSE(outcome->goals_met);
+  const std::string report = content(outcome->summary_report);
+  EXPECT_THAT(report, HasSubstr("| 720.0 IMPLAUSIBLE |"));
+  EXPECT_THAT(report, HasSubstr("| >= 300 GB/s | 720.0 GB/s | FAIL | IMPLAUSIBLE: see the speed-of-light check |"));
+}
+
 TEST(WriteReports, HtmlIsSelfContained) {
   const fs::path run = testing::scratch("run");
   testing::make_gpu_run(run);
