@@ -78,6 +78,7 @@ std::string nccl_metrics_csv(const analysis::Analysis& analysis) {
 }
 
 std::string nccl_log(const analysis::Analysis& analysis) {
+  if (analysis.nccl.empty()) return "# no collective sweep in this run\n";
   std::string out;
   for (const NcclGroup& group : analysis.nccl) {
     for (const TaskData* task : group.tasks) {
