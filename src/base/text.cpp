@@ -33,27 +33,34 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 }
 
 int edit_distance(std::string_view a, std::string_view b) {
-  std::vector<int> row(b.size() + 1);
+  // Rows i-2, i-1 and i of the dynamic programme: a swap reaches two rows back.
+  std::vector<int> before(b.size() + 1), previous(b.size() + 1), row(b.size() + 1);
   std::iota(row.begin(), row.end(), 0);
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    int diagonal = row[0];
+    before.swap(previous);
+    previous.swap(row);
     row[0] = static_cast<int>(i);
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const int substitution = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
+      row[j] = std::min({previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
     }
   }
   return row[b.size()];
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
-  // A third of the word may be wrong: more is another word, not a typing error.
+  // A third of the word may be wrong: more is another word, not a typing error. Of equally near
+  // candidates the one that starts like the word is meant: people err towards the end.
+  const auto common_prefix = [word](const std::string& candidate) {
+    return std::mismatch(word.begin(), word.end(), candidate.begin(), candidate.end()).first - word.begin();
+  };
   int best = static_cast<int>(word.size()) / 3 + 1;
   std::string found;
   for (const std::string& candidate : candidates) {
     const int distance = edit_distance(word, candidate);
-    if (distance <= best && (found.empty() || distance < best)) {
+    const bool nearer = distance < best || (distance == best && found.empty());
+    if (nearer || (distance == best && common_prefix(candidate) > common_prefix(found))) {
       best = distance;
       found = candidate;
     }

@@ -66,7 +66,8 @@ const std::vector<Field>& fields() {
       {kCollective, "iterations", "", Hint::kCount, "Timed iterations."},
       {kCollective, "out_of_place", "", Hint::kText,
        "Object: time_us, algbw_gBps, busbw_gBps (formulas of nccl-tests doc/PERFORMANCE.md; time = maximum over "
-       "ranks of the mean over iterations), wrong (elements; null when not checked)."},
+       "ranks of the mean over iterations; bandwidths null with one rank, which transfers nothing), wrong "
+       "(elements; null when not checked)."},
       {kCollective, "in_place", "", Hint::kText, "The same in place."},
 
       {kStep, "step", "", Hint::kCount, "Optimizer step, from 1."},

@@ -34,6 +34,7 @@ void add_group(const NcclGroup& group, Document& document) {
     facts += fmt::format(" At the largest size each machine sends {:.1f} Gbit/s.", *group.wire_gbps);
   if (group.wire_gbps && group.line_gbps)
     facts += fmt::format(" That is {:.1f} % of its line rate.", *group.wire_gbps / *group.line_gbps * 100);
+  if (group.ranks == 1) facts += " One rank transfers nothing: there is a time, but no bandwidth.";
   document.add(Paragraph{facts});
   Table table{{{"Size", true},
                {"Type"},

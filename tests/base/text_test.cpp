@@ -31,7 +31,8 @@ TEST(EditDistance, CountsInsertionsDeletionsAndSubstitutions) {
   EXPECT_EQ(edit_distance("", "abc"), 3);
   EXPECT_EQ(edit_distance("abc", ""), 3);
   EXPECT_EQ(edit_distance("same", "same"), 0);
-  EXPECT_EQ(edit_distance("gpus", "gpsu"), 2);
+  EXPECT_EQ(edit_distance("gpus", "gpsu"), 1);  // a swap is one edit
+  EXPECT_EQ(edit_distance("ca", "abc"), 3);    // ... of neighbours that are not edited again
 }
 
 TEST(DidYouMean, FindsTypingErrorsOnly) {
@@ -42,8 +43,10 @@ TEST(DidYouMean, FindsTypingErrorsOnly) {
   EXPECT_EQ(did_you_mean("gpus", {}), "");
 }
 
-TEST(DidYouMean, TakesTheNearestAndOfEqualsTheFirst) {
-  EXPECT_EQ(did_you_mean("warmup_step", {"warmup_stop", "warmup_steps", "warmup_stem"}), "warmup_stop");
+TEST(DidYouMean, TakesTheNearestAndOfEqualsTheOneThatStartsAlike) {
+  EXPECT_EQ(did_you_mean("warmup_step", {"warmup_stop", "warmup_steps", "warmup_stem"}), "warmup_steps");
+  EXPECT_EQ(did_you_mean("--modles", {"--nodes", "--models"}), "--models");
+  EXPECT_EQ(did_you_mean("7bb", {"13b", "70b", "7b", "tiny"}), "7b");
   EXPECT_EQ(did_you_mean("warmup_steps", {"warmup_stop", "warmup_steps"}), "warmup_steps");
 }
 

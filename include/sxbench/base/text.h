@@ -12,7 +12,7 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-/// Levenshtein distance over bytes.
+/// Edits over bytes: insert, delete, replace, or swap two neighbours (optimal string alignment).
 int edit_distance(std::string_view a, std::string_view b);
 
 /// The candidate nearest to `word` if it is near enough to be a typing error, else "".

@@ -176,12 +176,16 @@ class Sweep {
   }
 
   Json to_json(const Measurement& m, const Layout& layout) const {
-    // 1 B/us = 1e-3 GB/s.
-    const double algbw = m.time_us > 0 ? static_cast<double>(size_of(layout)) / m.time_us * 1e-3 : 0;
     Json json;
     json["time_us"] = m.time_us;
-    json["algbw_gBps"] = algbw;
-    json["busbw_gBps"] = algbw * collective_.bus_factor(comm_.world());
+    json["algbw_gBps"] = nullptr;
+    json["busbw_gBps"] = nullptr;
+    // One rank transfers nothing: size / time would be a bandwidth that no wire has (in place, terabytes).
+    if (comm_.world() > 1 && m.time_us > 0) {
+      const double algbw = static_cast<double>(size_of(layout)) / m.time_us * 1e-3;  // 1 B/us = 1e-3 GB/s
+      json["algbw_gBps"] = algbw;
+      json["busbw_gBps"] = algbw * collective_.bus_factor(comm_.world());
+    }
     json["wrong"] = m.wrong < 0 ? Json(nullptr) : Json(m.wrong);
     return json;
   }
