@@ -13,10 +13,9 @@ esac
 build release
 
 cd "$repo"
-sxbench=build/release/bin/sxbench
 status=0
-"$sxbench" run "$@" || status=$?
-say
-say "Report: $repo/results/latest/reports/summary_report.md"
-say "Run it again: $sxbench run"
+output=$(build/release/bin/sxbench run "$@") || status=$?
+printf '%s\n' "$output"
+report=$(tail -n 1 <<< "$output")
+[ ! -f "$report" ] || say "The report is in $(realpath "$report")"
 exit "$status"

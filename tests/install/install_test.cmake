@@ -21,6 +21,13 @@ if(NOT version MATCHES "${VERSION}")
 endif()
 # Shipped configs are found by name, hence in the tree that was moved.
 run(config env -i HOME=/nonexistent "${moved}/bin/sxbench" config show --models tiny)
+if(ENGINE)
+  # The moved command finds its engine, and the engine libtorch and Gloo.
+  run(sweep env -i HOME=/nonexistent "${moved}/bin/sxbench" nccl --cluster local -b 8 -e 8 --out ${stage}/results)
+  if(NOT sweep MATCHES "Out of bounds values : 0 OK")
+    message(FATAL_ERROR "the sweep of the installed tree printed:\n${sweep}")
+  endif()
+endif()
 
 file(GLOB libraries "${moved}/lib/*.so*")
 foreach(file "${moved}/bin/sxbench" ${libraries})
