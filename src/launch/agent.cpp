@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,12 +39,21 @@ bool head_is_gone() {
   return n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
 }
 
+/// The agent's log goes to stderr, which the head keeps as logs/<node>.log. Times are UTC, as those of
+/// the journal.
+spdlog::logger make_log() {
+  spdlog::logger log("agent", std::make_shared<spdlog::sinks::stderr_sink_st>());
+  log.set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  return log;
+}
+
 class Agent {
  public:
-  Agent(AgentTask task, Emitter& emitter) : task_(std::move(task)), emitter_(emitter) {}
+  Agent(AgentTask task, Emitter& emitter) : task_(std::move(task)), emitter_(emitter), log_(make_log()) {}
 
   ExitCode run() {
     if (const Status ready = prepare(); !ready.ok()) {
+      log_.error("{}", format_errors(ready.errors()));
       for (const Error& error : ready.errors()) emitter_.emit_error("agent_failed", error);
       return ready.error().code;
     }
@@ -65,7 +76,7 @@ class Agent {
     std::string last_error;  ///< message of its last error finding
   };
   struct Failure {
-    int severity = 0;  ///< 3 killed, 2 silent, 1 exit code: the cause rather than its consequences
+    int severity = 0;  ///< 4 killed, 3 silent, 2 named reason, 1 other: the cause, not its consequences
     int rank = -1;
     std::string code;
     Error error;
@@ -96,6 +107,7 @@ class Agent {
       spec.die_with_parent = true;
       SXB_ASSIGN_OR_RETURN(const int id, processes_.start(spec));
       ranks_[id] = {rank.rank, monotonic_ns(), ""};
+      log_.info("{}: rank {} is process {}", task_.task.label(), rank.rank, processes_.pid(id));
     }
     return ok_status();
   }
@@ -125,6 +137,7 @@ class Agent {
 
   ExitCode end_early() {
     stopping_ = true;
+    log_.warn("told to stop: ending the ranks");
     processes_.stop_all(kGraceMs);
     while (!processes_.empty()) {
       if (interrupts() > 1) processes_.stop_all(0);
@@ -138,7 +151,7 @@ class Agent {
     if (event.kind == ProcessEvent::Kind::kExit) return on_exit(rank, event.status);
     rank.last_seen_ns = monotonic_ns();
     if (event.from_stderr || event.line.rfind(record::kWirePrefix, 0) != 0) {
-      fmt::print(stderr, "[rank {}] {}\n", rank.number, event.line);
+      log_.info("[rank {}] {}", rank.number, event.line);
       return;
     }
     const std::string json_text = event.line.substr(std::char_traits<char>::length(record::kWirePrefix));
@@ -146,7 +159,7 @@ class Agent {
     const Result<record::Record> record =
         json.ok() ? record::parse_record(*json, "rank") : Result<record::Record>(json.errors());
     if (!record.ok()) {
-      fmt::print(stderr, "[rank {}] {}\n", rank.number, event.line);
+      log_.info("[rank {}] {}", rank.number, event.line);
       return;
     }
     if (record->kind == record::kind::kHeartbeat) return;
@@ -157,20 +170,22 @@ class Agent {
   }
 
   void on_exit(const Rank& rank, const ExitStatus& status) {
+    log_.log(status.ok() ? spdlog::level::info : spdlog::level::err, "rank {} ended: {}", rank.number,
+             status.text());
     if (status.ok()) return;
     std::string what = fmt::format("rank {} on node {} ended: {}", rank.number, task_.node, status.text());
     if (!rank.last_error.empty())
       what = fmt::format("rank {} on node {}: {}", rank.number, task_.node, rank.last_error);
     const bool known = status.signal == 0 && (status.code == 2 || status.code == 3 || status.code == 4);
     const ExitCode code = known ? static_cast<ExitCode>(status.code) : ExitCode::kTaskFailed;
-    fail({status.signal != 0 ? 3 : 1, rank.number, status.signal != 0 ? "rank_killed" : "rank_failed",
+    fail({status.signal != 0 ? 4 : known ? 2 : 1, rank.number, status.signal != 0 ? "rank_killed" : "rank_failed",
           Error{what, "", "logs/" + task_.node + ".log of the run has what the rank printed", code}});
   }
 
   void look_for_silence(std::int64_t now) {
     for (const auto& [id, rank] : ranks_) {
       if (!processes_.running(id) || now - rank.last_seen_ns < task_.heartbeat_timeout_ns) continue;
-      fail({2, rank.number, "rank_silent",
+      fail({3, rank.number, "rank_silent",
             Error{fmt::format(
                       "rank {} on node {} has sent nothing for {} s: its process is stopped or its machine "
                       "is overloaded",
@@ -188,6 +203,7 @@ class Agent {
 
   AgentTask task_;
   Emitter& emitter_;
+  spdlog::logger log_;
   ProcessSet processes_;
   std::map<int, Rank> ranks_;
   Failure failure_;

@@ -37,6 +37,21 @@ TEST_F(EndToEnd, TheErrorOfARankIsTheReason) {
   EXPECT_EQ(ends[0].data["failed_rank"], 1);
 }
 
+TEST_F(EndToEnd, AReasonOutweighsThePeersThatItCutOff) {
+  const Ended run = sxbench(run_arguments(cluster(1, 2, {{"SXB_FAKE_FAULT", "disk:0:sft"}}), "sft"));
+  EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
+  EXPECT_EQ(records(record::kind::kTaskEnd).at(0).data["reason"],
+            "rank 0 on node n0: no space left on device");
+}
+
+TEST_F(EndToEnd, TheLogOfANodeTellsHowItsRanksEnded) {
+  sxbench(run_arguments(cluster(1, 2, {{"SXB_FAKE_FAULT", "sigkill:1:nccl"}}), "nccl"));
+  const Result<std::string> log = read_file(latest() / "logs" / "n0.log");
+  ASSERT_TRUE(log.ok());
+  EXPECT_THAT(*log, HasSubstr("info nccl all_reduce on 1 node: rank 0 is process "));
+  EXPECT_THAT(*log, HasSubstr("error rank 1 ended: killed by signal 9 (SIGKILL)"));
+}
+
 TEST_F(EndToEnd, AnUnknownExitCodeIsATaskFailure) {
   const Ended run = sxbench(run_arguments(cluster(1, 1, {{"SXB_FAKE_FAULT", "exit:0:sft"}}), "sft"));
   EXPECT_EQ(run.status.text(), "exit code 1") << run.err;
@@ -83,7 +98,7 @@ TEST_F(EndToEnd, WhenTheHeadIsKilledItsAgentsAndRanksEnd) {
   const int id = start(processes, run_arguments(file, "sft"));
   for (int i = 0; i < 200 && processes_with(mark).size() < 4; ++i) processes.poll(100, [](const auto&) {});
   ASSERT_EQ(processes_with(mark).size(), 4u);
-  ::kill(processes.pid(id), SIGKILL);
+  send_signal(processes, id, SIGKILL);
   collect(processes, [](const std::string&) {});
   for (int i = 0; i < 200 && !processes_with(mark).empty(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -97,7 +112,7 @@ TEST_F(EndToEnd, CtrlCEndsTheTaskAndKeepsTheRecords) {
   launch::ProcessSet processes;
   const int id = start(processes, run_arguments(file, "sft,report"));
   for (int i = 0; i < 200 && processes_with(mark).size() < 2; ++i) processes.poll(100, [](const auto&) {});
-  ::kill(processes.pid(id), SIGINT);
+  send_signal(processes, id, SIGINT);
   const Ended run = collect(processes, [](const std::string&) {});
   EXPECT_EQ(run.status.text(), "exit code 130") << run.err;
   EXPECT_LT(run.seconds, 10);

@@ -2,7 +2,7 @@
 // making, and fails on demand, so that everything around the engine is tested without libtorch.
 //
 // Faults come in the environment, which a cluster config's "env" gives to the ranks:
-//   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, error, exit, noise
+//   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, error, disk, exit, noise
 #include <signal.h>
 #include <unistd.h>
 
@@ -65,7 +65,9 @@ class FakeRank {
       std::fflush(stdout);
       return 0;
     }
-    if (std::stoi(fault.substr(rank_at)) != rank_) return what == "sigkill" ? lose_peer() : wait_for_peer();
+    if (std::stoi(fault.substr(rank_at)) != rank_) {
+      return what == "sigkill" || what == "disk" ? lose_peer() : wait_for_peer();
+    }
     if (what == "sigkill") ::raise(SIGKILL);
     if (what == "freeze") ::raise(SIGSTOP);
     if (what == "deadlock") return wait_for_peer();
@@ -75,6 +77,14 @@ class FakeRank {
                        {"message", "the loss is not a number"},
                        {"help", ""}});
       return 1;
+    }
+    if (what == "disk") {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));  // its peers notice first
+      emit("finding", {{"severity", "error"},
+                       {"code", "weights"},
+                       {"message", "no space left on device"},
+                       {"help", ""}});
+      return 4;
     }
     if (what == "exit") std::exit(17);
     return 0;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <signal.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -69,6 +70,13 @@ class EndToEnd : public ::testing::Test {
     const Result<int> id = processes.start(spec);
     EXPECT_TRUE(id.ok()) << format_errors(id.errors());
     return id.ok() ? *id : -1;
+  }
+
+  /// Never to pid -1, which kill() takes for every process of the machine.
+  static void send_signal(const launch::ProcessSet& processes, int id, int signal) {
+    const pid_t pid = processes.pid(id);
+    ASSERT_GT(pid, 0) << "the process has not started or is gone";
+    ::kill(pid, signal);
   }
 
   /// Collects what the one child prints until it ends; `each` sees every line and may act.
