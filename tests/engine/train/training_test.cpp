@@ -1,5 +1,6 @@
 // Whole training runs on CPU ranks over Gloo: sharding does not change the curve, seeds fix the bits,
 // the golden curve holds, and bad input ends with a clear error.
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -82,6 +83,7 @@ void run(const plan::RankTask& base, RunRecords& records) {
     plan::RankTask task = base;
     task.rank = task.local_rank = comm.rank();
     task.local_world = comm.world();
+    at::set_num_threads(1);  // ranks are threads here: more would only wait for each other
     run_training(task, comm, [&](const char* kind, const Json& data) {
       const std::lock_guard lock(records.mutex);
       records.all.emplace_back(kind, data);
@@ -117,7 +119,10 @@ INSTANTIATE_TEST_SUITE_P(
     Worlds, Sharded,
     testing::Values(std::tuple(2, config::Sharding::kNone), std::tuple(2, config::Sharding::kFull),
                     std::tuple(3, config::Sharding::kFull), std::tuple(4, config::Sharding::kFull),
-                    std::tuple(2, config::Sharding::kOptimizer), std::tuple(2, config::Sharding::kGradients)));
+                    std::tuple(2, config::Sharding::kOptimizer), std::tuple(2, config::Sharding::kGradients)),
+    [](const auto& values) {
+      return config::to_string(std::get<1>(values.param)) + "_on_" + std::to_string(std::get<0>(values.param)) + "_ranks";
+    });
 
 TEST(Training, AccumulationEqualsALargerBatch) {
   plan::RankTask task = tiny_task(2, 12);
