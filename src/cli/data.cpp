@@ -6,6 +6,7 @@
 
 #include "cli/verbs.h"
 #include "sxbench/base/json.h"
+#include "sxbench/config/model.h"
 #include "sxbench/data/packed.h"
 
 namespace sxb::cli {
@@ -35,7 +36,17 @@ ExitCode fail(const Errors& errors) {
   return errors.front().code;
 }
 
-ExitCode run_prepare(const data::PrepareOptions& options) {
+ExitCode run_prepare(const config::Data& names, data::PrepareOptions options) {
+  const auto files = config::locate_data(
+      names, {"--dataset", "--tokenizer", "--dataset PATH", "--tokenizer PATH"});
+  if (!files.ok()) return fail(files.errors());
+  if (files->kind != config::DataFiles::Kind::kRaw) {
+    return fail({{"there is nothing to prepare: these are no Alpaca entries", "--dataset " + names.dataset,
+                  "give an Alpaca .json or .jsonl file, or a shipped name"}});
+  }
+  options.dataset = files->dataset;
+  options.tokenizer = files->tokenizer;
+  if (options.name.empty()) options.name = files->name;
   const auto summary = data::prepare(options);
   if (!summary.ok()) return fail(summary.errors());
   fmt::print("prepared {}\n{}", options.out.string(), summary_text(*summary, options.seq_len));
@@ -82,15 +93,16 @@ void add_data(CLI::App& app, ExitCode& result) {
       "  sxbench data prepare --dataset alpaca_data.json --tokenizer llama-2/tokenizer.model --out "
       "/raid/data/alpaca");
   auto options = std::make_shared<data::PrepareOptions>();
-  prepare_verb->add_option("--dataset", options->dataset, "Alpaca .json or .jsonl file, or a shipped name")
+  auto names = std::make_shared<config::Data>();
+  prepare_verb->add_option("--dataset", names->dataset, "Alpaca .json or .jsonl file, or a shipped name")
       ->required();
-  prepare_verb->add_option("--tokenizer", options->tokenizer,
-                           "SentencePiece tokenizer.model; a shipped dataset brings its own");
+  prepare_verb->add_option("--tokenizer", names->tokenizer,
+                           "SentencePiece tokenizer.model (default: the one beside the dataset)");
   prepare_verb->add_option("--seq-len", options->seq_len, "Tokens per row")->capture_default_str();
   prepare_verb->add_option("--out", options->out, "Folder to write; a prepared dataset there is replaced")
       ->required();
   prepare_verb->add_option("--name", options->name, "Name of the dataset (default: that of the file)");
-  prepare_verb->callback([options, &result] { result = run_prepare(*options); });
+  prepare_verb->callback([names, options, &result] { result = run_prepare(*names, *options); });
 
   CLI::App* info_verb = verb->add_subcommand("info", "Verify a prepared dataset and print what it holds");
   info_verb->footer("Example:\n  sxbench data info /raid/data/alpaca --json");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "launch/dataset.h"
 #include "sxbench/base/files.h"
 #include "sxbench/base/text.h"
 #include "sxbench/plan/validate.h"
@@ -122,6 +123,11 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   input.node_counts = settings.node_counts;
   if (contains(input.phases, Phase::kSft)) input.models = settings.models;
   SXB_RETURN_IF_ERROR(plan::validate(input, layout.facts));
+
+  if (launch::reaches_only_this_machine(cluster)) {
+    for (const config::Model& model : input.models) append(errors, launch::check_inputs(model).errors());
+    if (!errors.empty()) return errors;
+  }
 
   Request request;
   launch::RunOptions& options = request.options;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "config/shipped.h"
 #include "sxbench/base/files.h"
@@ -105,11 +106,25 @@ fs::path data_path(const std::string& name, const char* file) {
   return is_there(shipped) && !is_folder(shipped) ? shipped : fs::path();
 }
 
-Error not_found(const char* what, const char* key, const std::string& name, const Model& model) {
-  return Error{fmt::format("the {} \"{}\" is not found", what, name), model.source + ":" + key,
-               fmt::format("looked for this path and in {}; name a file with --set {}=PATH",
-                           (shipped_configs_dir() / "datasets").string(),
-                           std::string_view(key) == "/data/dataset" ? "data.dataset" : "data.tokenizer")};
+Error not_found(const char* what, const std::string& name, const std::string& where,
+                const std::string& flag) {
+  std::vector<std::string> shipped;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(shipped_configs_dir() / "datasets", ec))
+    shipped.push_back(entry.path().filename().string());
+  std::sort(shipped.begin(), shipped.end());
+  return Error{fmt::format("the {} \"{}\" is not found", what, name), where,
+               fmt::format("looked for this path and in {}; {} or name a file with {}",
+                           (shipped_configs_dir() / "datasets").string(), suggest(name, shipped), flag)};
+}
+
+/// What folders, shards and records call a dataset: its shipped name or the stem of its file.
+std::string dataset_name(const std::string& dataset) {
+  std::string name = is_there(dataset) ? fs::path(dataset).stem().string() : dataset;
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_' && c != '.') c = '-';
+  }
+  return name;
 }
 
 }  // namespace
@@ -143,12 +158,18 @@ Result<Model> apply_settings(const Model& model, const std::vector<std::string>&
   return changed;
 }
 
-Result<DataFiles> locate_data(const Model& model) {
+Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
   DataFiles files;
-  const Data& data = model.data;
   if (data.dataset == "synthetic") return files;
   files.dataset = data_path(data.dataset, "data.json");
-  if (files.dataset.empty()) return not_found("dataset", "/data/dataset", data.dataset, model);
+  if (files.dataset.empty())
+    return not_found("dataset", data.dataset, words.dataset_where, words.set_dataset);
+  files.name = dataset_name(data.dataset);
+  if (!data.tokenizer.empty()) {
+    files.tokenizer = data_path(data.tokenizer, "tokenizer.model");
+    if (files.tokenizer.empty())
+      return not_found("tokenizer", data.tokenizer, words.tokenizer_where, words.set_tokenizer);
+  }
   if (is_folder(files.dataset)) {
     if (!is_there(files.dataset / "index.json")) {
       return Error{"this folder is not a prepared dataset: it has no index.json", files.dataset.string(),
@@ -158,16 +179,21 @@ Result<DataFiles> locate_data(const Model& model) {
     return files;
   }
   files.kind = DataFiles::Kind::kRaw;
-  if (!data.tokenizer.empty()) {
-    files.tokenizer = data_path(data.tokenizer, "tokenizer.model");
-    if (files.tokenizer.empty()) return not_found("tokenizer", "/data/tokenizer", data.tokenizer, model);
-  } else if (is_there(files.dataset.parent_path() / "tokenizer.model")) {
-    files.tokenizer = files.dataset.parent_path() / "tokenizer.model";
-  } else {
+  if (files.tokenizer.empty()) files.tokenizer = files.dataset.parent_path() / "tokenizer.model";
+  if (!is_there(files.tokenizer)) {
     return Error{"no tokenizer is named, and there is no tokenizer.model beside the dataset",
-                 files.dataset.string(), "name a SentencePiece file with --set data.tokenizer=PATH"};
+                 files.dataset.string(), "name a SentencePiece file with " + words.set_tokenizer};
   }
   return files;
+}
+
+Result<DataFiles> locate_data(const Model& model) {
+  Data data = model.data;
+  const fs::path of_weights = fs::path(model.init_from) / "tokenizer.model";
+  if (data.tokenizer.empty() && !model.init_from.empty() && is_there(of_weights))
+    data.tokenizer = of_weights.string();
+  return locate_data(data, {model.source + ":/data/dataset", model.source + ":/data/tokenizer",
+                            "--set data.dataset=PATH", "--set data.tokenizer=PATH"});
 }
 
 }  // namespace sxb::config

@@ -24,7 +24,7 @@ struct ShardEntry {
 };
 
 struct Index {
-  std::string name;
+  std::string name, tokenizer_hash;
   std::int64_t seq_len = 0, vocab = 0;
   PrepareSummary counts;
   std::vector<ShardEntry> shards;
@@ -47,6 +47,7 @@ Result<Index> read_index(const fs::path& file) {
     json.at("name").get_to(index.name);
     json.at("seq_len").get_to(index.seq_len);
     json.at("vocab").get_to(index.vocab);
+    json.at("tokenizer_hash").get_to(index.tokenizer_hash);
     const Json& counts = json.at("counts");
     counts.at("documents").get_to(index.counts.documents);
     counts.at("truncated").get_to(index.counts.truncated);
@@ -156,6 +157,8 @@ std::int64_t PackedDataset::documents() const { return impl_->index.counts.docum
 const PrepareSummary& PackedDataset::counts() const { return impl_->index.counts; }
 const std::string& PackedDataset::name() const { return impl_->index.name; }
 const std::string& PackedDataset::hash() const { return impl_->index.counts.hash; }
+
+const std::string& PackedDataset::tokenizer_hash() const { return impl_->index.tokenizer_hash; }
 
 std::span<const std::uint32_t> PackedDataset::row(std::int64_t i) const {
   if (i < 0 || i >= rows()) panic(__FILE__, __LINE__, "PackedDataset::row: out of range");

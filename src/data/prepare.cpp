@@ -13,7 +13,6 @@
 #include "data/tokenizer.h"
 #include "sxbench/base/files.h"
 #include "sxbench/base/hash.h"
-#include "sxbench/base/text.h"
 
 namespace sxb::data {
 namespace fs = std::filesystem;
@@ -105,50 +104,13 @@ Status check_options(const PrepareOptions& options) {
   return check_out(options.out);
 }
 
-Result<PrepareOptions> complete(PrepareOptions options) {
-  SXB_ASSIGN_OR_RETURN(const DatasetSource source, resolve_dataset(options.dataset.string()));
-  options.dataset = source.dataset;
-  if (options.name.empty()) options.name = source.name;
-  if (options.tokenizer.empty()) options.tokenizer = source.tokenizer;
-  if (options.tokenizer.empty()) {
-    return Error{"the dataset needs a tokenizer", options.dataset.string(),
-                 "give the tokenizer.model of the model with --tokenizer"};
-  }
-  if (!fs::exists(options.tokenizer)) {
-    const auto shipped = resolve_dataset(options.tokenizer.string());
-    if (!shipped.ok() || shipped->tokenizer.empty()) {
-      return Error{"the tokenizer does not exist", options.tokenizer.string(),
-                   "give a SentencePiece tokenizer.model, or the shipped name \"cluster-ops\""};
-    }
-    options.tokenizer = shipped->tokenizer;
-  }
+}  // namespace
+
+Result<PrepareSummary> prepare(const PrepareOptions& requested) {
+  PrepareOptions options = requested;
   // A trailing slash would put the temporary folder inside the folder that it is to replace.
   if (!options.out.empty() && !options.out.has_filename()) options.out = options.out.parent_path();
   SXB_RETURN_IF_ERROR(check_options(options));
-  return options;
-}
-
-}  // namespace
-
-Result<DatasetSource> resolve_dataset(const std::string& name_or_path) {
-  std::error_code ec;
-  const fs::path path = name_or_path;
-  if (fs::is_regular_file(path, ec)) return DatasetSource{path, {}, path.stem().string()};
-  const fs::path shipped = shipped_configs_dir() / "datasets";
-  if (!name_or_path.empty() && path.filename() == path && fs::exists(shipped / path / "data.json", ec)) {
-    return DatasetSource{shipped / path / "data.json", shipped / path / "tokenizer.model", name_or_path};
-  }
-  std::vector<std::string> known;
-  for (const auto& entry : fs::directory_iterator(shipped, ec))
-    known.push_back(entry.path().filename().string());
-  std::sort(known.begin(), known.end());
-  return Error{fmt::format("there is no dataset \"{}\"", name_or_path), "",
-               fmt::format("give an Alpaca .json or .jsonl file, or a shipped name; {}",
-                           suggest(name_or_path, known))};
-}
-
-Result<PrepareSummary> prepare(const PrepareOptions& requested) {
-  SXB_ASSIGN_OR_RETURN(const PrepareOptions options, complete(requested));
   SXB_ASSIGN_OR_RETURN(const auto entries, load_alpaca(options.dataset));
   SXB_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(options.tokenizer));
   SXB_ASSIGN_OR_RETURN(auto documents, tokenise(entries, tokenizer));

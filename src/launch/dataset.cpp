@@ -11,6 +11,7 @@
 #include "sxbench/base/files.h"
 #include "sxbench/base/hash.h"
 #include "sxbench/data/packed.h"
+#include "sxbench/data/safetensors.h"
 
 namespace sxb::launch {
 namespace fs = std::filesystem;
@@ -34,14 +35,21 @@ class FileLock {
   int fd_;
 };
 
-/// A shipped dataset goes by the name of its folder, a file by its stem.
-std::string dataset_name(const config::Model& model, const fs::path& file) {
-  const bool by_path = model.data.dataset.find('/') != std::string::npos || fs::exists(model.data.dataset);
-  return by_path ? file.stem().string() : model.data.dataset;
-}
-
-Status check_vocabulary(const config::Model& model, const fs::path& dir) {
+/// `tokenizer`: the one that the dataset must be prepared with; empty = any.
+Status check_prepared(const config::Model& model, const fs::path& dir, const fs::path& tokenizer) {
   SXB_ASSIGN_OR_RETURN(const data::PackedDataset dataset, data::PackedDataset::open(dir));
+  if (!tokenizer.empty()) {
+    SXB_ASSIGN_OR_RETURN(const std::string bytes, read_file(tokenizer));
+    if (hash_hex(bytes) != dataset.tokenizer_hash()) {
+      return Error{fmt::format("the dataset was prepared with another tokenizer than {}: its ids mean "
+                               "other text to model {}",
+                               tokenizer.string(), model.name),
+                   dir.string(),
+                   fmt::format("prepare it again: sxbench data prepare --dataset X --tokenizer {} --seq-len "
+                               "{} --out DIR",
+                               tokenizer.string(), model.training.seq_len)};
+    }
+  }
   if (dataset.vocab() > model.arch.vocab) {
     return Error{
         fmt::format("the tokenizer of the dataset has {} ids, model {} has {}", dataset.vocab(), model.name,
@@ -62,11 +70,24 @@ Status check_vocabulary(const config::Model& model, const fs::path& dir) {
 
 }  // namespace
 
+Status check_inputs(const config::Model& model) {
+  SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
+  if (files.kind == config::DataFiles::Kind::kPrepared)
+    SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
+  if (model.init_from.empty()) return ok_status();
+  const auto weights = data::SafetensorsReader::open(model.init_from);
+  if (weights.ok()) return ok_status();
+  Error error = weights.error();
+  if (error.help.empty())
+    error.help = "name a Hugging Face safetensors folder with --set init_from=DIR, or none for random weights";
+  return error;
+}
+
 Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data_dir) {
   SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
   if (files.kind == config::DataFiles::Kind::kSynthetic) return fs::path();
   if (files.kind == config::DataFiles::Kind::kPrepared) {
-    SXB_RETURN_IF_ERROR(check_vocabulary(model, files.dataset));
+    SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
     return fs::absolute(files.dataset);
   }
   SXB_ASSIGN_OR_RETURN(const std::string dataset_bytes, read_file(files.dataset));
@@ -88,12 +109,12 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
     data::PrepareOptions options;
     options.dataset = files.dataset;
     options.tokenizer = files.tokenizer;
-    options.name = dataset_name(model, files.dataset);
+    options.name = files.name;
     options.out = target;
     options.seq_len = model.training.seq_len;
     SXB_RETURN_IF_ERROR(data::prepare(options));
   }
-  SXB_RETURN_IF_ERROR(check_vocabulary(model, target));
+  SXB_RETURN_IF_ERROR(check_prepared(model, target, files.tokenizer));
   return target;
 }
 

@@ -206,10 +206,24 @@ TEST_F(LocateData, TellsTheKindsApart) {
   EXPECT_THAT(locate_data(m).error().help, HasSubstr("--set data.tokenizer"));
   m.data.tokenizer = "cluster-ops";
   EXPECT_EQ(locate_data(m)->tokenizer.filename(), "tokenizer.model");
+  EXPECT_EQ(locate_data(m)->name, "a");
   m.data.tokenizer = "nope";
   EXPECT_EQ(locate_data(m).error().where, "m.json:/data/tokenizer");
   m.data.dataset = "nope";
   EXPECT_EQ(locate_data(m).error().where, "m.json:/data/dataset");
+  m.data.dataset = "clusterops";
+  EXPECT_THAT(locate_data(m).error().help, HasSubstr("did you mean \"cluster-ops\"?"));
+}
+
+TEST_F(LocateData, WeightsBringTheirTokenizer) {
+  Model m = small();
+  m.data.dataset = "cluster-ops";
+  m.init_from = folder_ + "/weights";
+  EXPECT_EQ(locate_data(m)->tokenizer, SXB_SOURCE_DIR "/configs/datasets/cluster-ops/tokenizer.model");
+  const std::string of_weights = write("weights/tokenizer.model", "x");
+  EXPECT_EQ(locate_data(m)->tokenizer, of_weights);
+  m.data.tokenizer = "cluster-ops";
+  EXPECT_NE(locate_data(m)->tokenizer, of_weights) << "what is named wins";
 }
 
 }  // namespace

@@ -37,17 +37,5 @@ TEST(ClusterOps, NothingOccursTwice) {
   }
 }
 
-TEST(ClusterOps, ResolvesByName) {
-  const auto source = resolve_dataset("cluster-ops");
-  ASSERT_TRUE(source.ok());
-  EXPECT_EQ(source->name, "cluster-ops");
-  EXPECT_TRUE(std::filesystem::exists(source->dataset));
-  EXPECT_TRUE(std::filesystem::exists(source->tokenizer));
-  const auto wrong = resolve_dataset("clusterops");
-  ASSERT_FALSE(wrong.ok());
-  EXPECT_NE(wrong.error().help.find("did you mean \"cluster-ops\"?"), std::string::npos)
-      << wrong.error().help;
-}
-
 }  // namespace
 }  // namespace sxb::data

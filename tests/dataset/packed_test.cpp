@@ -29,6 +29,7 @@ class PackedTest : public TempDir {
     options_.dataset = dir_ / "three.json";
     options_.tokenizer = fs::path(SXB_SOURCE_DIR) / "configs/datasets/cluster-ops/tokenizer.model";
     options_.out = dir_ / "out";
+    options_.name = "three";
     options_.seq_len = 256;
     options_.rows_per_shard = 1;
   }
@@ -65,6 +66,7 @@ TEST_F(PackedTest, ReadsBackWhatWasPrepared) {
   EXPECT_EQ(dataset->name(), "three");
   EXPECT_EQ(dataset->seq_len(), 256);
   EXPECT_EQ(dataset->vocab(), 1024);
+  EXPECT_EQ(dataset->tokenizer_hash(), Tokenizer::open(options_.tokenizer)->hash());
   EXPECT_EQ(dataset->documents(), 3);
   EXPECT_EQ(dataset->rows(), summary_.rows);
   EXPECT_EQ(dataset->hash(), summary_.hash);
@@ -169,17 +171,9 @@ TEST_F(PackedTest, OptionsAreChecked) {
   bad.name = "../evil";
   EXPECT_EQ(prepare(bad).error().where, "--name");
   bad = options_;
-  bad.tokenizer.clear();
-  EXPECT_THAT(prepare(bad).error().help, HasSubstr("--tokenizer"));
-  bad = options_;
   bad.seq_len = 8;  // no prompt is that short
   EXPECT_THAT(prepare(bad).error().what, HasSubstr("no response fits"));
   EXPECT_FALSE(fs::exists(options_.out));
-}
-
-TEST_F(PackedTest, ShippedTokenizerServesAnyDataset) {
-  options_.tokenizer = "cluster-ops";
-  prepare_ok();
 }
 
 TEST_F(PackedTest, NamesAMissingIndex) { expect_open_fails("has no index.json", "out/index.json"); }
@@ -228,7 +222,7 @@ TEST_F(PackedTest, NamesAVocabularyThatIsTooSmall) {
 TEST_F(PackedTest, NamesAnEmptyDataset) {
   ASSERT_TRUE(
       write_file_atomic(options_.out / "index.json",
-                        R"({"schema": 1, "name": "x", "seq_len": 8, "vocab": 9, "shards": [], "counts":
+                        R"({"schema": 1, "name": "x", "seq_len": 8, "vocab": 9, "tokenizer_hash": "0", "shards": [], "counts":
       {"documents": 0, "truncated": 0, "rows": 0, "tokens": 0, "loss_tokens": 0, "padding": 0}})")
           .ok());
   expect_open_fails("the dataset is empty", "index.json");

@@ -61,10 +61,24 @@ TEST_F(DataVerb, WarnsAboutCutDocuments) {
   EXPECT_THAT(err_, HasSubstr("--seq-len"));
 }
 
+TEST_F(DataVerb, ShippedTokenizerServesAnyDataset) {
+  const std::string file = (dir_ / "my data.json").string();
+  ASSERT_TRUE(write_file_atomic(file, R"([{"instruction": "What is ECN?", "output": "A mark."}])").ok());
+  ASSERT_EQ(run("prepare --dataset '" + file + "' --tokenizer cluster-ops --out " + folder()), ExitCode::kOk)
+      << err_;
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "ops" / "my-data-00000.bin"));
+}
+
 TEST_F(DataVerb, ErrorsSayWhatToDo) {
   EXPECT_EQ(run("prepare --dataset cluster-opps --out " + folder()), ExitCode::kUsage);
   EXPECT_THAT(err_, HasSubstr("did you mean \"cluster-ops\"?"));
   EXPECT_EQ(out_, "");
+  const std::string file = (dir_ / "my data.json").string();
+  ASSERT_TRUE(write_file_atomic(file, R"([{"instruction": "What is ECN?", "output": "A mark."}])").ok());
+  EXPECT_EQ(run("prepare --dataset '" + file + "' --out " + folder()), ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("--tokenizer PATH"));
+  EXPECT_EQ(run("prepare --dataset " + dir_.string() + " --out " + folder()), ExitCode::kUsage);
+  EXPECT_THAT(err_, HasSubstr("not a prepared dataset"));
   EXPECT_EQ(run("info " + folder()), ExitCode::kUsage);
   EXPECT_THAT(err_, HasSubstr("not a prepared dataset"));
   EXPECT_FALSE(std::filesystem::exists(folder()));

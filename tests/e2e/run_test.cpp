@@ -107,6 +107,30 @@ TEST_F(EndToEnd, UsageErrorsLeaveNoRunFolder) {
   EXPECT_FALSE(fs::exists(results()));
 }
 
+TEST_F(EndToEnd, FilesThatDoNotFitAreRefusedBeforeAnythingStarts) {
+  const auto refused = [&](std::vector<std::string> settings) {
+    std::vector<std::string> arguments = run_arguments(cluster(1, 1), "sft");
+    for (const std::string& setting : settings) arguments.insert(arguments.end(), {"--set", setting});
+    const Ended run = sxbench(arguments);
+    EXPECT_EQ(run.status.text(), "exit code 2") << run.err;
+    EXPECT_FALSE(fs::exists(results()));
+    return run.err;
+  };
+  const std::string prepared = "data.dataset=" + (dir_ / "ops").string();
+  ASSERT_TRUE(sxbench({"data", "prepare", "--dataset", "cluster-ops", "--seq-len", "256", "--out",
+                       (dir_ / "ops").string()})
+                  .status.ok());
+  std::ofstream(dir_ / "other.model") << "another tokenizer";
+  EXPECT_THAT(refused({prepared, "data.tokenizer=" + (dir_ / "other.model").string()}),
+              HasSubstr("prepared with another tokenizer than " + (dir_ / "other.model").string()));
+  EXPECT_THAT(refused({prepared, "arch.vocab=512"}), HasSubstr("has 1024 ids, model tiny has 512"));
+  EXPECT_THAT(refused({prepared, "training.seq_len=128"}), HasSubstr("packed for 256 tokens"));
+  EXPECT_THAT(refused({"data.dataset=nowhere"}), HasSubstr("the dataset \"nowhere\" is not found"));
+  EXPECT_THAT(refused({"init_from=nowhere"}), HasSubstr("--set init_from=DIR"));
+  fs::resize_file(dir_ / "ops" / "cluster-ops-00000.bin", 5000);
+  EXPECT_THAT(refused({prepared}), HasSubstr("it is truncated"));
+}
+
 TEST_F(EndToEnd, AModelThatCannotFitIsRefused) {
   const Ended run =
       sxbench({"run", "--cluster", cluster(1, 1), "--models", "70b", "--out", results().string()});

@@ -96,14 +96,23 @@ Result<Model> apply_setting(const Model& model, const std::string& assignment);
 /// Applies all of them, then validates once: the states between need not be valid.
 Result<Model> apply_settings(const Model& model, const std::vector<std::string>& assignments);
 
-/// The files behind model.data; nothing but `kind` for synthetic tokens.
+/// The files behind Data; nothing but `kind` for synthetic tokens.
 struct DataFiles {
   enum class Kind { kSynthetic, kPrepared, kRaw } kind = Kind::kSynthetic;
   std::filesystem::path dataset;    ///< kRaw: .json/.jsonl; kPrepared: the folder with index.json
-  std::filesystem::path tokenizer;  ///< kRaw only
+  std::filesystem::path tokenizer;  ///< kPrepared: the one that it must be prepared with; empty = any
+  std::string name;                 ///< of the dataset: letters, digits, '-', '_' and '.'
+};
+/// How an error names the two values of Data, and how they are set.
+struct DataWords {
+  std::string dataset_where, tokenizer_where;
+  std::string set_dataset, set_tokenizer;  ///< e.g. "--dataset PATH"
 };
 /// A path, or the shipped name NAME = configs/datasets/NAME/{data.json,tokenizer.model}. Without
 /// data.tokenizer: the tokenizer.model beside the dataset. An error says where it has looked.
+Result<DataFiles> locate_data(const Data& data, const DataWords& words);
+/// The same for a model. Weights bring their tokenizer: without data.tokenizer the tokenizer.model in
+/// the folder init_from, if it is there, comes before the one beside the dataset.
 Result<DataFiles> locate_data(const Model& model);
 
 /// Names of the shipped models, for help and did-you-mean.

@@ -43,6 +43,7 @@ class PackedDataset {
   const PrepareSummary& counts() const;
   const std::string& name() const;
   const std::string& hash() const;  ///< of the canonical index
+  const std::string& tokenizer_hash() const;  ///< hash_hex of the tokenizer's file
   /// Row `i` (seq_len words) straight from the mapping.
   std::span<const std::uint32_t> row(std::int64_t i) const;
 
@@ -52,22 +53,13 @@ class PackedDataset {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Where a dataset lives. A shipped name ("cluster-ops": a folder of configs/datasets) brings its own
-/// tokenizer; a path brings none. Error with did-you-mean if it is neither.
-struct DatasetSource {
-  std::filesystem::path dataset, tokenizer;
-  std::string name;
-};
-Result<DatasetSource> resolve_dataset(const std::string& name_or_path);
-
 struct PrepareOptions {
-  std::filesystem::path dataset;  ///< Alpaca .json (array) or .jsonl, or a shipped name
-  std::filesystem::path
-      tokenizer;              ///< SentencePiece .model, or a shipped name; empty: of the shipped dataset
-  std::filesystem::path out;  ///< folder to write; replaced atomically
+  std::filesystem::path dataset;    ///< Alpaca .json (array) or .jsonl
+  std::filesystem::path tokenizer;  ///< SentencePiece .model
+  std::filesystem::path out;        ///< folder to write; replaced atomically
   std::int64_t seq_len = 2048;
   std::int64_t rows_per_shard = 4096;
-  std::string name;  ///< default: the shipped name, or the stem of `dataset`
+  std::string name;
 };
 /// Tokenises with the Alpaca prompt, packs, writes shards and index. The same input gives the same
 /// bytes. `out` must be new, empty or a prepared dataset: anything else is refused, not replaced.
