@@ -44,6 +44,7 @@ const fs::path& dataset() {
     const fs::path shipped = fs::path(SXB_SOURCE_DIR) / "tests/data/train-dataset";
     options.dataset = shipped / "data.json";
     options.tokenizer = shipped / "tokenizer.model";
+    options.name = "data";
     options.out = dir.path() / "packed";
     options.seq_len = kSeqLen;
     const auto summary = data::prepare(options);
