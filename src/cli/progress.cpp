@@ -18,6 +18,7 @@ void Progress::task_started(const plan::Task& task, int index, int total) {
   prefix_ = fmt::format("[{}/{}]", index, total);
   began_ns_ = monotonic_ns();
   latest_ = "starting";
+  errors_.clear();
   terminal_.status(fmt::format("{} {} · {}", prefix_, task.label(), latest_));
 }
 
@@ -25,6 +26,9 @@ void Progress::record(const plan::Task& task, const record::Record& record) {
   if (record.kind == record::kind::kStep) latest_ = launch::step_line(task, record);
   if (record.kind == record::kind::kCollective) {
     latest_ = format_bytes(record.data.value("size_bytes", std::int64_t{0}));
+  }
+  if (record.kind == record::kind::kFinding && record.data.value("severity", "") == "error") {
+    errors_.emplace_back(record.data.value("message", ""), record.data.value("help", ""));
   }
   if (record.kind == record::kind::kFinding && record.data.value("severity", "") == "warning") {
     terminal_.say(
@@ -41,6 +45,11 @@ void Progress::task_ended(const plan::Task& task, const launch::TaskOutcome& out
                   terminal_.paint(outcome.status, ok ? Colour::kGreen : Colour::kRed), outcome.duration_s);
   if (ok && task.phase == plan::Phase::kSft) line += "  " + latest_;
   if (!outcome.reason.empty()) line += "\n      " + outcome.reason;
+  // The finding that the reason quotes knows what to do.
+  const auto quoted = std::find_if(errors_.begin(), errors_.end(), [&](const auto& error) {
+    return !error.first.empty() && outcome.reason.find(error.first) != std::string::npos;
+  });
+  if (quoted != errors_.end() && !quoted->second.empty()) line += "\n      help: " + quoted->second;
   terminal_.say(line);
 }
 

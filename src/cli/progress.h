@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/terminal.h"
@@ -26,6 +27,7 @@ class Progress : public launch::Observer {
   std::string prefix_;  ///< "[2/5]"
   std::int64_t began_ns_ = 0;
   std::string latest_;
+  std::vector<std::pair<std::string, std::string>> errors_;  ///< message and help of the task's findings
 };
 
 /// Adds the sweep on stdout in nccl-tests' layout, row by row as it is measured.

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <map>
 #include <memory>
+#include <system_error>
 
 #include "launch/agent_task.h"
 #include "launch/dataset.h"
@@ -45,6 +47,16 @@ spdlog::logger make_log() {
   spdlog::logger log("agent", std::make_shared<spdlog::sinks::stderr_sink_st>());
   log.set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
   return log;
+}
+
+/// Weights that cannot be written would be lost at the end of the run: try it at its begin.
+Status check_save_dir(const std::string& dir) {
+  std::error_code ec;
+  std::filesystem::create_directories(dir, ec);
+  if (!ec && ::access(dir.c_str(), W_OK) != 0) ec = {errno, std::generic_category()};
+  if (!ec) return ok_status();
+  return Error{"cannot write the trained weights: " + ec.message(), dir,
+               "choose a folder that you may write to with --save", ExitCode::kEnvironment};
 }
 
 class Agent {
@@ -92,6 +104,9 @@ class Agent {
     facts["build_id"] = build_id();
     emitter_.emit(record::kind::kNode, std::move(facts));
     if (task_.task.phase != plan::Phase::kSft) return ok_status();
+    for (const plan::RankTask& rank : task_.ranks) {
+      if (rank.rank == 0 && !rank.save_dir.empty()) SXB_RETURN_IF_ERROR(check_save_dir(rank.save_dir));
+    }
     SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
     for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
     return ok_status();

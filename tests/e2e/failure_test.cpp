@@ -34,6 +34,7 @@ TEST_F(EndToEnd, TheErrorOfARankIsTheReason) {
   const auto ends = records(record::kind::kTaskEnd);
   ASSERT_EQ(ends.size(), 1u);
   EXPECT_EQ(ends[0].data["reason"], "rank 1 on node n0: the loss is not a number");
+  EXPECT_THAT(run.err, HasSubstr("not a number\n      help: lower the learning rate\n"));
   EXPECT_EQ(ends[0].data["failed_rank"], 1);
 }
 
@@ -42,6 +43,15 @@ TEST_F(EndToEnd, AReasonOutweighsThePeersThatItCutOff) {
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
   EXPECT_EQ(records(record::kind::kTaskEnd).at(0).data["reason"],
             "rank 0 on node n0: no space left on device");
+}
+
+TEST_F(EndToEnd, AFolderThatCannotTakeTheWeightsFailsAtOnce) {
+  std::vector<std::string> arguments = run_arguments(cluster(1, 2), "sft");
+  arguments.insert(arguments.end(), {"--save", "/proc/weights"});
+  const Ended run = sxbench(arguments);
+  EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
+  EXPECT_THAT(run.err, HasSubstr("help: choose a folder that you may write to with --save"));
+  EXPECT_TRUE(records(record::kind::kStep).empty());
 }
 
 TEST_F(EndToEnd, TheLogOfANodeTellsHowItsRanksEnded) {

@@ -75,7 +75,7 @@ class FakeRank {
       emit("finding", {{"severity", "error"},
                        {"code", "nan_loss"},
                        {"message", "the loss is not a number"},
-                       {"help", ""}});
+                       {"help", "lower the learning rate"}});
       return 1;
     }
     if (what == "disk") {
