@@ -95,6 +95,7 @@ const std::vector<Field>& fields() {
       {kTraining, "sharding", "", Hint::kText, "none, optimizer, gradients or full."},
       {kTraining, "recompute", "", Hint::kText, "none or block."},
       {kTraining, "attention_kernel", "", Hint::kText, "Kernel that ran: cudnn, cudnn-varlen, flash-varlen, reference."},
+      {kTraining, "gemm", "", Hint::kText, "How the GEMM algorithms were chosen."},
       {kTraining, "seq_len", "", Hint::kCount, "Tokens per sequence."},
       {kTraining, "micro_batch", "", Hint::kCount, "Sequences per rank and micro-step."},
       {kTraining, "grad_accumulation", "", Hint::kCount, "Micro-steps per optimizer step."},

@@ -62,6 +62,12 @@ Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, st
   norm_scratch_ = device.empty({device.cuda() ? ops::rmsnorm_scratch(D) : 0}, at::kFloat);
 }
 
+Gemm::Tuning Llama::tune_gemms(Communicator& comm, const std::string& cache_file) {
+  const std::int64_t D = arch_.hidden;
+  return gemm_.tune({{T_, W_, D}, {T_, D, D}, {T_, 2 * arch_.ffn, D}, {T_, D, arch_.ffn},
+                     {logits_CV_.size(0), arch_.vocab, D}}, comm, cache_file);
+}
+
 BlockSaved Llama::make_saved() const {
   BlockSaved saved;
   saved.x_TD = device_.empty({T_, arch_.hidden});
@@ -85,14 +91,14 @@ Residual Llama::embed(const DeviceBatch& batch, const at::Tensor& table_VD) {
 Residual Llama::block_forward(const Residual& in, const BlockView& w, const DeviceBatch& batch, BlockSaved& saved) {
   // Attention: x + Wo attend(rope(Wqkv norm(x)))
   ops::rmsnorm(norm_TD_, saved.x_TD, saved.rstd_attn_T, in.x_TD, in.delta_TD, w.attn_norm_D, arch_.norm_eps);
-  ops::linear(saved.qkv_TW, norm_TD_, w.qkv_WD);
+  gemm_.linear(saved.qkv_TW, norm_TD_, w.qkv_WD);
   attention_.forward(saved.qkv_TW, batch, saved.attention);
-  ops::linear(delta_TD_, saved.attention.out_THd, w.o_DD);
+  gemm_.linear(delta_TD_, saved.attention.out_THd, w.o_DD);
   // MLP: x + Wdown (silu(Wgate norm(x)) * Wup norm(x))
   ops::rmsnorm(norm_TD_, saved.x_mid_TD, saved.rstd_mlp_T, saved.x_TD, delta_TD_, w.mlp_norm_D, arch_.norm_eps);
-  ops::linear(saved.gate_up_T2F, norm_TD_, w.gate_up_2FD);
+  gemm_.linear(saved.gate_up_T2F, norm_TD_, w.gate_up_2FD);
   ops::swiglu(product_TF_, saved.gate_up_T2F);
-  ops::linear(delta_TD_, product_TF_, w.down_DF);
+  gemm_.linear(delta_TD_, product_TF_, w.down_DF);
   return {saved.x_mid_TD, delta_TD_};
 }
 
@@ -118,10 +124,10 @@ at::Tensor Llama::head_and_loss(const Residual& in, const HeadView& w, const Hea
     at::Tensor logits_CV = logits_CV_.narrow(0, 0, n);
     at::Tensor loss_C = loss_T_.narrow(0, t, n);
     at::Tensor dx_CD = dnorm_TD_.narrow(0, t, n);
-    ops::linear(logits_CV, x_CD, w.weight_VD);
+    gemm_.linear(logits_CV, x_CD, w.weight_VD);
     ops::cross_entropy(logits_CV, loss_C, batch.target_T.narrow(0, t, n), scale);
-    ops::linear_input_grad(dx_CD, logits_CV, w.weight_VD);
-    ops::linear_weight_grad(dweight_VD, accumulate || t > 0, logits_CV, x_CD);
+    gemm_.input_grad(dx_CD, logits_CV, w.weight_VD);
+    gemm_.weight_grad(dweight_VD, accumulate || t > 0, logits_CV, x_CD);
   }
   loss_sum.add_(loss_T_.sum(at::kDouble));
   at::Tensor dnorm_D = grads.norm_D;
@@ -139,22 +145,22 @@ at::Tensor Llama::block_backward(int layer, const at::Tensor& dx, const BlockVie
   BlockView g = grads;
 
   // MLP. After swiglu_backward gate_up holds its own gradient and product the forward's product.
-  ops::linear_input_grad(product_TF_, dx, w.down_DF);
+  gemm_.input_grad(product_TF_, dx, w.down_DF);
   ops::swiglu_backward(saved.gate_up_T2F, product_TF_);
-  ops::linear_weight_grad(g.down_DF, accumulate, dx, product_TF_);
-  ops::linear_input_grad(dnorm_TD_, saved.gate_up_T2F, w.gate_up_2FD);
+  gemm_.weight_grad(g.down_DF, accumulate, dx, product_TF_);
+  gemm_.input_grad(dnorm_TD_, saved.gate_up_T2F, w.gate_up_2FD);
   ops::rmsnorm_apply(norm_TD_, saved.x_mid_TD, saved.rstd_mlp_T, w.mlp_norm_D);
-  ops::linear_weight_grad(g.gate_up_2FD, accumulate, saved.gate_up_T2F, norm_TD_);
+  gemm_.weight_grad(g.gate_up_2FD, accumulate, saved.gate_up_T2F, norm_TD_);
   ops::rmsnorm_backward(dmid_TD_, g.mlp_norm_D, accumulate, dnorm_TD_, dx, saved.x_mid_TD, saved.rstd_mlp_T,
                         w.mlp_norm_D, norm_scratch_);
 
   // Attention.
-  ops::linear_input_grad(dnorm_TD_, dmid_TD_, w.o_DD);
-  ops::linear_weight_grad(g.o_DD, accumulate, dmid_TD_, saved.attention.out_THd);
+  gemm_.input_grad(dnorm_TD_, dmid_TD_, w.o_DD);
+  gemm_.weight_grad(g.o_DD, accumulate, dmid_TD_, saved.attention.out_THd);
   attention_.backward(dqkv_TW_, dnorm_TD_, saved.qkv_TW, batch, saved.attention);
-  ops::linear_input_grad(dnorm_TD_, dqkv_TW_, w.qkv_WD);
+  gemm_.input_grad(dnorm_TD_, dqkv_TW_, w.qkv_WD);
   ops::rmsnorm_apply(norm_TD_, saved.x_TD, saved.rstd_attn_T, w.attn_norm_D);
-  ops::linear_weight_grad(g.qkv_WD, accumulate, dqkv_TW_, norm_TD_);
+  gemm_.weight_grad(g.qkv_WD, accumulate, dqkv_TW_, norm_TD_);
   at::Tensor& out = other(dx);
   ops::rmsnorm_backward(out, g.attn_norm_D, accumulate, dnorm_TD_, dmid_TD_, saved.x_TD, saved.rstd_attn_T,
                         w.attn_norm_D, norm_scratch_);

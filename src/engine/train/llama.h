@@ -16,6 +16,7 @@
 
 #include "engine/train/attention.h"
 #include "engine/train/device.h"
+#include "engine/train/gemm.h"
 #include "engine/train/layout.h"
 #include "sxbench/config/model.h"
 
@@ -50,6 +51,9 @@ class Llama {
   /// and run its forward again in the backward pass.
   Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len, bool recompute);
 
+  /// Chooses the GPU's GEMM algorithms by timing them on all ranks at once; see Gemm::tune.
+  Gemm::Tuning tune_gemms(Communicator& comm, const std::string& cache_file);
+
   Residual embed(const DeviceBatch& batch, const at::Tensor& table_VD);
   Residual block(int layer, const Residual& in, const BlockView& weights, const DeviceBatch& batch);
 
@@ -73,6 +77,7 @@ class Llama {
   std::int64_t T_, W_;
   bool recompute_;
   Attention attention_;
+  Gemm gemm_;
   std::vector<BlockSaved> saved_;      ///< per layer; one shared entry when recomputing
   std::vector<at::Tensor> inputs_;     ///< recompute: x_TD of each block
   // Scratch, shared by all blocks because work on the compute stream is ordered.

@@ -1,8 +1,6 @@
 #include "engine/train/ops.h"
 
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/embedding_dense_backward.h>
-#include <ATen/ops/mm.h>
 #include <c10/cuda/CUDAStream.h>
 
 namespace sxb::engine::ops {
@@ -17,18 +15,6 @@ void* raw(const at::Tensor& t) { return t.defined() ? t.data_ptr() : nullptr; }
 std::int32_t* i32(const at::Tensor& t) { return static_cast<std::int32_t*>(t.data_ptr()); }
 
 }  // namespace
-
-void linear(at::Tensor& y, const at::Tensor& x, const at::Tensor& w) { at::mm_out(y, x, w.t()); }
-
-void linear_input_grad(at::Tensor& dx, const at::Tensor& dy, const at::Tensor& w) { at::mm_out(dx, dy, w); }
-
-void linear_weight_grad(at::Tensor& dw, bool accumulate, const at::Tensor& dy, const at::Tensor& x) {
-  if (accumulate) {
-    at::addmm_out(dw, dw, dy.t(), x);
-  } else {
-    at::mm_out(dw, dy.t(), x);
-  }
-}
 
 void rmsnorm(at::Tensor& out, at::Tensor& sum, at::Tensor& rstd, const at::Tensor& x, const at::Tensor& delta,
              const at::Tensor& weight, double eps) {

@@ -1,5 +1,6 @@
 // The kernels on tensors: one function per operation, CPU reference or CUDA by the tensor's device.
-// Shapes are in the names (legend in kernels.h); all tensors are dense and row-major.
+// Shapes are in the names (legend in kernels.h); all tensors are dense and row-major. Matrix
+// products are in gemm.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,13 +8,6 @@
 #include "engine/kernels/kernels.h"
 
 namespace sxb::engine::ops {
-
-/// y = x w^T, x (M, K), w (N, K) as Hugging Face stores it.
-void linear(at::Tensor& y_MN, const at::Tensor& x_MK, const at::Tensor& w_NK);
-/// dx = dy w.
-void linear_input_grad(at::Tensor& dx_MK, const at::Tensor& dy_MN, const at::Tensor& w_NK);
-/// dw (+)= dy^T x, straight into the flat gradient buffer.
-void linear_weight_grad(at::Tensor& dw_NK, bool accumulate, const at::Tensor& dy_MN, const at::Tensor& x_MK);
 
 /// sum = x + delta (delta undefined: sum is x itself and is not written); out = rmsnorm(sum).
 void rmsnorm(at::Tensor& out_TD, at::Tensor& sum_TD, at::Tensor& rstd_T, const at::Tensor& x_TD,

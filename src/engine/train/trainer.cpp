@@ -1,5 +1,6 @@
 #include "engine/train/trainer.h"
 
+#include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -19,6 +20,7 @@
 #include "engine/train/sharding.h"
 #include "engine/train/step_log.h"
 #include "sxbench/base/clock.h"
+#include "sxbench/base/files.h"
 #include "sxbench/data/packed.h"
 #include "sxbench/plan/memory.h"
 #include "sxbench/record/record.h"
@@ -77,6 +79,7 @@ class Trainer {
 
  private:
   void open_dataset();
+  void tune_gemms();
   DeviceBatch to_device(const HostBatch& host);
   void micro_step(std::int64_t index, const HostBatch& host);
   StepFacts step(std::int64_t step);
@@ -103,6 +106,7 @@ class Trainer {
   at::Tensor results_;      // float (3): gradient scale, norm, loss
   Event sums_ready_, sums_reduced_;
   bool whole_rows_ = true;
+  std::string gemm_ = "library default";  // how the GEMM algorithms were chosen
   std::int64_t window_begin_ns_ = 0, window_end_ns_ = 0;
   std::vector<double> own_ms_;          // measured steps
   std::vector<StepResult> untimed_;     // finished, but the other ranks' times are not known yet
@@ -127,6 +131,7 @@ Trainer::Trainer(const plan::RankTask& task, Communicator& comm, const EmitRecor
   }
   const std::int64_t tokens = training_.micro_batch * training_.seq_len;
   llama_.emplace(layout_, device_, tokens, training_.seq_len, training_.recompute == config::Recompute::kBlock);
+  tune_gemms();
 
   LoaderOptions options;
   options.micro_batch = training_.micro_batch;
@@ -140,6 +145,23 @@ Trainer::Trainer(const plan::RankTask& task, Communicator& comm, const EmitRecor
   token_unit_ = 1.0 / static_cast<double>(tokens * training_.grad_accumulation * comm.world());
   sums_ = device_.zeros({kStepSums + comm.world()}, at::kDouble);
   results_ = device_.zeros({3}, at::kFloat);
+}
+
+/// BF16 on the GPU: times cuBLASLt's candidates unless this GPU type's choices are in the cache.
+void Trainer::tune_gemms() {
+  if (!device_.cuda() || !bf16_) return;
+  std::string name = at::cuda::getDeviceProperties(0)->name;
+  std::replace(name.begin(), name.end(), ' ', '-');
+  const auto file = cache_dir() / "gemm" / (name + "-cublaslt-" + Gemm::version() + ".json");
+  const Gemm::Tuning tuning = llama_->tune_gemms(comm_, file.string());
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  gemm_ = "cublasLt " + Gemm::version() + ", " + std::to_string(tuning.products) + " products, " +
+          std::to_string(tuning.changed) + " not by its first choice";
+  if (tuning.cached) {
+    gemm_ += ", from " + file.filename().string();
+  } else {
+    gemm_ += ", timed here: " + std::to_string(tuning.gain) + " times as fast";
+  }
 }
 
 void Trainer::open_dataset() {
@@ -335,7 +357,7 @@ void Trainer::report_end() {
                    {"sharding", config::to_string(parameters_->sharding())},
                    {"recompute", config::to_string(training_.recompute)},
                    {"attention_kernel", Attention::kernel(task_.cuda, whole_rows_)},
-                   {"seq_len", training_.seq_len}, {"micro_batch", training_.micro_batch},
+                   {"gemm", gemm_}, {"seq_len", training_.seq_len}, {"micro_batch", training_.micro_batch},
                    {"grad_accumulation", training_.grad_accumulation}, {"world", comm_.world()},
                    {"flops_per_token_causal", flops.causal}, {"flops_per_token_full", flops.full},
                    {"peak_tflops", nullptr}, {"dataset", dataset_ ? dataset_->name() : "synthetic"},

@@ -1,0 +1,292 @@
+#include "engine/train/gemm.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/randn.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cublasLt.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <tuple>
+
+#include "engine/train/device.h"
+#include "sxbench/base/clock.h"
+#include "sxbench/base/files.h"
+#include "sxbench/base/json.h"
+
+namespace sxb::engine {
+namespace {
+
+constexpr std::size_t kWorkspaceBytes = 64u << 20;
+constexpr int kCandidates = 8;
+constexpr int kRounds = 3;
+/// The GPUs reach their power cap within the second; after that the ranking is that of a long run.
+constexpr std::int64_t kHeatNs = 2'000'000'000;
+constexpr double kMillisecondsPerCandidate = 8;
+
+void check(cublasStatus_t status, const char* call) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  throw EngineError(std::string(cublasLtGetStatusString(status)) + " from " + call, "cublas_error",
+                    "see the rank's log; a fault of the GPU or its driver is likely");
+}
+
+/// C(m, n) = op(A) op(B) + beta C with inner dimension k, in cuBLAS' column-major terms. A row-major
+/// y(M, N) is a column-major y^T(N, M), so the operands of a linear layer swap places.
+struct Problem {
+  std::int64_t m, n, k;
+  bool transpose_a, transpose_b;
+  bool accumulate;
+
+  static Problem forward(std::int64_t M, std::int64_t N, std::int64_t K) { return {N, M, K, true, false, false}; }
+  static Problem input_grad(std::int64_t M, std::int64_t N, std::int64_t K) { return {K, M, N, false, false, false}; }
+  static Problem weight_grad(std::int64_t M, std::int64_t N, std::int64_t K, bool accumulate) {
+    return {K, N, M, false, true, accumulate};
+  }
+  std::string name() const {
+    return std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k) + (transpose_a ? "T" : "N") +
+           (transpose_b ? "T" : "N") + (accumulate ? "+" : "");
+  }
+  bool operator<(const Problem& other) const {
+    const auto key = [](const Problem& p) {
+      return std::tuple(p.m, p.n, p.k, p.transpose_a, p.transpose_b, p.accumulate);
+    };
+    return key(*this) < key(other);
+  }
+};
+
+/// cuBLASLt's descriptors of one problem.
+class Plan {
+ public:
+  explicit Plan(const Problem& p) : accumulate_(p.accumulate) {
+    check(cublasLtMatmulDescCreate(&operation_, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
+    const cublasOperation_t a = p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
+    const cublasOperation_t b = p.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
+    check(cublasLtMatmulDescSetAttribute(operation_, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a), "TRANSA");
+    check(cublasLtMatmulDescSetAttribute(operation_, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b), "TRANSB");
+    create_layout(&a_, p.transpose_a ? p.k : p.m, p.transpose_a ? p.m : p.k);
+    create_layout(&b_, p.transpose_b ? p.n : p.k, p.transpose_b ? p.k : p.n);
+    create_layout(&c_, p.m, p.n);
+  }
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+  ~Plan() {
+    for (cublasLtMatrixLayout_t matrix : {a_, b_, c_}) {
+      if (matrix != nullptr) cublasLtMatrixLayoutDestroy(matrix);
+    }
+    if (operation_ != nullptr) cublasLtMatmulDescDestroy(operation_);
+  }
+
+  /// The library's candidates, best first by its own estimate.
+  std::vector<cublasLtMatmulAlgo_t> candidates(cublasLtHandle_t handle) const {
+    cublasLtMatmulPreference_t preference = nullptr;
+    check(cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
+    std::array<cublasLtMatmulHeuristicResult_t, kCandidates> results{};
+    int found = 0;
+    cublasStatus_t status = cublasLtMatmulPreferenceSetAttribute(
+        preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kWorkspaceBytes, sizeof kWorkspaceBytes);
+    if (status == CUBLAS_STATUS_SUCCESS) {
+      status = cublasLtMatmulAlgoGetHeuristic(handle, operation_, a_, b_, c_, c_, preference, kCandidates,
+                                              results.data(), &found);
+    }
+    cublasLtMatmulPreferenceDestroy(preference);
+    check(status, "cublasLtMatmulAlgoGetHeuristic");
+    std::vector<cublasLtMatmulAlgo_t> algorithms;
+    for (int i = 0; i < found; ++i) algorithms.push_back(results[static_cast<std::size_t>(i)].algo);
+    return algorithms;
+  }
+
+  void run(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm, const void* a, const void* b, void* c,
+           void* workspace) const {
+    const float alpha = 1;
+    const float beta = accumulate_ ? 1 : 0;
+    check(cublasLtMatmul(handle, operation_, &alpha, a, a_, b, b_, &beta, c, c_, c, c_, &algorithm, workspace,
+                         kWorkspaceBytes, c10::cuda::getCurrentCUDAStream().stream()),
+          "cublasLtMatmul");
+  }
+
+ private:
+  static void create_layout(cublasLtMatrixLayout_t* matrix, std::int64_t rows, std::int64_t cols) {
+    check(cublasLtMatrixLayoutCreate(matrix, CUDA_R_16BF, static_cast<std::uint64_t>(rows),
+                                     static_cast<std::uint64_t>(cols), rows),
+          "cublasLtMatrixLayoutCreate");
+  }
+  bool accumulate_;
+  cublasLtMatmulDesc_t operation_ = nullptr;
+  cublasLtMatrixLayout_t a_ = nullptr, b_ = nullptr, c_ = nullptr;
+};
+
+struct Entry {
+  std::unique_ptr<Plan> plan;
+  std::vector<cublasLtMatmulAlgo_t> algorithms;
+  std::size_t chosen = 0;
+};
+
+}  // namespace
+
+struct Gemm::Impl {
+  cublasLtHandle_t handle = nullptr;
+  at::Tensor workspace;
+  std::map<Problem, Entry> entries;
+
+  ~Impl() {
+    if (handle != nullptr) cublasLtDestroy(handle);
+  }
+
+  Entry& entry(const Problem& problem) {
+    Entry& entry = entries[problem];
+    if (entry.plan) return entry;
+    if (handle == nullptr) {
+      check(cublasLtCreate(&handle), "cublasLtCreate");
+      workspace = at::empty({static_cast<std::int64_t>(kWorkspaceBytes)},
+                            at::TensorOptions().dtype(at::kByte).device(at::kCUDA));
+    }
+    entry.plan = std::make_unique<Plan>(problem);
+    entry.algorithms = entry.plan->candidates(handle);
+    if (entry.algorithms.empty()) {
+      throw EngineError("cuBLASLt has no algorithm for " + problem.name(), "cublas_error",
+                        "use dimensions that are multiples of 8");
+    }
+    return entry;
+  }
+
+  void run(const Problem& problem, const at::Tensor& a, const at::Tensor& b, at::Tensor& c) {
+    const Entry& e = entry(problem);
+    e.plan->run(handle, e.algorithms[e.chosen], a.data_ptr(), b.data_ptr(), c.data_ptr(), workspace.data_ptr());
+  }
+
+  /// Mean milliseconds of one call; operands hold at least the matrices a, b, c of the problem.
+  double time_ms(const Entry& e, std::size_t algorithm, int iterations, const std::array<at::Tensor, 3>& operands) {
+    const auto stream = c10::cuda::getCurrentCUDAStream();
+    Event begin(true);
+    Event end(true);
+    begin.record(stream);
+    for (int i = 0; i < iterations; ++i) {
+      e.plan->run(handle, e.algorithms[algorithm], operands[0].data_ptr(), operands[1].data_ptr(),
+                  operands[2].data_ptr(), workspace.data_ptr());
+    }
+    end.record(stream);
+    end.synchronize();
+    return begin.milliseconds_to(end) / iterations;
+  }
+
+  /// An accumulating product takes the algorithm of the plain one: the same tiles and one more read.
+  void choose(Problem problem, std::size_t algorithm) {
+    for (const bool accumulate : {false, true}) {
+      problem.accumulate = accumulate;
+      Entry& e = entry(problem);
+      e.chosen = std::min(algorithm, e.algorithms.size() - 1);
+    }
+  }
+
+  /// times[i][a]: milliseconds of candidate a of problem i, summed over rounds and ranks.
+  std::vector<std::vector<double>> time_all(const std::vector<Problem>& problems, Communicator& comm);
+};
+
+std::vector<std::vector<double>> Gemm::Impl::time_all(const std::vector<Problem>& problems, Communicator& comm) {
+  std::int64_t largest[3] = {};
+  for (const Problem& p : problems) {
+    const std::int64_t sizes[3] = {p.m * p.k, p.k * p.n, p.m * p.n};
+    for (int i = 0; i < 3; ++i) largest[i] = std::max(largest[i], sizes[i]);
+  }
+  const auto options = at::TensorOptions().dtype(at::kBFloat16).device(at::kCUDA);
+  const std::array<at::Tensor, 3> operands = {at::randn({largest[0]}, options), at::randn({largest[1]}, options),
+                                              at::randn({largest[2]}, options)};
+  comm.barrier();
+  for (const std::int64_t until = monotonic_ns() + kHeatNs; monotonic_ns() < until;) {
+    for (const Problem& p : problems) time_ms(entry(p), 0, 2, operands);
+  }
+  std::vector<std::vector<double>> times;
+  std::vector<int> iterations;
+  for (const Problem& p : problems) {
+    times.emplace_back(entry(p).algorithms.size(), 0.0);
+    const double once = comm.max_over_ranks(time_ms(entry(p), 0, 1, operands));
+    iterations.push_back(std::max(1, static_cast<int>(kMillisecondsPerCandidate / once)));
+  }
+  // Rounds over everything: a drift of clock or temperature meets all candidates alike.
+  for (int round = 0; round < kRounds; ++round) {
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      const Entry& e = entry(problems[i]);
+      for (std::size_t a = 0; a < times[i].size(); ++a) times[i][a] += time_ms(e, a, iterations[i], operands);
+    }
+  }
+  for (std::vector<double>& row : times) {
+    for (double& t : row) t = comm.sum_over_ranks(t);
+  }
+  return times;
+}
+
+Gemm::Gemm() : impl_(std::make_unique<Impl>()) {}
+Gemm::~Gemm() = default;
+
+std::string Gemm::version() { return std::to_string(cublasLtGetVersion()); }
+
+void Gemm::linear(at::Tensor& y, const at::Tensor& x, const at::Tensor& w) {
+  if (y.scalar_type() == at::kBFloat16) {
+    impl_->run(Problem::forward(x.size(0), w.size(0), w.size(1)), w, x, y);
+  } else {
+    at::mm_out(y, x, w.t());
+  }
+}
+
+void Gemm::input_grad(at::Tensor& dx, const at::Tensor& dy, const at::Tensor& w) {
+  if (dx.scalar_type() == at::kBFloat16) {
+    impl_->run(Problem::input_grad(dy.size(0), w.size(0), w.size(1)), w, dy, dx);
+  } else {
+    at::mm_out(dx, dy, w);
+  }
+}
+
+void Gemm::weight_grad(at::Tensor& dw, bool accumulate, const at::Tensor& dy, const at::Tensor& x) {
+  if (dw.scalar_type() == at::kBFloat16) {
+    impl_->run(Problem::weight_grad(dy.size(0), dw.size(0), dw.size(1), accumulate), x, dy, dw);
+  } else if (accumulate) {
+    at::addmm_out(dw, dw, dy.t(), x);
+  } else {
+    at::mm_out(dw, dy.t(), x);
+  }
+}
+
+Gemm::Tuning Gemm::tune(const std::vector<Layer>& layers, Communicator& comm, const std::string& cache_file) {
+  std::map<Problem, int> distinct;
+  for (const Layer& l : layers) {
+    distinct[Problem::forward(l.tokens, l.out, l.in)];
+    distinct[Problem::input_grad(l.tokens, l.out, l.in)];
+    distinct[Problem::weight_grad(l.tokens, l.out, l.in, false)];
+  }
+  std::vector<Problem> problems;
+  for (const auto& [problem, unused] : distinct) problems.push_back(problem);
+  Tuning result;
+  result.products = static_cast<int>(problems.size());
+
+  const auto loaded = load_json(cache_file);
+  Json cache = loaded.ok() && loaded->is_object() ? *loaded : Json::object();
+  const auto known = [&](const Problem& p) { return cache.contains(p.name()) && cache[p.name()].is_number_unsigned(); };
+  const bool complete = std::all_of(problems.begin(), problems.end(), known);
+  // One rank without the choices makes all of them time: timing is a joint act.
+  result.cached = comm.max_over_ranks(complete ? 0 : 1) == 0;
+  if (!result.cached) {
+    const auto times = impl_->time_all(problems, comm);
+    double first = 0;
+    double chosen = 0;
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      const auto least = std::min_element(times[i].begin(), times[i].end());
+      cache[problems[i].name()] = static_cast<std::size_t>(least - times[i].begin());
+      first += times[i].front();
+      chosen += *least;
+    }
+    result.gain = first / chosen;
+    // A cache that cannot be written costs the next run these seconds again and nothing else.
+    static_cast<void>(write_file_atomic(cache_file, pretty_json(cache)));
+  }
+  for (const Problem& p : problems) {
+    const auto algorithm = cache[p.name()].get<std::size_t>();
+    impl_->choose(p, algorithm);
+    result.changed += algorithm > 0 ? 1 : 0;
+  }
+  return result;
+}
+
+}  // namespace sxb::engine
