@@ -132,6 +132,10 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   Request request;
   launch::RunOptions& options = request.options;
   options.tasks = plan::expand(input);
+  if (options.tasks.empty()) {
+    return Error{"nothing to run: a new run has no results yet to report", "--phases " + flags.phases,
+                 "sxbench report writes the reports of a run that is there; add check, nccl or sft to --phases"};
+  }
   SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
   options.cluster = cluster;
   options.layout = std::move(layout);

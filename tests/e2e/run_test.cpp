@@ -107,6 +107,13 @@ TEST_F(EndToEnd, UsageErrorsLeaveNoRunFolder) {
   EXPECT_FALSE(fs::exists(results()));
 }
 
+TEST_F(EndToEnd, TheReportPhaseAloneIsNoRun) {
+  const Ended run = sxbench(run_arguments(cluster(1, 1), "report"));
+  EXPECT_EQ(run.status.text(), "exit code 2") << run.err;
+  EXPECT_THAT(run.err, HasSubstr("sxbench report"));
+  EXPECT_FALSE(fs::exists(results()));
+}
+
 TEST_F(EndToEnd, FilesThatDoNotFitAreRefusedBeforeAnythingStarts) {
   const auto refused = [&](std::vector<std::string> settings) {
     std::vector<std::string> arguments = run_arguments(cluster(1, 1), "sft");
