@@ -149,10 +149,10 @@ Result<Model> apply_settings(const Model& model, const std::vector<std::string>&
     const Status status = assign(json, assignment);
     errors.insert(errors.end(), status.errors().begin(), status.errors().end());
   }
-  if (!errors.empty()) return errors;
   auto changed =
       parse_model(json, fmt::format("model {} with --set {}", model.name, join(assignments, " --set ")));
-  if (!changed.ok()) return changed;
+  errors.insert(errors.end(), changed.errors().begin(), changed.errors().end());
+  if (!errors.empty()) return errors;
   anchor_paths(*changed, ".");
   changed->source = model.source;
   return changed;

@@ -104,6 +104,7 @@ TEST(ApplySetting, ValidatesAgain) {
 TEST(ApplySetting, TakesSeveralThatAreValidOnlyTogether) {
   EXPECT_FALSE(apply_setting(small(), "training.warmup=15").ok());
   EXPECT_EQ(apply_settings(small(), {"training.warmup=15", "training.steps=30"})->training.warmup, 15);
+  EXPECT_EQ(apply_settings(small(), {"training.stepz=3", "optimizer.lr=x", "foo"}).errors().size(), 3u);
 }
 
 constexpr const char* kLlama = R"({
