@@ -9,8 +9,9 @@ namespace {
 constexpr int kThreads = 256;
 /// Vectors of one row that a thread keeps: rows up to kThreads * kMaxVectors * 8 = 16384 BF16.
 constexpr int kMaxVectors = 8;
-/// Blocks of the backward pass; each sums the weight gradient of its rows into its own partial row.
-constexpr int kBackwardBlocks = 264;
+/// Blocks of the backward pass, four to each of 132 multiprocessors: enough rows in flight to keep the
+/// memory busy. Each sums the weight gradient of its rows into its own partial row.
+constexpr int kBackwardBlocks = 528;
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads) forward_kernel(T* out, T* sum, float* rstd, const T* x, const T* delta,
@@ -66,24 +67,23 @@ __global__ void __launch_bounds__(kThreads) apply_kernel(T* out, const T* x, con
   }
 }
 
-/// dynamic shared memory: D floats, this block's part of dweight.
-template <typename T>
+/// K vectors of a row per thread; the thread owns their columns, so it sums their part of dweight in
+/// registers over all rows of its block.
+template <typename T, int K>
 __global__ void __launch_bounds__(kThreads) backward_kernel(T* dx, float* partial, const T* dout, const T* residual,
                                                             const T* x, const T* weight, const float* rstd, i64 T_rows,
                                                             int D) {
   constexpr int N = kVector<T>;
-  extern __shared__ float dweight[];
   __shared__ float shared[32];
-  for (int i = threadIdx.x; i < D; i += kThreads) dweight[i] = 0;
-  __syncthreads();
+  float dweight[K][N] = {};
   for (i64 t = blockIdx.x; t < T_rows; t += gridDim.x) {
     const i64 row = t * D;
     const float r = rstd[t];
-    float values[kMaxVectors][N];
-    float grads[kMaxVectors][N];  // weight * dout
+    float values[K][N];
+    float grads[K][N];  // weight * dout
     float sum = 0;
 #pragma unroll
-    for (int k = 0; k < kMaxVectors; ++k) {
+    for (int k = 0; k < K; ++k) {
       const int i = (k * kThreads + threadIdx.x) * N;
       if (i >= D) break;
       float w[N];
@@ -92,14 +92,14 @@ __global__ void __launch_bounds__(kThreads) backward_kernel(T* dx, float* partia
       load<T>(w, weight + i);
 #pragma unroll
       for (int j = 0; j < N; ++j) {
-        dweight[i + j] += grads[k][j] * values[k][j] * r;  // each thread owns its columns
+        dweight[k][j] += grads[k][j] * values[k][j] * r;
         grads[k][j] *= w[j];
         sum += grads[k][j] * values[k][j];
       }
     }
     const float mean = block_sum(sum, shared) / static_cast<float>(D);
 #pragma unroll
-    for (int k = 0; k < kMaxVectors; ++k) {
+    for (int k = 0; k < K; ++k) {
       const int i = (k * kThreads + threadIdx.x) * N;
       if (i >= D) break;
       float base[N] = {};
@@ -109,8 +109,13 @@ __global__ void __launch_bounds__(kThreads) backward_kernel(T* dx, float* partia
       store<T>(dx + row + i, base);
     }
   }
-  __syncthreads();
-  for (int i = threadIdx.x; i < D; i += kThreads) partial[static_cast<i64>(blockIdx.x) * D + i] = dweight[i];
+#pragma unroll
+  for (int k = 0; k < K; ++k) {
+    const int i = (k * kThreads + threadIdx.x) * N;
+    if (i >= D) break;
+#pragma unroll
+    for (int j = 0; j < N; ++j) partial[static_cast<i64>(blockIdx.x) * D + i + j] = dweight[k][j];
+  }
 }
 
 /// Adds the partial rows in order: the same bits every time.
@@ -147,13 +152,21 @@ void rmsnorm_backward(Type type, void* dx, void* dweight, bool accumulate, const
                       const void* x, const void* weight, const float* rstd, float* partial, i64 T_rows, i64 D,
                       Stream stream) {
   const int blocks = static_cast<int>(T_rows < kBackwardBlocks ? T_rows : kBackwardBlocks);
-  const std::size_t shared = static_cast<std::size_t>(D) * sizeof(float);
   SXB_DISPATCH(type, T, {
-    // A block may use more than 48 KiB of shared memory only after asking for it (D > 12288).
-    cudaFuncSetAttribute(backward_kernel<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
-    backward_kernel<T><<<blocks, kThreads, shared, stream_of(stream)>>>(
-        static_cast<T*>(dx), partial, static_cast<const T*>(dout), static_cast<const T*>(residual),
-        static_cast<const T*>(x), static_cast<const T*>(weight), rstd, T_rows, static_cast<int>(D));
+    const auto launch = [&](auto kernel) {
+      kernel<<<blocks, kThreads, 0, stream_of(stream)>>>(
+          static_cast<T*>(dx), partial, static_cast<const T*>(dout), static_cast<const T*>(residual),
+          static_cast<const T*>(x), static_cast<const T*>(weight), rstd, T_rows, static_cast<int>(D));
+    };
+    // The fewest registers that hold a row: 2 vectors a thread for 7B, 3 for 13B, 4 for 70B in BF16.
+    const i64 vectors = (D + kThreads * kVector<T> - 1) / (kThreads * kVector<T>);
+    if (vectors <= 2) {
+      launch(backward_kernel<T, 2>);
+    } else if (vectors <= 4) {
+      launch(backward_kernel<T, 4>);
+    } else {
+      launch(backward_kernel<T, kMaxVectors>);
+    }
     check_launch("rmsnorm_backward");
     dweight_kernel<T><<<static_cast<unsigned>((D + 63) / 64), 64, 0, stream_of(stream)>>>(
         static_cast<T*>(dweight), partial, blocks, static_cast<int>(D), accumulate);
