@@ -53,16 +53,6 @@ Result<std::int64_t> parse_bytes(std::string_view text) {
   return scaled(number, std::pow(1024.0, static_cast<double>(power) + 1), text);
 }
 
-Result<std::int64_t> parse_duration_ns(std::string_view text) {
-  constexpr const char* kHelp = "write a number with ms, s, m or h, e.g. 90s";
-  SXB_ASSIGN_OR_RETURN(const Number number, parse_number(text, "a duration", kHelp));
-  if (number.suffix == "ms") return scaled(number, 1e6, text);
-  if (number.suffix.empty() || number.suffix == "s") return scaled(number, 1e9, text);
-  if (number.suffix == "m" || number.suffix == "min") return scaled(number, 60e9, text);
-  if (number.suffix == "h") return scaled(number, 3600e9, text);
-  return Error{fmt::format("\"{}\" is not a duration", text), "", kHelp};
-}
-
 std::string format_bytes(std::int64_t bytes) {
   constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   double value = static_cast<double>(bytes);

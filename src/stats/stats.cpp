@@ -67,17 +67,6 @@ Interval bootstrap_median(std::span<const double> values, double confidence, int
   return {quantile_of_sorted(medians, tail), quantile_of_sorted(medians, 1 - tail)};
 }
 
-std::vector<std::size_t> outliers(std::span<const double> values, double threshold) {
-  const double center = median(values);
-  const double spread = mad(values);
-  std::vector<std::size_t> indices;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double deviation = std::abs(values[i] - center);
-    if (spread > 0 ? 0.6745 * deviation / spread > threshold : deviation > 0) indices.push_back(i);
-  }
-  return indices;
-}
-
 Summary summarize(std::span<const double> values) {
   const std::vector<double> order = sorted(values);
   return {order.size(),

@@ -32,11 +32,6 @@ struct Interval {
 Interval bootstrap_median(std::span<const double> values, double confidence = 0.95, int resamples = 1000,
                           std::uint64_t seed = 1);
 
-/// Indices of the values whose modified z-score 0.6745 · |x - median| / MAD exceeds `threshold`
-/// (Iglewicz & Hoaglin 1993). If more than half of the values are equal the MAD is 0; then every value
-/// that differs from the median is one.
-std::vector<std::size_t> outliers(std::span<const double> values, double threshold = 3.5);
-
 /// What a table of timings shows.
 struct Summary {
   std::size_t count = 0;

@@ -36,24 +36,6 @@ TEST(ParseBytes, RejectsWhatIsNotASize) {
   EXPECT_NE(parse_bytes("8X").error().help.find("8G"), std::string::npos);
 }
 
-TEST(ParseDuration, ReadsUnits) {
-  const std::pair<const char*, std::int64_t> cases[] = {
-      {"90", 90'000'000'000},    {"90s", 90'000'000'000},   {"250ms", 250'000'000},
-      {"0.5s", 500'000'000},     {"15m", 900'000'000'000},  {"15min", 900'000'000'000},
-      {"2h", 7'200'000'000'000}, {"1 h", 3'600'000'000'000}};
-  for (const auto& [text, ns] : cases) {
-    const auto parsed = parse_duration_ns(text);
-    ASSERT_TRUE(parsed.ok()) << text;
-    EXPECT_EQ(*parsed, ns) << text;
-  }
-}
-
-TEST(ParseDuration, RejectsWhatIsNotADuration) {
-  for (const char* text : {"", "s", "-5s", "5 days", "1e12h"}) {
-    EXPECT_FALSE(parse_duration_ns(text).ok()) << text;
-  }
-}
-
 TEST(FormatBytes, PicksTheLargestUnitThatKeepsANumberAboveOne) {
   EXPECT_EQ(format_bytes(0), "0 B");
   EXPECT_EQ(format_bytes(1023), "1023 B");

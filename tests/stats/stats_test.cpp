@@ -33,18 +33,6 @@ TEST(Stats, MadOfTheTextbookExample) {
   EXPECT_DOUBLE_EQ(mad(std::array{5.0, 5.0, 5.0}), 0.0);
 }
 
-TEST(Stats, OutlierByModifiedZScore) {
-  // median 10, MAD 1: the score of 20 is 6.745, of 12 it is 1.349.
-  const std::array values{9.0, 10.0, 11.0, 10.0, 12.0, 9.0, 20.0};
-  EXPECT_EQ(outliers(values), std::vector<std::size_t>{6});
-  EXPECT_TRUE(outliers(values, 7.0).empty());
-}
-
-TEST(Stats, OutlierWhenMostValuesAreEqual) {
-  EXPECT_EQ(outliers(std::array{5.0, 5.0, 5.0, 5.0, 5.1}), std::vector<std::size_t>{4});
-  EXPECT_TRUE(outliers(std::array{5.0, 5.0}).empty());
-}
-
 TEST(Stats, BootstrapIsRepeatableAndHoldsTheMedian) {
   std::vector<double> values;
   for (int i = 1; i <= 101; ++i) values.push_back(i);

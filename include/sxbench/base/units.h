@@ -17,9 +17,6 @@ inline constexpr std::int64_t kGiB = 1024 * kMiB;
 /// "8", "32K", "1M", "8G" (binary suffixes, as nccl-tests reads them; "KiB" etc. accepted).
 Result<std::int64_t> parse_bytes(std::string_view text);
 
-/// "90", "90s", "15m", "2h", "250ms" -> nanoseconds; a bare number is seconds.
-Result<std::int64_t> parse_duration_ns(std::string_view text);
-
 /// "8 B", "32 KiB", "1.5 GiB".
 std::string format_bytes(std::int64_t bytes);
 /// "850 µs", "12.3 ms", "4.2 s", "06:10".
