@@ -1,6 +1,4 @@
 // sxbench check: can every rank start and reach the others?
-#include <fmt/format.h>
-
 #include <memory>
 
 #include "cli/progress.h"
@@ -20,12 +18,8 @@ void add_check(CLI::App& app, ExitCode& result) {
   flags->phases = "check,report";
   add_place_flags(*verb, *flags);
   verb->callback([flags, &result] {
-    const Result<Request> request = resolve(*flags, own_command_line());
-    if (!request.ok()) {
-      fmt::print(stderr, "{}", format_errors(request.errors()));
-      result = request.error().code;
-      return;
-    }
+    const std::optional<Request> request = resolve_or_explain(*flags, result);
+    if (!request) return;
     Terminal terminal;
     Progress progress(terminal);
     result = perform(*request, progress);

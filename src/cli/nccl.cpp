@@ -1,6 +1,4 @@
 // sxbench nccl: the sweep of nccl-tests, with its flags and its text.
-#include <fmt/format.h>
-
 #include <memory>
 
 #include "cli/progress.h"
@@ -54,12 +52,8 @@ void add_nccl(CLI::App& app, ExitCode& result) {
   const std::vector<CLI::Option*> sweep = add_sweep_flags(*verb, flags->sweep);
   verb->callback([flags, sweep, &result] {
     flags->max_bytes_given = sweep[1]->count() > 0;
-    const Result<Request> request = resolve(*flags, own_command_line());
-    if (!request.ok()) {
-      fmt::print(stderr, "{}", format_errors(request.errors()));
-      result = request.error().code;
-      return;
-    }
+    const std::optional<Request> request = resolve_or_explain(*flags, result);
+    if (!request) return;
     Terminal terminal;
     NcclProgress progress(terminal);
     result = perform(*request, progress);

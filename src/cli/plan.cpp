@@ -1,6 +1,4 @@
 // sxbench plan: the tasks of a run, and whether they fit.
-#include <fmt/format.h>
-
 #include <memory>
 
 #include "cli/preview.h"
@@ -20,13 +18,8 @@ void add_plan(CLI::App& app, ExitCode& result) {
   add_place_flags(*verb, *flags);
   add_work_flags(*verb, *flags);
   verb->callback([flags, &result] {
-    const Result<Request> request = resolve(*flags, own_command_line());
-    if (request.ok()) {
-      result = preview_tasks(*request);
-      return;
-    }
-    fmt::print(stderr, "{}", format_errors(request.errors()));
-    result = request.error().code;
+    const std::optional<Request> request = resolve_or_explain(*flags, result);
+    if (request) result = preview_tasks(*request);
   });
 }
 

@@ -148,6 +148,14 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   return request;
 }
 
+std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code) {
+  Result<Request> request = resolve(flags, own_command_line());
+  if (request.ok()) return std::move(request).value();
+  fmt::print(stderr, "{}", format_errors(request.errors()));
+  code = request.error().code;
+  return std::nullopt;
+}
+
 std::string command_line(const std::vector<std::string>& arguments) {
   std::vector<std::string> quoted;
   for (const std::string& argument : arguments) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct Request {
 
 /// Resolves and validates everything; starts and writes nothing. Reports every error it can find.
 Result<Request> resolve(const Flags& flags, const std::string& command);
+
+/// resolve() for this process's command line; prints the errors and sets `code` if there are any.
+std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code);
 
 /// The command line as typed, quoted where the shell would need it.
 std::string command_line(const std::vector<std::string>& arguments);

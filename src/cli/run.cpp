@@ -1,6 +1,4 @@
 // sxbench run: check, sweep, fine-tune, report.
-#include <fmt/format.h>
-
 #include <memory>
 
 #include "cli/preview.h"
@@ -26,12 +24,8 @@ void add_run(CLI::App& app, ExitCode& result) {
   add_work_flags(*verb, *flags);
   verb->add_flag("--dry-run", *dry_run, "print every command and write plan.json; start nothing");
   verb->callback([flags, dry_run, &result] {
-    const Result<Request> request = resolve(*flags, own_command_line());
-    if (!request.ok()) {
-      fmt::print(stderr, "{}", format_errors(request.errors()));
-      result = request.error().code;
-      return;
-    }
+    const std::optional<Request> request = resolve_or_explain(*flags, result);
+    if (!request) return;
     if (*dry_run) {
       result = preview_commands(*request);
       return;
