@@ -3,10 +3,35 @@
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
 
+#include <iostream>
+
 #include "sxbench/base/files.h"
 #include "sxbench/base/hash.h"
 
 namespace sxb::data {
+namespace {
+
+// SentencePiece before 0.1.97 (Ubuntu 22.04 has 0.1.96) tells std::cerr while it loads a model without a
+// normalisation map, and offers no way to ask it not to. What is wrong with a model, it returns.
+class MutedCerr {
+ public:
+  MutedCerr() : buffer_(std::cerr.rdbuf(nullptr)) {}
+  ~MutedCerr() {
+    std::cerr.rdbuf(buffer_);  // also clears the failure that writing to no buffer has set
+  }
+  MutedCerr(const MutedCerr&) = delete;
+  MutedCerr& operator=(const MutedCerr&) = delete;
+
+ private:
+  std::streambuf* buffer_;
+};
+
+bool load(sentencepiece::SentencePieceProcessor& processor, const std::string& bytes) {
+  const MutedCerr muted;
+  return !bytes.empty() && processor.LoadFromSerializedProto(bytes).ok();
+}
+
+}  // namespace
 
 struct Tokenizer::Impl {
   sentencepiece::SentencePieceProcessor processor;
@@ -22,7 +47,7 @@ Result<Tokenizer> Tokenizer::open(const std::filesystem::path& model) {
   SXB_ASSIGN_OR_RETURN(const std::string bytes, read_file(model));
   const char* help = "give the SentencePiece tokenizer.model of the model, e.g. of Llama-2";
   auto impl = std::make_unique<Impl>();
-  if (bytes.empty() || !impl->processor.LoadFromSerializedProto(bytes).ok()) {
+  if (!load(impl->processor, bytes)) {
     return Error{"this is not a SentencePiece model", model.string(), help};
   }
   const auto& processor = impl->processor;
