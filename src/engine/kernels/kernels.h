@@ -13,9 +13,14 @@ namespace sxb::kernels {
 enum class Type { kFloat32, kBFloat16 };
 using Stream = void*;  ///< cudaStream_t
 
-/// Scalars of one AdamW step (Loshchilov & Hutter 2019, as torch.optim.AdamW computes it).
+/// Constants of AdamW (Loshchilov & Hutter 2019, as torch.optim.AdamW computes it).
 struct AdamW {
-  float lr, beta1, beta2, eps, weight_decay;
+  float beta1, beta2, eps, weight_decay;
+};
+/// What changes from step to step. The kernel reads it from device memory, so a recorded step can be
+/// replayed with new values.
+struct AdamWStep {
+  float lr;
   float bias1;  ///< 1 - beta1^step
   float bias2;  ///< 1 - beta2^step
 };
@@ -67,7 +72,7 @@ void cross_entropy(float* logits_TV, float* loss_T, const std::int32_t* target_T
 void sum_of_squares(double* out, const float* x, std::int64_t n);
 /// g = grad * *grad_scale; decoupled weight decay; master, m, v in float; param receives master.
 void adamw(float* param, float* master, float* m, float* v, const float* grad, const float* grad_scale,
-           AdamW scalars, std::int64_t n);
+           const AdamWStep* step, const AdamW& constants, std::int64_t n);
 /// out[i] = mean + std * N(0,1), a pure function of (seed, first + i): any shard gets the same bits.
 void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std, std::int64_t n);
 /// See cuda::gradient_scale.
@@ -108,7 +113,7 @@ void cross_entropy(Type type, void* logits_TV, float* loss_T, const std::int32_t
 inline constexpr std::int64_t kSumOfSquaresScratch = 1024;
 void sum_of_squares(Type type, double* out, const void* x, float* partial, std::int64_t n, Stream stream);
 void adamw(Type param_type, void* param, float* master, float* m, float* v, Type grad_type, const void* grad,
-           const float* grad_scale, AdamW scalars, std::int64_t n, Stream stream);
+           const float* grad_scale, const AdamWStep* step, const AdamW& constants, std::int64_t n, Stream stream);
 void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std, std::int64_t n, Stream stream);
 /// The gradient's scale, on the device so that no step waits for the host. Gradients and sums are of
 /// token_unit * (sum of token losses); sums = {sum of squared gradients, sum of token losses, tokens}.

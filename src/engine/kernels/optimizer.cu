@@ -37,10 +37,12 @@ __global__ void add_partials_kernel(double* out, const float* partial, int n) {
 /// Four elements a thread: 16-byte accesses of the float state.
 template <typename P, typename G>
 __global__ void __launch_bounds__(kThreads) adamw_kernel(P* param, float* master, float* m, float* v, const G* grad,
-                                                         const float* grad_scale, AdamW s, i64 quads) {
+                                                         const float* grad_scale, const AdamWStep* step, AdamW c,
+                                                         i64 quads) {
   const i64 k = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x;
   if (k >= quads) return;
   const float scale = *grad_scale;
+  const AdamWStep s = *step;
   const i64 i = k * 4;
   float w4[4];
   float m4[4];
@@ -51,9 +53,9 @@ __global__ void __launch_bounds__(kThreads) adamw_kernel(P* param, float* master
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
     const float g = to_float(grad[i + j]) * scale;
-    m4[j] = s.beta1 * m4[j] + (1 - s.beta1) * g;
-    v4[j] = s.beta2 * v4[j] + (1 - s.beta2) * g * g;
-    w4[j] = w4[j] * (1 - s.lr * s.weight_decay) - s.lr * (m4[j] / s.bias1) / (sqrtf(v4[j] / s.bias2) + s.eps);
+    m4[j] = c.beta1 * m4[j] + (1 - c.beta1) * g;
+    v4[j] = c.beta2 * v4[j] + (1 - c.beta2) * g * g;
+    w4[j] = w4[j] * (1 - s.lr * c.weight_decay) - s.lr * (m4[j] / s.bias1) / (sqrtf(v4[j] / s.bias2) + c.eps);
     param[i + j] = static_cast<P>(w4[j]);
   }
   store<float>(master + i, w4);
@@ -92,12 +94,13 @@ void sum_of_squares(Type type, double* out, const void* x, float* partial, i64 n
 }
 
 void adamw(Type param_type, void* param, float* master, float* m, float* v, Type grad_type, const void* grad,
-           const float* grad_scale, AdamW scalars, i64 n, Stream stream) {
+           const float* grad_scale, const AdamWStep* step, const AdamW& constants, i64 n, Stream stream) {
   const i64 quads = n / 4;
   const unsigned blocks = static_cast<unsigned>((quads + kThreads - 1) / kThreads);
   SXB_DISPATCH(param_type, P, SXB_DISPATCH(grad_type, G,
       (adamw_kernel<P, G><<<blocks, kThreads, 0, stream_of(stream)>>>(
-          static_cast<P*>(param), master, m, v, static_cast<const G*>(grad), grad_scale, scalars, quads))));
+          static_cast<P*>(param), master, m, v, static_cast<const G*>(grad), grad_scale, step, constants,
+          quads))));
   check_launch("adamw");
 }
 

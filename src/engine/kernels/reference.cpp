@@ -225,14 +225,15 @@ void sum_of_squares(double* out, const float* x, i64 n) {
   *out += sum;
 }
 
-void adamw(float* param, float* master, float* m, float* v, const float* grad, const float* grad_scale, AdamW s,
-           i64 n) {
+void adamw(float* param, float* master, float* m, float* v, const float* grad, const float* grad_scale,
+           const AdamWStep* step, const AdamW& c, i64 n) {
+  const AdamWStep& s = *step;
   for (i64 i = 0; i < n; ++i) {
     const float g = grad[i] * *grad_scale;
-    m[i] = s.beta1 * m[i] + (1 - s.beta1) * g;
-    v[i] = s.beta2 * v[i] + (1 - s.beta2) * g * g;
-    const float denominator = std::sqrt(v[i] / s.bias2) + s.eps;
-    master[i] = master[i] * (1 - s.lr * s.weight_decay) - s.lr * (m[i] / s.bias1) / denominator;
+    m[i] = c.beta1 * m[i] + (1 - c.beta1) * g;
+    v[i] = c.beta2 * v[i] + (1 - c.beta2) * g * g;
+    const float denominator = std::sqrt(v[i] / s.bias2) + c.eps;
+    master[i] = master[i] * (1 - s.lr * c.weight_decay) - s.lr * (m[i] / s.bias1) / denominator;
     param[i] = master[i];
   }
 }

@@ -161,23 +161,22 @@ void ShardedParameters::add_squares(at::Tensor& sum_sq) {
   }
 }
 
-void ShardedParameters::optimizer_step(const kernels::AdamW& scalars, double weight_decay,
+void ShardedParameters::optimizer_step(const kernels::AdamW& constants, const at::Tensor& step,
                                        const at::Tensor& grad_scale) {
+  const auto* s = reinterpret_cast<const kernels::AdamWStep*>(step.data_ptr<float>());
   for (int u = 0; u < layout_.count(); ++u) {
     const std::size_t i = static_cast<std::size_t>(u);
     Shard& shard = shards_[i];
     const at::Tensor& grad = shards_state_ ? grad_shards_[i] : gradient_slot(u).buffer;
     at::Tensor param = shards_weights_ ? weight_shards_[i] : weight_slot(u).buffer.narrow(0, shard.begin, shard.numel);
-    kernels::AdamW s = scalars;
-    s.weight_decay = static_cast<float>(weight_decay);
     if (device_.cuda()) {
       const auto grad_type = grad.scalar_type() == at::kFloat ? kernels::Type::kFloat32 : kernels::Type::kBFloat16;
       kernels::cuda::adamw(device_.type(), param.data_ptr(), shard.master.data_ptr<float>(), shard.m.data_ptr<float>(),
                            shard.v.data_ptr<float>(), grad_type, grad.data_ptr(), grad_scale.data_ptr<float>(), s,
-                           shard.numel, device_.compute_raw());
+                           constants, shard.numel, device_.compute_raw());
     } else {
       kernels::cpu::adamw(param.data_ptr<float>(), shard.master.data_ptr<float>(), shard.m.data_ptr<float>(),
-                          shard.v.data_ptr<float>(), grad.data_ptr<float>(), grad_scale.data_ptr<float>(), s,
+                          shard.v.data_ptr<float>(), grad.data_ptr<float>(), grad_scale.data_ptr<float>(), s, constants,
                           shard.numel);
     }
     gather_after_update(u);

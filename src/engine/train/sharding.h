@@ -56,8 +56,9 @@ class ShardedParameters {
   /// Adds this rank's share of the sum of squared gradients to *sum_sq (a double scalar tensor) so
   /// that the sum over ranks is that of the whole gradient.
   void add_squares(at::Tensor& sum_sq);
-  /// AdamW on this rank's shards; grad_scale is a float scalar tensor on the device.
-  void optimizer_step(const kernels::AdamW& scalars, double weight_decay, const at::Tensor& grad_scale);
+  /// AdamW on this rank's shards; grad_scale (float scalar) and step (float (3), a kernels::AdamWStep)
+  /// are on the device.
+  void optimizer_step(const kernels::AdamW& constants, const at::Tensor& step, const at::Tensor& grad_scale);
 
   // --- contents
   /// Calls fill(param, first element of it, count, destination float) for every piece of a parameter

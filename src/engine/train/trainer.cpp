@@ -104,6 +104,7 @@ class Trainer {
   double token_unit_;       // static scale of the loss: 1 / (tokens of a full global batch)
   at::Tensor sums_;         // double (kStepSums + ranks), see StepSum
   at::Tensor results_;      // float (3): gradient scale, norm, loss
+  at::Tensor scalars_;      // float (3): a kernels::AdamWStep
   Event sums_ready_, sums_reduced_;
   bool whole_rows_ = true;
   std::string gemm_ = "library default";  // how the GEMM algorithms were chosen
@@ -145,6 +146,7 @@ Trainer::Trainer(const plan::RankTask& task, Communicator& comm, const EmitRecor
   token_unit_ = 1.0 / static_cast<double>(tokens * training_.grad_accumulation * comm.world());
   sums_ = device_.zeros({kStepSums + comm.world()}, at::kDouble);
   results_ = device_.zeros({3}, at::kFloat);
+  scalars_ = device_.zeros({3}, at::kFloat);
 }
 
 /// BF16 on the GPU: times cuBLASLt's candidates unless this GPU type's choices are in the cache.
@@ -290,10 +292,14 @@ StepFacts Trainer::step(std::int64_t number) {
     kernels::cpu::gradient_scale(results_.data_ptr<float>(), sums_.data_ptr<double>(), token_unit_, o.grad_clip);
   }
   const double n = static_cast<double>(number);
-  kernels::AdamW scalars{static_cast<float>(facts.lr), static_cast<float>(o.beta1), static_cast<float>(o.beta2),
-                         static_cast<float>(o.eps), 0.0f, static_cast<float>(1 - std::pow(o.beta1, n)),
-                         static_cast<float>(1 - std::pow(o.beta2, n))};
-  parameters_->optimizer_step(scalars, o.weight_decay, results_[0]);
+  at::Tensor scalars = at::empty({3}, at::TensorOptions().dtype(at::kFloat).pinned_memory(device_.cuda()));
+  *reinterpret_cast<kernels::AdamWStep*>(scalars.data_ptr<float>()) = {
+      static_cast<float>(facts.lr), static_cast<float>(1 - std::pow(o.beta1, n)),
+      static_cast<float>(1 - std::pow(o.beta2, n))};
+  scalars_.copy_(scalars, /*non_blocking=*/true);
+  const kernels::AdamW constants{static_cast<float>(o.beta1), static_cast<float>(o.beta2), static_cast<float>(o.eps),
+                                 static_cast<float>(o.weight_decay)};
+  parameters_->optimizer_step(constants, scalars_, results_[0]);
   return facts;
 }
 

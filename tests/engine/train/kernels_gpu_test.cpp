@@ -131,13 +131,17 @@ TEST_P(Kernels, OptimizerPasses) {
   at::Tensor master = at::randn({n}), m = at::randn({n}).mul(0.1), v = at::rand({n}), param = at::empty({n});
   at::Tensor gmaster = master.cuda(), gm = m.cuda(), gv = v.cuda(), gparam = gpu_poison({n});
   const at::Tensor scale = at::full({1}, 0.5), gscale = scale.cuda(), ggrad = gpu(grad);
-  const kernels::AdamW s{1e-2f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.19f, 0.002f};
+  const kernels::AdamW c{0.9f, 0.999f, 1e-8f, 0.1f};
+  const at::Tensor step = at::tensor({1e-2f, 0.19f, 0.002f}), gstep = step.cuda();  // an AdamWStep
+  const auto scalars = [](const at::Tensor& t) {
+    return reinterpret_cast<const kernels::AdamWStep*>(t.data_ptr<float>());
+  };
   const auto type = GetParam() == at::kBFloat16 ? kernels::Type::kBFloat16 : kernels::Type::kFloat32;
   kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
   kernels::cpu::adamw(param.data_ptr<float>(), master.data_ptr<float>(), m.data_ptr<float>(), v.data_ptr<float>(),
-                      grad.data_ptr<float>(), scale.data_ptr<float>(), s, n);
+                      grad.data_ptr<float>(), scale.data_ptr<float>(), scalars(step), c, n);
   kernels::cuda::adamw(type, gparam.data_ptr(), gmaster.data_ptr<float>(), gm.data_ptr<float>(), gv.data_ptr<float>(),
-                       type, ggrad.data_ptr(), gscale.data_ptr<float>(), s, n, stream);
+                       type, ggrad.data_ptr(), gscale.data_ptr<float>(), scalars(gstep), c, n, stream);
   expect_close(gmaster, master, "master");
   expect_close(gm, m, "m");
   expect_close(gv, v, "v");

@@ -68,8 +68,9 @@ TEST(GradientScale, ClipsByTheGlobalNorm) {
 TEST(AdamW, MatchesTheFormulaInDouble) {
   float param = 0, master = 0.5f, m = 0.1f, v = 0.01f;
   const float grad = 2.0f, scale = 0.25f;
-  kernels::AdamW s{0.1f, 0.9f, 0.99f, 1e-8f, 0.01f, 1 - 0.9f * 0.9f, 1 - 0.99f * 0.99f};
-  kernels::cpu::adamw(&param, &master, &m, &v, &grad, &scale, s, 1);
+  const kernels::AdamW constants{0.9f, 0.99f, 1e-8f, 0.01f};
+  const kernels::AdamWStep step{0.1f, 1 - 0.9f * 0.9f, 1 - 0.99f * 0.99f};
+  kernels::cpu::adamw(&param, &master, &m, &v, &grad, &scale, &step, constants, 1);
   const double g = 0.5;
   const double m1 = 0.9 * 0.1 + 0.1 * g;
   const double v1 = 0.99 * 0.01 + 0.01 * g * g;
