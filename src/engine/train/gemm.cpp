@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <map>
 #include <tuple>
 
@@ -22,10 +23,16 @@ namespace {
 
 constexpr std::size_t kWorkspaceBytes = 64u << 20;
 constexpr int kCandidates = 8;
-constexpr int kRounds = 3;
 /// The GPUs reach their power cap within the second; after that the ranking is that of a long run.
 constexpr std::int64_t kHeatNs = 2'000'000'000;
-constexpr double kMillisecondsPerCandidate = 8;
+/// Under the cap a product's time follows its own energy, but only once the clock has settled to it:
+/// candidates timed for a few milliseconds run at the clock of their neighbours, and the fast and
+/// hungry ones win. (Ranked so, five of twelve products of 7B took a candidate that is 1-4 % slower in
+/// a long run.)
+constexpr double kSettleMs = 150;
+constexpr double kTimedMs = 200;
+/// A candidate this much slower than the best in a first call is not timed further.
+constexpr double kHopeless = 1.15;
 
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -181,8 +188,10 @@ struct Gemm::Impl {
     }
   }
 
-  /// times[i][a]: milliseconds of candidate a of problem i, summed over rounds and ranks.
+  /// times[i][a]: milliseconds of candidate a of problem i, summed over ranks, which all work at once;
+  /// infinity for candidates that a first call ruled out.
   std::vector<std::vector<double>> time_all(const std::vector<Problem>& problems, Communicator& comm);
+  std::vector<double> time_candidates(const Entry& e, const std::array<at::Tensor, 3>& operands, Communicator& comm);
 };
 
 std::vector<std::vector<double>> Gemm::Impl::time_all(const std::vector<Problem>& problems, Communicator& comm) {
@@ -199,21 +208,24 @@ std::vector<std::vector<double>> Gemm::Impl::time_all(const std::vector<Problem>
     for (const Problem& p : problems) time_ms(entry(p), 0, 2, operands);
   }
   std::vector<std::vector<double>> times;
-  std::vector<int> iterations;
-  for (const Problem& p : problems) {
-    times.emplace_back(entry(p).algorithms.size(), 0.0);
-    const double once = comm.max_over_ranks(time_ms(entry(p), 0, 1, operands));
-    iterations.push_back(std::max(1, static_cast<int>(kMillisecondsPerCandidate / once)));
+  for (const Problem& p : problems) times.push_back(time_candidates(entry(p), operands, comm));
+  return times;
+}
+
+std::vector<double> Gemm::Impl::time_candidates(const Entry& e, const std::array<at::Tensor, 3>& operands,
+                                                Communicator& comm) {
+  std::vector<double> once(e.algorithms.size());
+  for (std::size_t a = 0; a < once.size(); ++a) {
+    time_ms(e, a, 1, operands);  // the first call loads the kernel
+    once[a] = comm.sum_over_ranks(time_ms(e, a, 2, operands)) / comm.world();
   }
-  // Rounds over everything: a drift of clock or temperature meets all candidates alike.
-  for (int round = 0; round < kRounds; ++round) {
-    for (std::size_t i = 0; i < problems.size(); ++i) {
-      const Entry& e = entry(problems[i]);
-      for (std::size_t a = 0; a < times[i].size(); ++a) times[i][a] += time_ms(e, a, iterations[i], operands);
-    }
-  }
-  for (std::vector<double>& row : times) {
-    for (double& t : row) t = comm.sum_over_ranks(t);
+  const double best = *std::min_element(once.begin(), once.end());
+  std::vector<double> times(once.size(), std::numeric_limits<double>::infinity());
+  for (std::size_t a = 0; a < once.size(); ++a) {
+    if (a > 0 && once[a] > kHopeless * best) continue;  // the first choice is what the gain is measured against
+    const auto iterations = [&](double milliseconds) { return 1 + static_cast<int>(milliseconds / once[a]); };
+    time_ms(e, a, iterations(kSettleMs), operands);
+    times[a] = comm.sum_over_ranks(time_ms(e, a, iterations(kTimedMs), operands));
   }
   return times;
 }
