@@ -17,6 +17,7 @@ struct StepFacts {
   std::int64_t step = 0;
   double lr = 0;
   double data_wait_ms = 0;
+  bool whole_rows = true;       ///< every row of this rank was one document
   std::int64_t timed_step = 0;  ///< the earlier step whose times of all ranks travel with this one, 0: none
 };
 

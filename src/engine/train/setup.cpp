@@ -1,0 +1,59 @@
+#include "engine/train/setup.h"
+
+#include <string>
+#include <utility>
+
+#include "engine/comm/communicator.h"
+
+namespace sxb::engine {
+
+bool trains_in_bf16(const config::Training& training, bool cuda) {
+  if (training.precision == config::Precision::kAuto) return cuda;
+  return training.precision == config::Precision::kBf16;
+}
+
+void check_shape(const config::Architecture& a, bool cuda, bool bf16) {
+  if (!cuda) {
+    if (bf16) {
+      throw EngineError("BF16 training needs a GPU", "precision_unsupported",
+                        "--set training.precision=fp32, or leave it at auto", ExitCode::kUsage);
+    }
+    return;
+  }
+  const std::int64_t vector = bf16 ? 8 : 4;
+  if (a.hidden % vector != 0 || a.ffn % vector != 0 || a.vocab % vector != 0 || a.head_dim() / 2 % vector != 0) {
+    throw EngineError("on the GPU hidden, ffn, vocab and half of the head size must be multiples of " +
+                          std::to_string(vector), "shape_unsupported",
+                      "change arch.hidden, arch.ffn, arch.vocab or arch.heads", ExitCode::kUsage);
+  }
+  if (a.hidden > 16384) {
+    throw EngineError("hidden sizes above 16384 are not supported on the GPU", "shape_unsupported", "",
+                      ExitCode::kUsage);
+  }
+}
+
+std::optional<data::PackedDataset> open_dataset(const plan::RankTask& task) {
+  const config::Model& model = task.task.model;
+  const std::int64_t seq_len = model.training.seq_len;
+  if (task.dataset_dir.empty()) return std::nullopt;  // synthetic tokens
+  auto dataset = data::PackedDataset::open(task.dataset_dir);
+  if (!dataset) {
+    const Error& error = dataset.error();
+    throw EngineError(error.what + " (" + error.where + ")", "dataset_invalid", error.help, error.code);
+  }
+  if (dataset->seq_len() != seq_len) {
+    throw EngineError("the dataset is packed to " + std::to_string(dataset->seq_len()) + " tokens, the model trains on " +
+                          std::to_string(seq_len), "dataset_invalid",
+                      "prepare it again: sxbench data prepare --seq-len " + std::to_string(seq_len),
+                      ExitCode::kUsage);
+  }
+  if (dataset->vocab() > model.arch.vocab) {
+    throw EngineError("the tokenizer has " + std::to_string(dataset->vocab()) + " tokens, the model's vocabulary " +
+                          std::to_string(model.arch.vocab), "vocabulary_overflow",
+                      "use the tokenizer that belongs to the model, or set arch.vocab to at least " +
+                          std::to_string(dataset->vocab()), ExitCode::kUsage);
+  }
+  return std::move(*dataset);
+}
+
+}  // namespace sxb::engine

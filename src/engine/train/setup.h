@@ -1,0 +1,23 @@
+// What a training task needs before its first step: checks that refuse it early, and its data.
+#pragma once
+
+#include <optional>
+
+#include "sxbench/config/model.h"
+#include "sxbench/data/packed.h"
+#include "sxbench/plan/task.h"
+
+namespace sxb::engine {
+
+/// training.precision with `auto` resolved: BF16 on GPUs, FP32 on CPUs.
+bool trains_in_bf16(const config::Training& training, bool cuda);
+
+/// The kernels move 16 bytes at a time: refuses shapes that do not divide, before any memory is taken.
+/// EngineError "shape_unsupported" or "precision_unsupported".
+void check_shape(const config::Architecture& arch, bool cuda, bool bf16);
+
+/// The packed shards of the task, checked against its model; nothing for synthetic tokens.
+/// EngineError "dataset_invalid" or "vocabulary_overflow".
+std::optional<data::PackedDataset> open_dataset(const plan::RankTask& task);
+
+}  // namespace sxb::engine
