@@ -24,6 +24,8 @@ constexpr KindInfo kKinds[] = {
     {record::kind::kStep, "Written by rank 0: one optimizer step."},
     {record::kind::kTraining, "Written by rank 0 at the end of a fine-tuning task: facts and totals."},
     {record::kind::kRank, "Written by every rank at the end of a fine-tuning task."},
+    {record::kind::kPhases,
+     "Written by every rank at the end of a fine-tuning task: where its measured steps went."},
     {record::kind::kWindow,
      "Written by local rank 0 of each node: the measured interval. Samples outside count in no figure."},
     {record::kind::kFinding, "Written by anyone: a warning or error with what to do."},

@@ -22,6 +22,7 @@ inline constexpr const char* kCollective = "collective";   ///< rank 0: one size
 inline constexpr const char* kStep = "step";               ///< rank 0: one optimizer step
 inline constexpr const char* kTraining = "training";       ///< rank 0: facts and totals of an SFT task
 inline constexpr const char* kRank = "rank";               ///< every rank: its own step times, memory
+inline constexpr const char* kPhases = "phases";           ///< every rank: where its measured steps went
 inline constexpr const char* kWindow = "window";           ///< local rank 0: measured interval (monotonic)
 inline constexpr const char* kFinding = "finding";         ///< anyone: a warning with evidence
 inline constexpr const char* kHeartbeat = "heartbeat";     ///< rank: alive; never journalled

@@ -120,6 +120,9 @@ void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std,
 /// unscale = 1 / (token_unit * tokens), norm = sqrt(sums[0]) * unscale;
 /// results = {unscale * min(1, clip / norm), norm, mean loss}; clip <= 0 switches clipping off.
 void gradient_scale(float* results, const double* sums, double token_unit, double clip, Stream stream);
+/// *out = the GPU's clock in nanoseconds when the stream gets here. A failed launch is seen by the
+/// next kernel's check, so that destructors may call this.
+void timestamp(std::int64_t* out, Stream stream);
 
 }  // namespace cuda
 

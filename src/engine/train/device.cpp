@@ -13,7 +13,19 @@ Device Device::make(bool cuda, bool bf16) {
     device.compute_stream = c10::cuda::getStreamFromPool(/*isHighPriority=*/false, 0);
     device.comm_stream = c10::cuda::getStreamFromPool(/*isHighPriority=*/true, 0);
   }
+  device.clock = std::make_shared<StepClock>(device.at);
+  device.generation = std::make_shared<std::uint64_t>(0);
   return device;
+}
+
+void Device::join_streams() const {
+  if (!compute_stream) return;
+  Event computed, communicated;
+  computed.record(*compute_stream);
+  computed.block(*comm_stream);
+  communicated.record(*comm_stream);
+  communicated.block(*compute_stream);
+  ++*generation;
 }
 
 void Device::synchronize() const {

@@ -82,6 +82,7 @@ void ShardedParameters::prefetch(int unit) {
   slot.owner = unit;
   device_.comm_waits(slot.free);
   const at::Tensor& part = weight_shards_[static_cast<std::size_t>(unit)];
+  const Span span(device_, Track::kCommunication, "gather", unit);
   comm_.all_gather(part.data_ptr(), slot.buffer.data_ptr(), part.numel(), comm_dtype(device_.compute),
                    device_.comm_raw());
   device_.record_comm(slot.ready);
@@ -110,6 +111,7 @@ void ShardedParameters::reduce(int unit) {
   GradSlot& slot = gradient_slot(unit);
   device_.record_compute(gradients_ready_);
   device_.comm_waits(gradients_ready_);
+  const Span span(device_, Track::kCommunication, "reduce", unit);
   std::optional<c10::cuda::CUDAStreamGuard> guard;
   if (device_.comm_stream) guard.emplace(*device_.comm_stream);
 
@@ -197,6 +199,7 @@ void ShardedParameters::gather_after_update(int unit) {
   device_.comm_waits(updated_);
   const Shard& shard = shards_[static_cast<std::size_t>(unit)];
   const at::Tensor part = slot.buffer.narrow(0, shard.begin, shard.numel);
+  const Span span(device_, Track::kCommunication, "gather", unit);
   comm_.all_gather(part.data_ptr(), slot.buffer.data_ptr(), shard.numel, comm_dtype(device_.compute),
                    device_.comm_raw());
   device_.record_comm(slot.ready);

@@ -18,7 +18,9 @@ TrainStep::TrainStep(const config::Model& model, const Layout& layout, const Dev
       token_unit_(1.0 / static_cast<double>(model.training.micro_batch * model.training.seq_len *
                                             model.training.grad_accumulation * comm.world())),
       sums_(device.zeros({kStepSums + comm.world()}, at::kDouble)), results_(device.zeros({3}, at::kFloat)),
-      scalars_(device.zeros({3}, at::kFloat)) {}
+      scalars_(device.zeros({3}, at::kFloat)) {
+  device.clock->reserve(model.training.grad_accumulation, layout.count());
+}
 
 DeviceBatch TrainStep::to_device(const HostBatch& host) {
   // One transfer for everything: [token | target | position | start], int32.
@@ -48,34 +50,56 @@ DeviceBatch TrainStep::to_device(const HostBatch& host) {
 
 void TrainStep::micro_step(std::int64_t index, const HostBatch& host) {
   const DeviceBatch batch = to_device(host);
-  const int embedding = layout_.embedding();
-  const int head = layout_.head();
-  ShardedParameters& p = parameters_;
-  p.begin_micro_step(index);
+  parameters_.begin_micro_step(index);
+  backward(forward(batch), batch);
+}
 
-  Residual stream = llama_.embed(batch, embedding_view(layout_, p.gather(embedding)));
-  p.release(embedding);
-  for (int u = layout_.first_block(); u < head; ++u) {
+Residual TrainStep::forward(const DeviceBatch& batch) {
+  device_.enter(StepPhase::kForward);
+  const Span phase(device_, Track::kCompute, "forward");
+  const int embedding = layout_.embedding();
+  ShardedParameters& p = parameters_;
+  Residual stream;
+  {
+    const Span span(device_, Track::kCompute, "forward", embedding);
+    stream = llama_.embed(batch, embedding_view(layout_, p.gather(embedding)));
+    p.release(embedding);
+  }
+  for (int u = layout_.first_block(); u < layout_.head(); ++u) {
+    const Span span(device_, Track::kCompute, "forward", u);
     const BlockView weights = block_view(layout_, p.gather(u));
     p.prefetch(u + 1);
     stream = llama_.block(u - 1, stream, weights, batch);
     p.release(u);
   }
+  return stream;
+}
 
-  at::Tensor loss_sum = sums_[kLossSum];
-  const HeadView head_weights = head_view(layout_, p.gather(head));
-  at::Tensor dx = llama_.head_and_loss(stream, head_weights, head_view(layout_, p.gradients(head)), p.accumulate(),
-                                        batch, token_unit_, loss_sum);
-  p.release(head);
-  p.reduce(head);
-
+void TrainStep::backward(const Residual& stream, const DeviceBatch& batch) {
+  device_.enter(StepPhase::kBackward);
+  const Span phase(device_, Track::kCompute, "backward");
+  const int embedding = layout_.embedding();
+  const int head = layout_.head();
+  ShardedParameters& p = parameters_;
+  at::Tensor dx;
+  {
+    const Span span(device_, Track::kCompute, "forward and backward", head);
+    at::Tensor loss_sum = sums_[kLossSum];
+    const HeadView weights = head_view(layout_, p.gather(head));
+    dx = llama_.head_and_loss(stream, weights, head_view(layout_, p.gradients(head)), p.accumulate(), batch,
+                              token_unit_, loss_sum);
+    p.release(head);
+    p.reduce(head);
+  }
   for (int u = head - 1; u >= layout_.first_block(); --u) {
+    const Span span(device_, Track::kCompute, "backward", u);
     const BlockView weights = block_view(layout_, p.gather(u));
     p.prefetch(u - 1);
     dx = llama_.block_backward(u - 1, dx, weights, block_view(layout_, p.gradients(u)), p.accumulate(), batch);
     p.release(u);
     p.reduce(u);
   }
+  const Span span(device_, Track::kCompute, "backward", embedding);
   at::Tensor dtable = embedding_view(layout_, p.gradients(embedding));
   llama_.embed_backward(dx, dtable, p.accumulate(), batch);
   p.reduce(embedding);
@@ -86,6 +110,7 @@ StepFacts TrainStep::run(std::int64_t number, const StepResult* timed) {
   StepFacts facts;
   facts.step = number;
   facts.lr = learning_rate(model_.optimizer, number, training.steps);
+  device_.clock->begin();
   sums_.zero_();
   at::Tensor host_counts =
       at::zeros({sums_.numel()}, at::TensorOptions().dtype(at::kDouble).pinned_memory(device_.cuda()));
@@ -100,14 +125,17 @@ StepFacts TrainStep::run(std::int64_t number, const StepResult* timed) {
     counts[kSumLenSq] += host.sum_len_sq;
     facts.whole_rows = facts.whole_rows && host.whole_rows;
     micro_step(i, host);
+    device_.enter(StepPhase::kOutside);  // the next batch may not be there yet
   }
   if (timed != nullptr) {
     facts.timed_step = timed->facts.step;
     counts[kStepSums + comm_.rank()] = timed->own_ms;
   }
   sums_.add_(host_counts.to(device_.at, /*non_blocking=*/true));
+  device_.enter(StepPhase::kOptimizer);
   sum_over_ranks();
   update(number, facts.lr);
+  device_.enter(StepPhase::kOutside);
   return facts;
 }
 
@@ -119,6 +147,7 @@ void TrainStep::sum_over_ranks() {
   device_.record_compute(sums_ready_);
   device_.comm_waits(sums_ready_);
   if (comm_.world() > 1) {
+    const Span span(device_, Track::kCommunication, "sum over ranks");
     comm_.all_reduce(sums_.data_ptr(), sums_.data_ptr(), sums_.numel(), DType::kFloat64, RedOp::kSum, device_.comm_raw());
   }
   device_.record_comm(sums_reduced_);

@@ -32,6 +32,8 @@ class TrainStep {
  private:
   DeviceBatch to_device(const HostBatch& host);
   void micro_step(std::int64_t index, const HostBatch& host);
+  Residual forward(const DeviceBatch& batch);
+  void backward(const Residual& stream, const DeviceBatch& batch);
   void sum_over_ranks();
   void update(std::int64_t number, double lr);
 

@@ -19,16 +19,21 @@ void StepLog::start() {
 void StepLog::finish(const StepFacts& facts, const at::Tensor& results, const at::Tensor& sums) {
   Entry entry;
   entry.facts = facts;
+  entry.marks = device_.clock->marks();
+  const at::Tensor stamps = device_.clock->stamps().narrow(0, 0, entry.marks.stamps);
   if (device_.cuda()) {
     entry.results = at::empty(results.sizes(), at::TensorOptions().dtype(at::kFloat).pinned_memory(true));
     entry.sums = at::empty(sums.sizes(), at::TensorOptions().dtype(at::kDouble).pinned_memory(true));
+    entry.stamps = at::empty(stamps.sizes(), at::TensorOptions().dtype(at::kLong).pinned_memory(true));
     entry.results.copy_(results, /*non_blocking=*/true);
     entry.sums.copy_(sums, /*non_blocking=*/true);
+    entry.stamps.copy_(stamps, /*non_blocking=*/true);
     entry.end = Event(true);
     device_.record_compute(entry.end);
   } else {
     entry.results = results.clone();
     entry.sums = sums.clone();
+    entry.stamps = stamps.clone();
     entry.host_end_ns = monotonic_ns();
   }
   entries_.push_back(std::move(entry));
@@ -48,6 +53,7 @@ StepResult StepLog::take() {
   }
   last_end_ns_ = result.end_ns;
   result.own_ms = static_cast<double>(result.end_ns - result.begin_ns) / 1e6;
+  result.phases = phase_times(entry.marks, entry.stamps.data_ptr<std::int64_t>());
   const float* values = entry.results.data_ptr<float>();
   result.grad_norm = static_cast<double>(values[1]);
   result.loss = static_cast<double>(values[2]);

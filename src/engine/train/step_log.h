@@ -27,6 +27,7 @@ struct StepResult {
   double loss = 0, grad_norm = 0;
   double tokens = 0, loss_tokens = 0, documents = 0, sum_len_sq = 0;
   double own_ms = 0;                      ///< this rank's step time
+  PhaseTimes phases;                      ///< this rank's
   double longest_ms = 0;                  ///< maximum over ranks; known only when a later step is done
   double timed_step_longest_ms = 0;       ///< of facts.timed_step
   std::int64_t begin_ns = 0, end_ns = 0;  ///< monotonic clock of this node
@@ -51,7 +52,8 @@ class StepLog {
  private:
   struct Entry {
     StepFacts facts;
-    at::Tensor results, sums;  ///< pinned host memory
+    at::Tensor results, sums, stamps;  ///< pinned host memory
+    StepMarks marks;
     Event end;
     std::int64_t host_end_ns = 0;
   };

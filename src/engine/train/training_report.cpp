@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <utility>
 
 #include "engine/train/attention.h"
 #include "engine/train/flops.h"
@@ -31,6 +32,13 @@ std::int64_t peak_memory_bytes(bool cuda) {
   return stats.allocated_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
 }
 
+/// Of at least one value.
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t n = values.size();
+  return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
 }  // namespace
 
 TrainingReport::TrainingReport(const plan::RankTask& task, Communicator& comm, const EmitRecord& emit)
@@ -43,7 +51,10 @@ void TrainingReport::take(const StepResult& r) {
                       "lower the learning rate (--set optimizer.lr=...), lengthen schedule.warmup_steps, or check the "
                       "initial weights");
   }
-  if (r.facts.step > training_.warmup) own_ms_.push_back(r.own_ms);
+  if (r.facts.step > training_.warmup) {
+    own_ms_.push_back(r.own_ms);
+    phases_.push_back(r.phases);
+  }
   if (r.facts.step == training_.warmup + 1) window_begin_ns_ = r.begin_ns;
   window_end_ns_ = r.end_ns;
   untimed_.push_back(r);
@@ -66,7 +77,9 @@ void TrainingReport::emit_step(const StepResult& r) {
                {"tokens", static_cast<std::int64_t>(r.tokens)}, {"loss_tokens", static_cast<std::int64_t>(r.loss_tokens)},
                {"samples", samples}, {"documents", static_cast<std::int64_t>(r.documents)},
                {"sum_len_sq", whole_rows_ ? 0.0 : r.sum_len_sq}, {"step_time_ms", r.longest_ms},
-               {"data_wait_ms", r.facts.data_wait_ms}, {"tokens_per_s", tokens_per_s}, {"mfu", nullptr},
+               {"data_wait_ms", r.facts.data_wait_ms}, {"forward_ms", r.phases.forward_ms},
+               {"backward_ms", r.phases.backward_ms}, {"optimizer_ms", r.phases.optimizer_ms},
+               {"exposed_comm_ms", r.phases.exposed_comm_ms}, {"tokens_per_s", tokens_per_s}, {"mfu", nullptr},
                {"memory_bytes", peak_memory_bytes(task_.cuda)}, {"begin_ns", r.begin_ns}, {"end_ns", r.end_ns},
                {"measured", r.facts.step > training_.warmup}};
   if (task_.peak_tflops > 0) {
@@ -84,19 +97,29 @@ void TrainingReport::finish(const TrainingFacts& facts) {
     emit_(kind::kWindow, {{"name", "measured"}, {"begin_ns", window_begin_ns_}, {"end_ns", window_end_ns_}});
   }
   emit_rank();
+  if (!own_ms_.empty()) emit_phases();
   if (comm_.rank() == 0) emit_training(facts);
 }
 
 void TrainingReport::emit_rank() {
-  std::sort(own_ms_.begin(), own_ms_.end());
   const std::int64_t predicted = plan::estimate_memory(model_, comm_.world(), task_.cuda).total();
   Json rank = {{"gpu", task_.cuda ? task_.gpu : -1}, {"step_time_ms_median", nullptr},
                {"peak_memory_bytes", peak_memory_bytes(task_.cuda)}, {"predicted_memory_bytes", predicted}};
-  if (!own_ms_.empty()) {
-    const std::size_t n = own_ms_.size();
-    rank["step_time_ms_median"] = (own_ms_[(n - 1) / 2] + own_ms_[n / 2]) / 2;
-  }
+  if (!own_ms_.empty()) rank["step_time_ms_median"] = median(own_ms_);
   emit_(kind::kRank, rank);
+}
+
+void TrainingReport::emit_phases() {
+  const auto median_of = [&](double PhaseTimes::*phase) {
+    std::vector<double> values;
+    for (const PhaseTimes& times : phases_) values.push_back(times.*phase);
+    return median(std::move(values));
+  };
+  emit_(kind::kPhases, {{"steps", phases_.size()}, {"step_ms", median(own_ms_)},
+                        {"forward_ms", median_of(&PhaseTimes::forward_ms)},
+                        {"backward_ms", median_of(&PhaseTimes::backward_ms)},
+                        {"optimizer_ms", median_of(&PhaseTimes::optimizer_ms)},
+                        {"exposed_comm_ms", median_of(&PhaseTimes::exposed_comm_ms)}});
 }
 
 void TrainingReport::emit_training(const TrainingFacts& facts) {

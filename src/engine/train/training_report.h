@@ -33,6 +33,7 @@ class TrainingReport {
  private:
   void emit_step(const StepResult& result);
   void emit_rank();
+  void emit_phases();
   void emit_training(const TrainingFacts& facts);
 
   const plan::RankTask& task_;
@@ -43,6 +44,7 @@ class TrainingReport {
   bool whole_rows_ = true;
   std::int64_t window_begin_ns_ = 0, window_end_ns_ = 0;
   std::vector<double> own_ms_;       ///< measured steps
+  std::vector<PhaseTimes> phases_;   ///< of the same steps
   std::vector<StepResult> untimed_;  ///< finished, but the other ranks' times are not known yet
 };
 

@@ -206,6 +206,7 @@ TEST(Training, RecordsCarryTheFieldsOfTheTable) {
   }
   EXPECT_EQ(count[record::kind::kStep], 6);
   EXPECT_EQ(count[record::kind::kRank], 2);
+  EXPECT_EQ(count[record::kind::kPhases], 2);
   EXPECT_EQ(count[record::kind::kTraining], 1);
   EXPECT_EQ(count[record::kind::kWindow], 1);
   std::int64_t step = 0;
@@ -216,6 +217,47 @@ TEST(Training, RecordsCarryTheFieldsOfTheTable) {
     EXPECT_EQ(data.at("samples").get<std::int64_t>(), kGlobalBatch);
     EXPECT_EQ(data.at("measured").get<bool>(), step > 2);
     EXPECT_TRUE(data.at("mfu").is_null());  // the peak of this CPU is not known
+  }
+}
+
+/// What the phases of a step or the medians of a rank say, in the order of the device's work.
+std::vector<double> phase_values(const Json& data) {
+  std::vector<double> values;
+  for (const char* name : {"forward_ms", "backward_ms", "optimizer_ms", "exposed_comm_ms"}) {
+    values.push_back(data.at(name).get<double>());
+  }
+  return values;
+}
+
+TEST(Training, PhasesArePartsOfTheStep) {
+  plan::RankTask task = tiny_task(2, 6);
+  task.task.model.training.sharding = config::Sharding::kFull;
+  task.task.model.training.micro_batch = 3;
+  task.task.model.training.grad_accumulation = 2;
+  RunRecords records;
+  run(task, records);
+  for (const auto& [kind, data] : records.all) {
+    if (kind != record::kind::kStep && kind != record::kind::kPhases) continue;
+    const std::vector<double> phases = phase_values(data);
+    for (const double ms : phases) EXPECT_GT(ms, 0.0) << kind;
+    if (kind == record::kind::kPhases) {
+      EXPECT_EQ(data.at("steps").get<int>(), 4);
+      continue;
+    }
+    const double sum = phases[0] + phases[1] + phases[2] + phases[3];
+    // Between the phases lie only the waits for data and the host's own bookkeeping.
+    const double own_ms = static_cast<double>(data.at("end_ns").get<std::int64_t>() - data.at("begin_ns").get<std::int64_t>()) / 1e6;
+    EXPECT_LE(sum, own_ms);
+    EXPECT_GE(sum + data.at("data_wait_ms").get<double>(), 0.5 * own_ms);
+  }
+}
+
+TEST(Training, OneRankNeverWaitsForCommunication) {
+  RunRecords records;
+  run(tiny_task(1, 4), records);
+  for (const auto& [kind, data] : records.all) {
+    if (kind != record::kind::kPhases) continue;
+    EXPECT_EQ(data.at("exposed_comm_ms").get<double>(), 0.0);
   }
 }
 
