@@ -74,7 +74,8 @@ ours() {
   "$sxbench" run --cluster "$out/cluster.json" --nodes 1 --models "$out/weights" --phases sft,report \
     --steps "$steps" --micro-batch $((micro_batch / $2)) --set "training.grad_accumulation=$2" \
     --set "training.seq_len=$seq_len" --set "training.precision=$precision" \
-    --set training.reduce_precision=fp32 --set training.seed=1234 --set "init_from=$out/weights" --set "data.dataset=$out/data/packed" \
+    --set training.reduce_precision=fp32 --set training.seed=1234 --set "init_from=$out/weights" \
+    --set "data.dataset=$out/data/packed" \
     --set "optimizer.lr=$lr" --set optimizer.schedule.kind=constant \
     --set "optimizer.schedule.warmup_steps=$ramp" --set optimizer.weight_decay=0 --set optimizer.grad_clip=1 \
     --out "$out/$1" > "$out/$1.log" 2>&1 ||
@@ -88,7 +89,8 @@ peer() {
   "$python" -m torch.distributed.run --standalone --nproc-per-node "$ranks" "$here/fsdp2.py" \
     --model "$out/weights" --data "$out/data/packed" --seq-len "$seq_len" \
     --micro-batch $((micro_batch / splits)) --accumulate "$splits" --warmup 0 --steps "$steps" \
-    --seed 1234 --lr "$lr" --lr-ramp "$ramp" "${peer_options[@]}" "$@" --losses "$out/$name.losses" > "$out/$name.txt" 2>&1 ||
+    --seed 1234 --lr "$lr" --lr-ramp "$ramp" "${peer_options[@]}" "$@" \
+    --losses "$out/$name.losses" > "$out/$name.txt" 2>&1 ||
     fail "the peer failed" "see $out/$name.txt"
 }
 
