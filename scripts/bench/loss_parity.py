@@ -120,8 +120,8 @@ def text(verdict, ours_curves, peer_curves, precision):
         "",
         "ours' and peer' split each batch into two micro-steps (on GPUs peer' is compiled too): the same",
         "weights, tokens and mathematics, rounded elsewhere. PASS: mean and max of |ours - peer| are at most",
-        f"{NOISE_FACTOR:g} times the larger noise, or {FLOOR[precision]:.0e} of the loss if that is more, and",
-        "step 1 agrees.",
+        f"{NOISE_FACTOR:g} times the larger noise or, if more, {FLOOR[precision]:.0e} of the loss, and step 1",
+        "agrees.",
         "",
         "PASS" if verdict.ok else "FAIL",
     ]

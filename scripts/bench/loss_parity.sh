@@ -72,7 +72,7 @@ EOF
 # ours NAME SPLITS: one run, each batch in SPLITS micro-steps
 ours() {
   "$sxbench" run --cluster "$out/cluster.json" --nodes 1 --models "$out/weights" --phases sft,report \
-    --steps "$steps" --micro-batch $((micro_batch / $2)) --set "training.grad_accumulation=$2" \
+    --steps "$steps" --warmup 0 --micro-batch $((micro_batch / $2)) --set "training.grad_accumulation=$2" \
     --set "training.seq_len=$seq_len" --set "training.precision=$precision" \
     --set training.reduce_precision=fp32 --set training.seed=1234 --set "init_from=$out/weights" \
     --set "data.dataset=$out/data/packed" \
