@@ -13,7 +13,7 @@ void add_plan(CLI::App& app, ExitCode& result) {
   verb->footer(
       "Examples:\n"
       "  sxbench plan --models 7b,13b --nodes 2,4,8 --cluster cluster.json\n"
-      "  sxbench plan --models 70b --nodes 8 --set training.recompute=block");
+      "  sxbench plan --models 70b --nodes 8 --set training.recompute=blocks");
   auto flags = std::make_shared<Flags>();
   add_place_flags(*verb, *flags);
   add_work_flags(*verb, *flags);

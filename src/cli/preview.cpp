@@ -56,8 +56,9 @@ ExitCode preview_tasks(const Request& request) {
     const int world = layout.world(task.nodes);
     std::string memory = "-";
     if (task.phase == plan::Phase::kSft) {
-      memory = format_bytes(plan::estimate_memory(task.model, world, layout.facts.cuda).total());
       const std::int64_t there = plan::memory_per_rank(request.options.cluster, task.nodes, layout.facts);
+      const config::Model model = plan::resolve_auto(task.model, world, layout.facts.cuda, there);
+      memory = format_bytes(plan::estimate_memory(model, world, layout.facts.cuda).total());
       if (there > 0) memory += " of " + format_bytes(there);
     }
     fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", task.id, task.nodes, world, task.label(), memory);

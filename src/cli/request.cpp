@@ -101,7 +101,8 @@ void add_work_flags(CLI::App& verb, Flags& flags) {
   verb.add_option("--steps", config.steps, "optimizer steps");
   verb.add_option("--warmup", config.warmup, "first steps that no figure counts");
   verb.add_option("--micro-batch", config.micro_batch, "sequences per rank and micro-step");
-  verb.add_option("--set", config.set, "a key of the models, e.g. training.recompute=block; may be repeated")
+  verb.add_option("--set", config.set,
+                  "a key of the models, e.g. training.recompute=norms,swiglu; may be repeated")
       ->allow_extra_args(false);
   verb.add_option("--save", flags.save,
                   "write the trained weights (Hugging Face safetensors) to this folder");

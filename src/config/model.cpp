@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "config/model_json.h"
+#include "sxbench/base/text.h"
 #include "sxbench/config/reader.h"
 
 namespace sxb::config {
@@ -18,7 +19,8 @@ constexpr EnumName<Sharding> kShardings[] = {{Sharding::kAuto, "auto"},
                                              {Sharding::kOptimizer, "optimizer"},
                                              {Sharding::kGradients, "gradients"},
                                              {Sharding::kFull, "full"}};
-constexpr EnumName<Recompute> kRecomputes[] = {{Recompute::kNone, "none"}, {Recompute::kBlock, "block"}};
+constexpr EnumName<bool Recompute::*> kRecomputes[] = {
+    {&Recompute::norms, "norms"}, {&Recompute::swiglu, "swiglu"}, {&Recompute::blocks, "blocks"}};
 constexpr EnumName<ScheduleKind> kSchedules[] = {{ScheduleKind::kConstant, "constant"},
                                                  {ScheduleKind::kLinear, "linear"},
                                                  {ScheduleKind::kCosine, "cosine"},
@@ -61,6 +63,40 @@ void read_arch(ObjectReader reader, Architecture& arch) {
   reader.finish();
 }
 
+/// The names at `key`: a list, or, as --set gives it, one text: "norms,swiglu", "[\"norms\"]", "none".
+std::vector<Json> recompute_names(const Json& value) {
+  if (value.is_array()) return value.get<std::vector<Json>>();
+  if (!value.is_string()) return {value};
+  const std::string text = value.get<std::string>();
+  const Json list = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (list.is_array()) return list.get<std::vector<Json>>();
+  if (text == "none") return {};
+  std::vector<Json> names;
+  for (const std::string& name : split(text, ',')) names.emplace_back(std::string(trim(name)));
+  return names;
+}
+
+void read_recompute(ObjectReader& reader, Recompute& recompute) {
+  const Json* value = reader.find("recompute");
+  if (value == nullptr || *value == "auto") return;
+  recompute.automatic = false;
+  for (const Json& name : recompute_names(*value)) {
+    bool found = false;
+    std::vector<std::string> known = {"auto", "none"};
+    for (const auto& [member, text] : kRecomputes) {
+      known.emplace_back(text);
+      if (name != text) continue;
+      recompute.*member = true;
+      found = true;
+    }
+    if (found) continue;
+    reader.error("recompute",
+                 fmt::format("expected names of what is computed again, found {}", describe(name)),
+                 name.is_string() ? suggest(name.get<std::string>(), known)
+                                  : "write \"auto\" or a list of \"norms\", \"swiglu\", \"blocks\"");
+  }
+}
+
 void read_training(ObjectReader reader, Training& training) {
   reader.integer("seq_len", training.seq_len, 2, kMaxDimension, Need::kRequired);
   reader.integer("micro_batch", training.micro_batch, 1, 65536);
@@ -70,7 +106,7 @@ void read_training(ObjectReader reader, Training& training) {
   reader.choice("precision", training.precision, kPrecisions);
   reader.choice("reduce_precision", training.reduce_precision, kPrecisions);
   reader.choice("sharding", training.sharding, kShardings);
-  reader.choice("recompute", training.recompute, kRecomputes);
+  read_recompute(reader, training.recompute);
   reader.unsigned_integer("seed", training.seed);
   if (training.steps > 0 && training.warmup >= training.steps) {
     reader.error(
@@ -127,6 +163,15 @@ Json arch_to_json(const Architecture& arch) {
           {"rope_theta", arch.rope_theta}, {"norm_eps", arch.norm_eps}};
 }
 
+Json recompute_to_json(const Recompute& recompute) {
+  if (recompute.automatic) return "auto";
+  Json names = Json::array();
+  for (const auto& [member, name] : kRecomputes) {
+    if (recompute.*member) names.push_back(name);
+  }
+  return names;
+}
+
 Json training_to_json(const Training& training) {
   return {{"seq_len", training.seq_len},
           {"micro_batch", training.micro_batch},
@@ -136,7 +181,7 @@ Json training_to_json(const Training& training) {
           {"precision", to_string(training.precision)},
           {"reduce_precision", to_string(training.reduce_precision)},
           {"sharding", to_string(training.sharding)},
-          {"recompute", to_string(training.recompute)},
+          {"recompute", recompute_to_json(training.recompute)},
           {"seed", training.seed}};
 }
 
@@ -203,7 +248,14 @@ Json to_json(const Model& model) {
 
 std::string to_string(Precision v) { return enum_name(kPrecisions, v); }
 std::string to_string(Sharding v) { return enum_name(kShardings, v); }
-std::string to_string(Recompute v) { return enum_name(kRecomputes, v); }
+std::string to_string(const Recompute& v) {
+  if (v.automatic) return "auto";
+  std::vector<std::string> names;
+  for (const auto& [member, name] : kRecomputes) {
+    if (v.*member) names.emplace_back(name);
+  }
+  return names.empty() ? "none" : join(names, ",");
+}
 std::string to_string(ScheduleKind v) { return enum_name(kSchedules, v); }
 
 }  // namespace sxb::config

@@ -99,7 +99,7 @@ int run_rank(const char* rank_task_json, SxbEmit emit, void* user) {
       return fail(
           emitter,
           {error.what(), "out_of_memory",
-           "use a smaller micro_batch or seq_len, recompute \"block\", sharding \"full\" or more nodes"});
+           "use a smaller micro_batch or seq_len, recompute \"blocks\", sharding \"full\" or more nodes"});
     }
     return fail(emitter, {error.what(), "engine_error",
                           "this is not an error that sxbench expects: see the rank's log"});

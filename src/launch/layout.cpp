@@ -132,6 +132,7 @@ std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout&
   if (host.empty()) host = layout.local ? "127.0.0.1" : layout.nodes.front().node.host;
   const int world = layout.world(task.nodes);
   std::vector<AgentTask> agents;
+  const std::int64_t memory = plan::memory_per_rank(cluster, task.nodes, layout.facts);
   int next_rank = 0;
   for (int i = 0; i < task.nodes; ++i) {
     const NodeLayout& node = layout.nodes[static_cast<std::size_t>(i)];
@@ -161,6 +162,7 @@ std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout&
       rank.rendezvous_port = port;
       rank.token = token;
       rank.save_dir = settings.save_dir;
+      rank.memory_bytes = memory;
       rank.peak_tflops = layout.peak_tflops;
       rank.cpu_threads = layout.cpu_threads;
       agent.ranks.push_back(std::move(rank));

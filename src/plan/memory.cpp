@@ -1,6 +1,9 @@
 #include "sxbench/plan/memory.h"
 
 #include <algorithm>
+#include <vector>
+
+#include "sxbench/base/text.h"
 
 namespace sxb::plan {
 namespace {
@@ -9,9 +12,34 @@ using config::Model;
 using config::Recompute;
 using config::Sharding;
 
+/// What "auto" leaves free: the driver's context, NCCL's buffers and the allocator's fragments lie
+/// outside the estimate.
+constexpr double kUsableShare = 0.94;
+
+/// Ways to recompute, cheapest first. norms costs one more write of its outputs, swiglu one more of a
+/// wider product, blocks the whole forward pass again.
+constexpr Recompute kRecomputes[] = {{.automatic = false},
+                                     {.automatic = false, .norms = true},
+                                     {.automatic = false, .norms = true, .swiglu = true},
+                                     {.automatic = false, .blocks = true}};
+
 bool is_bf16(const Model& model, bool cuda) {
   if (model.training.precision == config::Precision::kAuto) return cuda;
   return model.training.precision == config::Precision::kBf16;
+}
+
+/// Kept for the backward pass of the micro-batch; the buffers of what is recomputed are workspace.
+std::int64_t activation_bytes(const Model& model, std::int64_t element) {
+  const config::Architecture& a = model.arch;
+  const Recompute& recompute = model.training.recompute;
+  const std::int64_t qkv = a.hidden + 2 * a.kv_heads * a.head_dim();
+  // Per token: x, x_mid and the attention output, q|k|v, gate|up; two rstd and one lse per head in float.
+  std::int64_t elements = 3 * a.hidden + qkv + 2 * a.ffn;
+  if (!recompute.norms) elements += 2 * a.hidden;
+  if (!recompute.swiglu) elements += a.ffn;
+  const std::int64_t block = elements * element + 4 * (2 + a.heads);
+  const std::int64_t tokens = model.training.micro_batch * model.training.seq_len;
+  return tokens * (recompute.blocks ? block + a.hidden * element * a.layers : block * a.layers);
 }
 
 }  // namespace
@@ -20,6 +48,25 @@ Sharding resolve_sharding(const Model& model, int world, bool cuda) {
   if (world == 1) return Sharding::kNone;
   if (model.training.sharding != Sharding::kAuto) return model.training.sharding;
   return cuda ? Sharding::kFull : Sharding::kNone;
+}
+
+Recompute resolve_recompute(const Model& model, int world, bool cuda, std::int64_t available_bytes) {
+  if (!model.training.recompute.automatic) return model.training.recompute;
+  if (available_bytes == 0) return kRecomputes[2];
+  const auto usable = static_cast<std::int64_t>(kUsableShare * static_cast<double>(available_bytes));
+  Model candidate = model;
+  for (const Recompute& recompute : kRecomputes) {
+    candidate.training.recompute = recompute;
+    if (estimate_memory(candidate, world, cuda).total() <= usable) break;
+  }
+  return candidate.training.recompute;
+}
+
+Model resolve_auto(const Model& model, int world, bool cuda, std::int64_t available_bytes) {
+  Model resolved = model;
+  resolved.training.sharding = resolve_sharding(model, world, cuda);
+  resolved.training.recompute = resolve_recompute(resolved, world, cuda, available_bytes);
+  return resolved;
 }
 
 MemoryEstimate estimate_memory(const Model& model, int world, bool cuda) {
@@ -51,45 +98,50 @@ MemoryEstimate estimate_memory(const Model& model, int world, bool cuda) {
 
   const std::int64_t tokens = t.micro_batch * t.seq_len;
   const std::int64_t qkv = a.hidden + 2 * a.kv_heads * a.head_dim();
-  // Per token: x, x_mid and the attention output, q|k|v, gate|up; two rstd and one lse per head in float.
-  const std::int64_t saved = (3 * a.hidden + qkv + 2 * a.ffn) * element + 4 * (2 + a.heads);
-  m.activations_bytes = tokens * saved * a.layers;
-  if (t.recompute == Recompute::kBlock) m.activations_bytes = tokens * (saved + a.hidden * element * a.layers);
+  m.activations_bytes = activation_bytes(model, element);
 
   const std::int64_t logits = std::min<std::int64_t>(tokens, std::max<std::int64_t>(4096LL * 32000 / a.vocab, 256)) * a.vocab;
   // Scratch of the trainer, attention's dq, dk, dv, the logits of a chunk, the embedding's gradient.
-  m.workspace_bytes = tokens * (8 * a.hidden + a.ffn + 2 * qkv) * element + logits * element + a.vocab * a.hidden * element;
+  m.workspace_bytes = tokens * (6 * a.hidden + a.ffn + 2 * qkv) * element + logits * element + a.vocab * a.hidden * element;
   return m;
 }
 
-std::string smallest_change_that_fits(const Model& model, int world, bool cuda, std::int64_t available_bytes) {
-  struct Change {
-    std::string flags;
-    Model model;
+std::string smallest_change_that_fits(const Model& model, int world, bool cuda,
+                                      std::int64_t available_bytes) {
+  const config::Training& given = model.training;
+  std::vector<Sharding> shardings = {given.sharding};
+  if (world > 1 && resolve_sharding(model, world, cuda) != Sharding::kFull)
+    shardings.push_back(Sharding::kFull);
+
+  std::vector<std::string> flags;
+  Model changed = model;
+  const auto fits = [&] {
+    flags.clear();
+    const config::Training& t = changed.training;
+    if (t.sharding != given.sharding) flags.push_back("--set training.sharding=" + to_string(t.sharding));
+    if (to_string(t.recompute) != to_string(given.recompute)) {
+      flags.push_back("--set training.recompute=" + to_string(t.recompute));
+    }
+    if (t.micro_batch != given.micro_batch) {
+      flags.push_back("--set training.micro_batch=" + std::to_string(t.micro_batch));
+    }
+    const Model resolved = resolve_auto(changed, world, cuda, available_bytes);
+    return estimate_memory(resolved, world, cuda).total() <= available_bytes;
   };
-  // Mildest first: sharding costs communication, smaller micro-batches some efficiency, recompute a
-  // third of the arithmetic.
-  std::vector<Change> starts = {{"", model}};
-  if (world > 1 && resolve_sharding(model, world, cuda) != Sharding::kFull) {
-    Change sharded = starts.front();
-    sharded.model.training.sharding = Sharding::kFull;
-    sharded.flags = "--set training.sharding=full";
-    starts.push_back(sharded);
-  }
-  const auto fits = [&](const Model& m) { return estimate_memory(m, world, cuda).total() <= available_bytes; };
-  for (const bool recompute : {false, true}) {
-    for (const Change& start : starts) {
-      Change change = start;
-      if (recompute) {
-        if (change.model.training.recompute == Recompute::kBlock) continue;
-        change.model.training.recompute = Recompute::kBlock;
-        change.flags += (change.flags.empty() ? "" : " ") + std::string("--set training.recompute=block");
-      }
-      if (fits(change.model)) return change.flags;
-      for (std::int64_t batch = model.training.micro_batch / 2; batch >= 1; batch /= 2) {
-        change.model.training.micro_batch = batch;
-        if (!fits(change.model)) continue;
-        return change.flags + (change.flags.empty() ? "" : " ") + "--set training.micro_batch=" + std::to_string(batch);
+  // Mildest first: norms and SwiGLU again cost under a hundredth of a step, full sharding a little
+  // more, smaller micro-batches some efficiency, whole blocks again a quarter to a third.
+  for (const bool blocks : {false, true}) {
+    for (std::int64_t batch = given.micro_batch; batch >= 1; batch /= 2) {
+      changed.training.micro_batch = batch;
+      for (const Sharding sharding : shardings) {
+        changed.training.sharding = sharding;
+        changed.training.recompute = given.recompute;
+        if (fits()) return join(flags, " ");
+        for (const Recompute& recompute : kRecomputes) {
+          if (recompute.blocks != blocks) continue;
+          changed.training.recompute = recompute;
+          if (fits()) return join(flags, " ");
+        }
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "sxbench/base/hash.h"
 #include "sxbench/base/text.h"
@@ -205,6 +206,7 @@ Json to_json(const RankTask& task) {
           {"token", task.token},
           {"dataset_dir", task.dataset_dir},
           {"save_dir", task.save_dir},
+          {"memory_bytes", task.memory_bytes},
           {"peak_tflops", task.peak_tflops},
           {"cpu_threads", task.cpu_threads}};
 }
@@ -228,6 +230,7 @@ Result<RankTask> parse_rank_task(const Json& json, const std::string& where) {
   reader.text("token", task.token);
   reader.text("dataset_dir", task.dataset_dir);
   reader.text("save_dir", task.save_dir);
+  reader.integer("memory_bytes", task.memory_bytes, 0, std::numeric_limits<std::int64_t>::max());
   reader.number("peak_tflops", task.peak_tflops, 0, 1e6);
   reader.integer("cpu_threads", task.cpu_threads, 1, 4096);
   reader.finish();

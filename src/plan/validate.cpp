@@ -115,8 +115,9 @@ struct Fit {
 
 Fit fit(const Cluster& cluster, const Model& model, int nodes, const DeviceFacts& facts) {
   const int world = world_size(cluster, nodes, facts);
-  return {nodes, world, estimate_memory(model, world, facts.cuda).total(),
-          memory_per_rank(cluster, nodes, facts)};
+  const std::int64_t available = memory_per_rank(cluster, nodes, facts);
+  const Model resolved = resolve_auto(model, world, facts.cuda, available);
+  return {nodes, world, estimate_memory(resolved, world, facts.cuda).total(), available};
 }
 
 /// What to do about a model that does not fit, best first: the setting that brings the worst count

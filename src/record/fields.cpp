@@ -100,7 +100,7 @@ const std::vector<Field>& fields() {
       {kTraining, "matmul_parameters", "", Hint::kCount, "Parameters in matrix products (no input embedding)."},
       {kTraining, "precision", "", Hint::kText, "bf16 or fp32."},
       {kTraining, "sharding", "", Hint::kText, "none, optimizer, gradients or full."},
-      {kTraining, "recompute", "", Hint::kText, "none or block."},
+      {kTraining, "recompute", "", Hint::kText, "What the backward pass computed again: none, or some of norms,swiglu,blocks."},
       {kTraining, "attention_kernel", "", Hint::kText, "Kernel that ran: cudnn, cudnn-varlen, flash-varlen, reference."},
       {kTraining, "gemm", "", Hint::kText, "How the GEMM algorithms were chosen."},
       {kTraining, "seq_len", "", Hint::kCount, "Tokens per sequence."},

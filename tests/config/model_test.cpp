@@ -37,7 +37,7 @@ TEST(ParseModel, FillsInDefaultsAndRoundTrips) {
                       Precision::kFp32,
                       Precision::kBf16,
                       Sharding::kGradients,
-                      Recompute::kBlock,
+                      {false, true, false, true},
                       18446744073709551615u};
   changed.optimizer = {1e-3, 0.8, 0.95, 1e-6, 0.1, 0, {ScheduleKind::kStep, 3, 0.1, 5, 0.5}};
   changed.data = {"a.json", "t.model"};
@@ -84,9 +84,45 @@ TEST(ApplySetting, ChangesOneKeyInItsType) {
   EXPECT_EQ(apply_setting(small(), "model.training.micro_batch=8")->training.micro_batch, 8);
   EXPECT_EQ(apply_setting(small(), "training.steps=1e3")->training.steps, 1000);
   EXPECT_EQ(apply_setting(small(), "optimizer.lr = 3e-4")->optimizer.lr, 3e-4);
-  EXPECT_EQ(apply_setting(small(), "training.recompute=block")->training.recompute, Recompute::kBlock);
   EXPECT_EQ(apply_setting(small(), "name=7")->name, "7");  // a text stays text
   EXPECT_EQ(apply_setting(small(), "training.steps=20")->source, "m.json");
+}
+
+TEST(Recompute, IsAListOrOneText) {
+  const auto of = [](const Json& value) {
+    Json json = json_of(kSmall);
+    json["training"]["recompute"] = value;
+    return to_string(parse_model(json, "m.json")->training.recompute);
+  };
+  EXPECT_EQ(to_string(small().training.recompute), "auto");
+  EXPECT_EQ(of("auto"), "auto");
+  EXPECT_EQ(of(Json::array()), "none");
+  EXPECT_EQ(of({"swiglu", "norms"}), "norms,swiglu");
+  EXPECT_EQ(of({"blocks"}), "blocks");
+  // As --set gives it, whatever the model had before.
+  for (const char* before : {"auto", "none", "blocks"}) {
+    const auto set = [before](const std::string& text) {
+      return to_string(apply_settings(small(), {std::string("training.recompute=") + before,
+                                                "training.recompute=" + text})->training.recompute);
+    };
+    EXPECT_EQ(set("norms,swiglu"), "norms,swiglu");
+    EXPECT_EQ(set("norms, blocks"), "norms,blocks");
+    EXPECT_EQ(set("[\"swiglu\"]"), "swiglu");
+    EXPECT_EQ(set("[]"), "none");
+    EXPECT_EQ(set("none"), "none");
+    EXPECT_EQ(set("auto"), "auto");
+  }
+}
+
+TEST(Recompute, SaysWhichNamesThereAre) {
+  const Error error = apply_setting(small(), "training.recompute=norms,block").error();
+  EXPECT_THAT(error.where, HasSubstr("/training/recompute"));
+  EXPECT_THAT(error.what, HasSubstr("\"block\""));
+  EXPECT_EQ(error.help, "did you mean \"blocks\"?");
+  EXPECT_THAT(apply_setting(small(), "training.recompute=everything").error().help,
+              HasSubstr("norms, swiglu, blocks"));
+  EXPECT_THAT(apply_setting(small(), "training.recompute=[3]").error().help, HasSubstr("\"blocks\""));
+  EXPECT_FALSE(apply_setting(small(), "training.recompute=").ok());
 }
 
 TEST(ApplySetting, ValidatesAgain) {

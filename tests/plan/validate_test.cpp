@@ -111,7 +111,9 @@ TEST(Validate, TooManyNodesKeepsTheCountsThatThereAre) {
 }
 
 TEST(Validate, ModelThatCannotFitNamesTheSmallestChange) {
-  const PlanInput in = input(cluster(1), llama_7b(), {1});
+  config::Model m = llama_7b();
+  m.training.recompute.automatic = false;
+  const PlanInput in = input(cluster(1), m, {1});
   const auto need = estimate_memory(in.models[0], 4, true).total();
   const DeviceFacts facts{true, 4, 1, need - 1};
   const Status status = validate(in, facts);
@@ -120,7 +122,7 @@ TEST(Validate, ModelThatCannotFitNamesTheSmallestChange) {
   EXPECT_EQ(status.error().where, "7b.json");
   EXPECT_THAT(status.error().what, HasSubstr("model 7b does not fit on 1 node: a rank (of 4) needs"));
   const std::string change = smallest_change_that_fits(in.models[0], 4, true, need - 1);
-  ASSERT_FALSE(change.empty());
+  EXPECT_EQ(change, "--set training.recompute=norms");
   EXPECT_EQ(status.error().help,
             "this would work: sxbench run --models 7b --nodes 1 --cluster mine.json " + change);
 }
@@ -129,7 +131,7 @@ TEST(Validate, ModelThatCannotFitNamesMoreNodesOrASmallerModel) {
   // One 40 GiB GPU a node: no setting brings 7B's 16 bytes per parameter onto one, but four nodes do.
   config::Model m = llama_7b();
   m.training.micro_batch = 1;
-  m.training.recompute = config::Recompute::kBlock;
+  m.training.recompute = {false, false, false, true};
   EXPECT_THAT(
       validate(input(cluster(8), m, {1}), gpus(1, 40)).error().help,
       testing::MatchesRegex("this would work: sxbench run --models 7b --nodes [2-8] --cluster mine.json"));
@@ -138,7 +140,9 @@ TEST(Validate, ModelThatCannotFitNamesMoreNodesOrASmallerModel) {
 }
 
 TEST(Validate, OneReportPerModelKeepsTheNodeCounts) {
-  const PlanInput in = input(cluster(4), llama_7b(), {4, 1, 2});
+  config::Model m = llama_7b();
+  m.training.recompute.automatic = false;
+  const PlanInput in = input(cluster(4), m, {4, 1, 2});
   const auto need = estimate_memory(in.models[0], 1, true).total();
   const Status status = validate(in, {true, 1, 1, need - 1});
   ASSERT_EQ(status.errors().size(), 1u);
@@ -147,6 +151,64 @@ TEST(Validate, OneReportPerModelKeepsTheNodeCounts) {
   // Without a setting that helps, the counts that fit are left.
   EXPECT_THAT(validate(input(cluster(8), llama_7b(), {1, 8}), gpus(1, 90)).error().help,
               testing::EndsWith("sxbench run --models 7b --nodes 8 --cluster mine.json"));
+}
+
+std::int64_t need(const config::Model& m, int world) { return estimate_memory(m, world, true).total(); }
+
+TEST(Memory, CountsWhatEachKindOfRecomputationSaves) {
+  config::Model m = llama_7b();
+  m.training.recompute = {false, false, false, false};
+  const std::int64_t all = need(m, 4);
+  const std::int64_t tokens = 8 * 2048;
+  m.training.recompute.norms = true;
+  EXPECT_EQ(all - need(m, 4), tokens * 2 * 4096 * 2 * 32);  // two outputs a layer in BF16
+  m.training.recompute.norms = false;
+  m.training.recompute.swiglu = true;
+  EXPECT_EQ(all - need(m, 4), tokens * 11008 * 2 * 32);
+  m.training.recompute = {false, false, false, true};  // one block's, and the inputs of all
+  EXPECT_GT(all - need(m, 4), tokens * (4 * 4096 + 3 * 11008) * 2 * 31);
+}
+
+TEST(Memory, AutoRecomputesAsLittleAsFits) {
+  config::Model m = llama_7b();
+  const auto chosen = [&](std::int64_t available) {
+    return to_string(resolve_recompute(m, 4, true, available));
+  };
+  std::string last = "none";
+  std::vector<std::string> seen = {last};
+  for (std::int64_t gib = 200; gib >= 10; --gib) {
+    const std::string now = chosen(gib * kGiB);
+    if (now != last) seen.push_back(now);
+    last = now;
+    const config::Model resolved = resolve_auto(m, 4, true, gib * kGiB);
+    EXPECT_EQ(to_string(resolved.training.recompute), now);
+    EXPECT_EQ(resolved.training.sharding, config::Sharding::kFull);
+    EXPECT_TRUE(now == "blocks" || need(resolved, 4) < gib * kGiB) << now;
+  }
+  EXPECT_THAT(seen, ElementsAre("none", "norms", "norms,swiglu", "blocks"));
+  EXPECT_EQ(chosen(0), "norms,swiglu");  // the memory is not known
+  m.training.recompute = {false, false, true, false};
+  EXPECT_EQ(chosen(200 * kGiB), "swiglu");  // what is set stands
+}
+
+TEST(Memory, TheSmallestChangeWalksFromCheapToDear) {
+  config::Model m = llama_7b();
+  m.training.recompute.automatic = false;
+  m.training.sharding = config::Sharding::kGradients;
+  std::vector<std::string> seen;
+  for (std::int64_t gib = need(m, 4) / kGiB; gib > 0; --gib) {
+    const std::string change = smallest_change_that_fits(m, 4, true, gib * kGiB);
+    if (seen.empty() || change != seen.back()) seen.push_back(change);
+  }
+  const std::string full = "--set training.sharding=full ";
+  const std::string both = "--set training.recompute=norms,swiglu";
+  ASSERT_GE(seen.size(), 6u);
+  EXPECT_EQ(seen[0], "--set training.recompute=norms");
+  EXPECT_EQ(seen[1], both);
+  EXPECT_THAT(seen, testing::Contains(full + both));
+  EXPECT_THAT(seen, testing::Contains(full + both + " --set training.micro_batch=1"));
+  EXPECT_EQ(seen[seen.size() - 2], full + "--set training.recompute=blocks --set training.micro_batch=1");
+  EXPECT_EQ(seen.back(), "");  // nothing helps
 }
 
 TEST(Validate, GpusThatAreMissing) {

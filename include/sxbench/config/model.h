@@ -13,8 +13,15 @@ namespace sxb::config {
 
 enum class Precision { kAuto, kBf16, kFp32 };            ///< kAuto: BF16 on GPU, FP32 on CPU
 enum class Sharding { kAuto, kNone, kOptimizer, kGradients, kFull };  ///< ZeRO-0, 1, 2, 3
-enum class Recompute { kNone, kBlock };                  ///< kBlock = activation checkpoint per block
 enum class ScheduleKind { kConstant, kLinear, kCosine, kStep };
+
+/// What the backward pass computes again instead of keeping it from the forward pass.
+struct Recompute {
+  bool automatic = true;  ///< as little as fits the memory; settled by plan::resolve_auto
+  bool norms = false;     ///< outputs of the norms
+  bool swiglu = false;    ///< the product silu(gate) * up
+  bool blocks = false;    ///< whole blocks from their inputs (activation checkpointing)
+};
 
 /// Dimensions of a Llama-2 style decoder.
 struct Architecture {
@@ -61,7 +68,7 @@ struct Training {
   Precision precision = Precision::kAuto;
   Precision reduce_precision = Precision::kAuto;  ///< gradient reduction; kAuto: same as precision
   Sharding sharding = Sharding::kAuto;
-  Recompute recompute = Recompute::kNone;
+  Recompute recompute;
   std::uint64_t seed = 1234;
 };
 
@@ -120,7 +127,8 @@ std::vector<std::string> shipped_models();
 
 std::string to_string(Precision v);
 std::string to_string(Sharding v);
-std::string to_string(Recompute v);
+/// "auto", "none", or the names with commas: "norms,swiglu". --set takes the same.
+std::string to_string(const Recompute& v);
 std::string to_string(ScheduleKind v);
 
 }  // namespace sxb::config

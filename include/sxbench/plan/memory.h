@@ -23,11 +23,20 @@ struct MemoryEstimate {
 /// kAuto resolved: full sharding on several GPUs, none on one rank; CPU ranks use none.
 config::Sharding resolve_sharding(const config::Model& model, int world, bool cuda);
 
-/// Peak of one rank with `world` ranks.
+/// "auto" resolved: the least work that brings the estimate into `available_bytes` with some room to
+/// spare; whole blocks if nothing less does. 0 = the memory is not known: norms and SwiGLU, which
+/// cost little. `model.training.sharding` is taken as it is.
+config::Recompute resolve_recompute(const config::Model& model, int world, bool cuda,
+                                    std::int64_t available_bytes);
+
+/// The model with both settled: what a rank with `available_bytes` really does.
+config::Model resolve_auto(const config::Model& model, int world, bool cuda, std::int64_t available_bytes);
+
+/// Peak of one rank with `world` ranks. Recomputation "auto" counts as none: see resolve_auto.
 MemoryEstimate estimate_memory(const config::Model& model, int world, bool cuda);
 
-/// The smallest change of `model` that fits `available_bytes`, as a flag the user can type
-/// ("--set training.recompute=block"); empty if no change does.
+/// The smallest change of `model` that fits `available_bytes`, as flags the user can type
+/// ("--set training.recompute=norms,swiglu"); empty if no change does.
 std::string smallest_change_that_fits(const config::Model& model, int world, bool cuda,
                                       std::int64_t available_bytes);
 

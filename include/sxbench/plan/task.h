@@ -72,6 +72,7 @@ struct RankTask {
   std::string token;       ///< 32 hex digits, prefix of every rendezvous key
   std::string dataset_dir; ///< prepared shards (phase sft), empty = synthetic tokens
   std::string save_dir;    ///< where rank 0 writes the weights at the end, or empty
+  std::int64_t memory_bytes = 0;  ///< of the GPU, or this rank's share of the machine's; 0 = unknown
   double peak_tflops = 0;  ///< BF16 dense peak of this GPU type; 0 = unknown, then no MFU
   int cpu_threads = 1;     ///< intra-op threads of a CPU rank
 };

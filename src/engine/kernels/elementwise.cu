@@ -19,12 +19,16 @@ __global__ void __launch_bounds__(kThreads) swiglu_forward_kernel(T* out, const 
   load<T>(gate, gate_up + t * 2 * F + i);
   load<T>(up, gate_up + t * 2 * F + F + i);
 #pragma unroll
-  for (int j = 0; j < N; ++j) up[j] *= gate[j] / (1.0f + __expf(-gate[j]));
+  for (int j = 0; j < N; ++j) {
+    const float sigmoid = 1.0f / (1.0f + __expf(-gate[j]));
+    up[j] *= gate[j] * sigmoid;  // as the backward pass computes it again
+  }
   store<T>(out + t * F + i, up);
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) swiglu_backward_kernel(T* gate_up, T* dout, i64 vectors, int F) {
+__global__ void __launch_bounds__(kThreads) swiglu_backward_kernel(T* gate_up, T* dout, bool restore, i64 vectors,
+                                                                   int F) {
   constexpr int N = kVector<T>;
   const i64 item = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x;
   if (item >= vectors) return;
@@ -43,13 +47,13 @@ __global__ void __launch_bounds__(kThreads) swiglu_backward_kernel(T* gate_up, T
     const float silu = gate[j] * sigmoid;
     const float dgate = g[j] * up[j] * sigmoid * (1.0f + gate[j] * (1.0f - sigmoid));
     const float dup = g[j] * silu;
-    g[j] = silu * up[j];
+    g[j] = up[j] * silu;
     gate[j] = dgate;
     up[j] = dup;
   }
   store<T>(gate_up + t * 2 * F + i, gate);
   store<T>(gate_up + t * 2 * F + F + i, up);
-  store<T>(dout + t * F + i, g);
+  if (restore) store<T>(dout + t * F + i, g);
 }
 
 template <typename T>
@@ -92,11 +96,11 @@ void swiglu_forward(Type type, void* out, const void* gate_up, i64 T_rows, i64 F
   check_launch("swiglu_forward");
 }
 
-void swiglu_backward(Type type, void* gate_up, void* dout, i64 T_rows, i64 F, Stream stream) {
+void swiglu_backward(Type type, void* gate_up, void* dout, bool restore, i64 T_rows, i64 F, Stream stream) {
   SXB_DISPATCH(type, T, {
     const i64 vectors = T_rows * F / kVector<T>;
     swiglu_backward_kernel<T><<<blocks_for(vectors), kThreads, 0, stream_of(stream)>>>(
-        static_cast<T*>(gate_up), static_cast<T*>(dout), vectors, static_cast<int>(F));
+        static_cast<T*>(gate_up), static_cast<T*>(dout), restore, vectors, static_cast<int>(F));
   });
   check_launch("swiglu_backward");
 }

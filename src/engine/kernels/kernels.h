@@ -32,11 +32,9 @@ namespace cpu {
 /// out_TD = sum * rstd * weight_D, rstd_T = 1 / sqrt(mean(sum^2) + eps).
 void rmsnorm_forward(float* out_TD, float* sum_TD, float* rstd_T, const float* x_TD, const float* delta_TD,
                      const float* weight_D, std::int64_t T, std::int64_t D, float eps);
-/// out_TD = x_TD * rstd_T * weight_D: the forward's output again, without its reduction.
-void rmsnorm_apply(float* out_TD, const float* x_TD, const float* weight_D, const float* rstd_T, std::int64_t T,
-                   std::int64_t D);
 /// dx_TD = residual_TD + d(norm)/dx * dout_TD (residual may be null); dweight_D (+)= its gradient.
-void rmsnorm_backward(float* dx_TD, float* dweight_D, bool accumulate, const float* dout_TD,
+/// restore: dout_TD becomes the forward's output again, to the same bits.
+void rmsnorm_backward(float* dx_TD, float* dweight_D, bool accumulate, float* dout_TD, bool restore,
                       const float* residual_TD, const float* x_TD, const float* weight_D, const float* rstd_T,
                       std::int64_t T, std::int64_t D);
 /// Rotates q and k of qkv_TW in place; pairs (i, i + d/2) as Hugging Face Llama does. position_T
@@ -56,9 +54,9 @@ void attention_backward(float* dqkv_TW, const float* dout_THd, const float* qkv_
                         std::int64_t H, std::int64_t K, std::int64_t d);
 /// out_TF = silu(gate) * up from gate_up_T2F ([gate | up] in each row).
 void swiglu_forward(float* out_TF, const float* gate_up_T2F, std::int64_t T, std::int64_t F);
-/// gate_up_T2F becomes its gradient in place; dout_TF becomes the recomputed out_TF (which the weight
-/// gradient of the down projection needs).
-void swiglu_backward(float* gate_up_T2F, float* dout_TF, std::int64_t T, std::int64_t F);
+/// gate_up_T2F becomes its gradient in place. restore: dout_TF becomes the forward's output again, to
+/// the same bits.
+void swiglu_backward(float* gate_up_T2F, float* dout_TF, bool restore, std::int64_t T, std::int64_t F);
 void embedding_forward(float* out_TD, const float* table_VD, const std::int32_t* token_T, std::int64_t T,
                        std::int64_t D);
 /// dtable_VD += rows of dout_TD (the caller clears dtable before the first micro-step).
@@ -86,12 +84,10 @@ namespace cuda {
 void rmsnorm_forward(Type type, void* out_TD, void* sum_TD, float* rstd_T, const void* x_TD, const void* delta_TD,
                      const void* weight_D, std::int64_t T, std::int64_t D, float eps, Stream stream);
 /// partial: scratch of rmsnorm_backward_scratch(D) floats.
-void rmsnorm_backward(Type type, void* dx_TD, void* dweight_D, bool accumulate, const void* dout_TD,
+void rmsnorm_backward(Type type, void* dx_TD, void* dweight_D, bool accumulate, void* dout_TD, bool restore,
                       const void* residual_TD, const void* x_TD, const void* weight_D, const float* rstd_T,
                       float* partial, std::int64_t T, std::int64_t D, Stream stream);
 std::int64_t rmsnorm_backward_scratch(std::int64_t D);
-void rmsnorm_apply(Type type, void* out_TD, const void* x_TD, const void* weight_D, const float* rstd_T,
-                   std::int64_t T, std::int64_t D, Stream stream);
 void rope_forward(Type type, void* qkv_TW, const std::int32_t* position_T, const float* table, std::int64_t T,
                   std::int64_t H, std::int64_t K, std::int64_t d, Stream stream);
 /// One of dq, dk, dv as an attention library returns it: element (t, h, i) at t*token + h*head + i.
@@ -104,7 +100,8 @@ void rope_backward_gather(Type type, void* dqkv_TW, Strided dq, Strided dk, Stri
                           const std::int32_t* position_T, const float* table, std::int64_t batch, std::int64_t S,
                           std::int64_t H, std::int64_t K, std::int64_t d, Stream stream);
 void swiglu_forward(Type type, void* out_TF, const void* gate_up_T2F, std::int64_t T, std::int64_t F, Stream stream);
-void swiglu_backward(Type type, void* gate_up_T2F, void* dout_TF, std::int64_t T, std::int64_t F, Stream stream);
+void swiglu_backward(Type type, void* gate_up_T2F, void* dout_TF, bool restore, std::int64_t T, std::int64_t F,
+                     Stream stream);
 void embedding_forward(Type type, void* out_TD, const void* table_VD, const std::int32_t* token_T, std::int64_t T,
                        std::int64_t D, Stream stream);
 void cross_entropy(Type type, void* logits_TV, float* loss_T, const std::int32_t* target_T, float scale,

@@ -65,17 +65,11 @@ void rmsnorm_forward(float* out, float* sum, float* rstd, const float* x, const 
   }
 }
 
-void rmsnorm_apply(float* out, const float* x, const float* weight, const float* rstd, i64 T, i64 D) {
-  for (i64 t = 0; t < T; ++t) {
-    for (i64 i = 0; i < D; ++i) out[t * D + i] = x[t * D + i] * rstd[t] * weight[i];
-  }
-}
-
-void rmsnorm_backward(float* dx, float* dweight, bool accumulate, const float* dout, const float* residual,
+void rmsnorm_backward(float* dx, float* dweight, bool accumulate, float* dout, bool restore, const float* residual,
                       const float* x, const float* weight, const float* rstd, i64 T, i64 D) {
   if (!accumulate) std::fill(dweight, dweight + D, 0.0f);
   for (i64 t = 0; t < T; ++t) {
-    const float* g = dout + t * D;
+    float* g = dout + t * D;
     const float* row = x + t * D;
     const float r = rstd[t];
     // y = x r w, r = (mean(x^2) + eps)^-1/2  =>  dx = r (w g - x r^2 mean(x w g)).
@@ -86,6 +80,7 @@ void rmsnorm_backward(float* dx, float* dweight, bool accumulate, const float* d
       dweight[i] += g[i] * row[i] * r;
       const float gradient = r * (weight[i] * g[i] - row[i] * r * r * mean);
       dx[t * D + i] = residual != nullptr ? residual[t * D + i] + gradient : gradient;
+      if (restore) g[i] = row[i] * r * weight[i];
     }
   }
 }
@@ -167,12 +162,13 @@ void swiglu_forward(float* out, const float* gate_up, i64 T, i64 F) {
     for (i64 i = 0; i < F; ++i) {
       const float gate = gate_up[t * 2 * F + i];
       const float up = gate_up[t * 2 * F + F + i];
-      out[t * F + i] = gate / (1.0f + std::exp(-gate)) * up;
+      const float sigmoid = 1.0f / (1.0f + std::exp(-gate));
+      out[t * F + i] = gate * sigmoid * up;
     }
   }
 }
 
-void swiglu_backward(float* gate_up, float* dout, i64 T, i64 F) {
+void swiglu_backward(float* gate_up, float* dout, bool restore, i64 T, i64 F) {
   for (i64 t = 0; t < T; ++t) {
     for (i64 i = 0; i < F; ++i) {
       float& gate = gate_up[t * 2 * F + i];
@@ -184,7 +180,7 @@ void swiglu_backward(float* gate_up, float* dout, i64 T, i64 F) {
       const float dgate = g * up * sigmoid * (1.0f + gate * (1.0f - sigmoid));
       up = g * silu;
       gate = dgate;
-      g = out;
+      if (restore) g = out;
     }
   }
 }

@@ -45,34 +45,17 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(T* out, T* sum, float
     float w[N];
     load<T>(w, weight + i);
 #pragma unroll
-    for (int j = 0; j < N; ++j) w[j] *= values[k][j] * r;
+    for (int j = 0; j < N; ++j) w[j] *= values[k][j] * r;  // as the backward pass computes it again
     store<T>(out + row + i, w);
-  }
-}
-
-template <typename T>
-__global__ void __launch_bounds__(kThreads) apply_kernel(T* out, const T* x, const T* weight, const float* rstd,
-                                                         int D) {
-  constexpr int N = kVector<T>;
-  const i64 row = static_cast<i64>(blockIdx.x) * D;
-  const float r = rstd[blockIdx.x];
-  for (int i = threadIdx.x * N; i < D; i += kThreads * N) {
-    float v[N];
-    float w[N];
-    load<T>(v, x + row + i);
-    load<T>(w, weight + i);
-#pragma unroll
-    for (int j = 0; j < N; ++j) v[j] *= r * w[j];
-    store<T>(out + row + i, v);
   }
 }
 
 /// K vectors of a row per thread; the thread owns their columns, so it sums their part of dweight in
 /// registers over all rows of its block.
 template <typename T, int K>
-__global__ void __launch_bounds__(kThreads) backward_kernel(T* dx, float* partial, const T* dout, const T* residual,
-                                                            const T* x, const T* weight, const float* rstd, i64 T_rows,
-                                                            int D) {
+__global__ void __launch_bounds__(kThreads) backward_kernel(T* dx, float* partial, T* dout, bool restore,
+                                                            const T* residual, const T* x, const T* weight,
+                                                            const float* rstd, i64 T_rows, int D) {
   constexpr int N = kVector<T>;
   __shared__ float shared[32];
   float dweight[K][N] = {};
@@ -107,6 +90,12 @@ __global__ void __launch_bounds__(kThreads) backward_kernel(T* dx, float* partia
 #pragma unroll
       for (int j = 0; j < N; ++j) base[j] += r * (grads[k][j] - values[k][j] * r * r * mean);
       store<T>(dx + row + i, base);
+      if (!restore) continue;
+      float out[N];
+      load<T>(out, weight + i);
+#pragma unroll
+      for (int j = 0; j < N; ++j) out[j] *= values[k][j] * r;
+      store<T>(dout + row + i, out);
     }
   }
 #pragma unroll
@@ -138,24 +127,16 @@ void rmsnorm_forward(Type type, void* out, void* sum, float* rstd, const void* x
   check_launch("rmsnorm_forward");
 }
 
-void rmsnorm_apply(Type type, void* out, const void* x, const void* weight, const float* rstd, i64 T_rows, i64 D,
-                   Stream stream) {
-  SXB_DISPATCH(type, T, (apply_kernel<T><<<static_cast<unsigned>(T_rows), kThreads, 0, stream_of(stream)>>>(
-                            static_cast<T*>(out), static_cast<const T*>(x), static_cast<const T*>(weight), rstd,
-                            static_cast<int>(D))));
-  check_launch("rmsnorm_apply");
-}
-
 std::int64_t rmsnorm_backward_scratch(i64 D) { return kBackwardBlocks * D; }
 
-void rmsnorm_backward(Type type, void* dx, void* dweight, bool accumulate, const void* dout, const void* residual,
-                      const void* x, const void* weight, const float* rstd, float* partial, i64 T_rows, i64 D,
+void rmsnorm_backward(Type type, void* dx, void* dweight, bool accumulate, void* dout, bool restore,
+                      const void* residual, const void* x, const void* weight, const float* rstd, float* partial, i64 T_rows, i64 D,
                       Stream stream) {
   const int blocks = static_cast<int>(T_rows < kBackwardBlocks ? T_rows : kBackwardBlocks);
   SXB_DISPATCH(type, T, {
     const auto launch = [&](auto kernel) {
       kernel<<<blocks, kThreads, 0, stream_of(stream)>>>(
-          static_cast<T*>(dx), partial, static_cast<const T*>(dout), static_cast<const T*>(residual),
+          static_cast<T*>(dx), partial, static_cast<T*>(dout), restore, static_cast<const T*>(residual),
           static_cast<const T*>(x), static_cast<const T*>(weight), rstd, T_rows, static_cast<int>(D));
     };
     // The fewest registers that hold a row: 2 vectors a thread for 7B, 3 for 13B, 4 for 70B in BF16.

@@ -38,24 +38,23 @@ at::Tensor embedding_view(const Layout& layout, const at::Tensor& flat) {
   return matrix(flat, 0, layout.arch.vocab, layout.arch.hidden);
 }
 
-Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len, bool recompute)
+Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len,
+             const config::Recompute& recompute)
     : arch_(layout.arch), device_(device), T_(tokens), W_(arch_.hidden + 2 * arch_.kv_heads * arch_.head_dim()),
       recompute_(recompute), attention_(arch_, seq_len, device) {
   const std::int64_t D = arch_.hidden;
   const std::size_t layers = static_cast<std::size_t>(arch_.layers);
-  for (std::size_t i = 0; i < (recompute ? 1 : layers); ++i) saved_.push_back(make_saved());
-  if (recompute) {
+  dproduct_TF_ = device.empty({T_, arch_.ffn});
+  dnorm_TD_ = device.empty({T_, D});
+  for (std::size_t i = 0; i < (recompute.blocks ? 1 : layers); ++i) saved_.push_back(make_saved());
+  if (recompute.blocks) {
     for (std::size_t i = 0; i < layers; ++i) inputs_.push_back(device.empty({T_, D}));
   }
   embed_TD_ = device.empty({T_, D});
-  norm_TD_ = device.empty({T_, D});
-  product_TF_ = device.empty({T_, arch_.ffn});
   delta_TD_ = device.empty({T_, D});
-  dnorm_TD_ = device.empty({T_, D});
   dqkv_TW_ = device.empty({T_, W_});
   for (at::Tensor& dx : dx_TD_) dx = device.empty({T_, D});
   dmid_TD_ = device.empty({T_, D});
-  final_TD_ = device.empty({T_, D});
   rstd_T_ = device.empty({T_}, at::kFloat);
   logits_CV_ = device.empty({std::min(head_chunk(T_, arch_.vocab), T_), arch_.vocab});
   loss_T_ = device.empty({T_}, at::kFloat);
@@ -72,10 +71,13 @@ BlockSaved Llama::make_saved() const {
   BlockSaved saved;
   saved.x_TD = device_.empty({T_, arch_.hidden});
   saved.rstd_attn_T = device_.empty({T_}, at::kFloat);
+  saved.norm_attn_TD = recompute_.norms ? dnorm_TD_ : device_.empty({T_, arch_.hidden});
   saved.qkv_TW = device_.empty({T_, W_});
   saved.x_mid_TD = device_.empty({T_, arch_.hidden});
   saved.rstd_mlp_T = device_.empty({T_}, at::kFloat);
+  saved.norm_mlp_TD = recompute_.norms ? dnorm_TD_ : device_.empty({T_, arch_.hidden});
   saved.gate_up_T2F = device_.empty({T_, 2 * arch_.ffn});
+  saved.product_TF = recompute_.swiglu ? dproduct_TF_ : device_.empty({T_, arch_.ffn});
   return saved;
 }
 
@@ -90,21 +92,21 @@ Residual Llama::embed(const DeviceBatch& batch, const at::Tensor& table_VD) {
 
 Residual Llama::block_forward(const Residual& in, const BlockView& w, const DeviceBatch& batch, BlockSaved& saved) {
   // Attention: x + Wo attend(rope(Wqkv norm(x)))
-  ops::rmsnorm(norm_TD_, saved.x_TD, saved.rstd_attn_T, in.x_TD, in.delta_TD, w.attn_norm_D, arch_.norm_eps);
-  gemm_.linear(saved.qkv_TW, norm_TD_, w.qkv_WD);
+  ops::rmsnorm(saved.norm_attn_TD, saved.x_TD, saved.rstd_attn_T, in.x_TD, in.delta_TD, w.attn_norm_D, arch_.norm_eps);
+  gemm_.linear(saved.qkv_TW, saved.norm_attn_TD, w.qkv_WD);
   attention_.forward(saved.qkv_TW, batch, saved.attention);
   gemm_.linear(delta_TD_, saved.attention.out_THd, w.o_DD);
   // MLP: x + Wdown (silu(Wgate norm(x)) * Wup norm(x))
-  ops::rmsnorm(norm_TD_, saved.x_mid_TD, saved.rstd_mlp_T, saved.x_TD, delta_TD_, w.mlp_norm_D, arch_.norm_eps);
-  gemm_.linear(saved.gate_up_T2F, norm_TD_, w.gate_up_2FD);
-  ops::swiglu(product_TF_, saved.gate_up_T2F);
-  gemm_.linear(delta_TD_, product_TF_, w.down_DF);
+  ops::rmsnorm(saved.norm_mlp_TD, saved.x_mid_TD, saved.rstd_mlp_T, saved.x_TD, delta_TD_, w.mlp_norm_D, arch_.norm_eps);
+  gemm_.linear(saved.gate_up_T2F, saved.norm_mlp_TD, w.gate_up_2FD);
+  ops::swiglu(saved.product_TF, saved.gate_up_T2F);
+  gemm_.linear(delta_TD_, saved.product_TF, w.down_DF);
   return {saved.x_mid_TD, delta_TD_};
 }
 
 Residual Llama::block(int layer, const Residual& in, const BlockView& weights, const DeviceBatch& batch) {
   const std::size_t i = static_cast<std::size_t>(layer);
-  if (!recompute_) return block_forward(in, weights, batch, saved_[i]);
+  if (!recompute_.blocks) return block_forward(in, weights, batch, saved_[i]);
   saved_[0].x_TD = inputs_[i];  // the norm writes x + delta straight into the kept input
   const Residual out = block_forward(in, weights, batch, saved_[0]);
   inputs_[i] = saved_[0].x_TD;  // the first block keeps the embedding itself
@@ -115,12 +117,14 @@ Residual Llama::block(int layer, const Residual& in, const BlockView& weights, c
 
 at::Tensor Llama::head_and_loss(const Residual& in, const HeadView& w, const HeadView& grads, bool accumulate,
                                 const DeviceBatch& batch, double scale, at::Tensor& loss_sum) {
-  ops::rmsnorm(norm_TD_, final_TD_, rstd_T_, in.x_TD, in.delta_TD, w.norm_D, arch_.norm_eps);
+  at::Tensor norm_TD = dmid_TD_;     // two buffers of the backward pass, which has not begun
+  at::Tensor final_TD = dx_TD_[1];
+  ops::rmsnorm(norm_TD, final_TD, rstd_T_, in.x_TD, in.delta_TD, w.norm_D, arch_.norm_eps);
   at::Tensor dweight_VD = grads.weight_VD;
   const std::int64_t chunk = logits_CV_.size(0);
   for (std::int64_t t = 0; t < T_; t += chunk) {
     const std::int64_t n = std::min(chunk, T_ - t);
-    const at::Tensor x_CD = norm_TD_.narrow(0, t, n);
+    const at::Tensor x_CD = norm_TD.narrow(0, t, n);
     at::Tensor logits_CV = logits_CV_.narrow(0, 0, n);
     at::Tensor loss_C = loss_T_.narrow(0, t, n);
     at::Tensor dx_CD = dnorm_TD_.narrow(0, t, n);
@@ -131,8 +135,8 @@ at::Tensor Llama::head_and_loss(const Residual& in, const HeadView& w, const Hea
   }
   loss_sum.add_(loss_T_.sum(at::kDouble));
   at::Tensor dnorm_D = grads.norm_D;
-  ops::rmsnorm_backward(dx_TD_[0], dnorm_D, accumulate, dnorm_TD_, at::Tensor(), final_TD_, rstd_T_, w.norm_D,
-                        norm_scratch_);
+  ops::rmsnorm_backward(dx_TD_[0], dnorm_D, accumulate, dnorm_TD_, false, at::Tensor(), final_TD, rstd_T_,
+                        w.norm_D, norm_scratch_);
   return dx_TD_[0];
 }
 
@@ -140,30 +144,28 @@ at::Tensor Llama::head_and_loss(const Residual& in, const HeadView& w, const Hea
 
 at::Tensor Llama::block_backward(int layer, const at::Tensor& dx, const BlockView& w, const BlockView& grads,
                                  bool accumulate, const DeviceBatch& batch) {
-  BlockSaved& saved = recompute_ ? saved_[0] : saved_[static_cast<std::size_t>(layer)];
-  if (recompute_) block_forward({inputs_[static_cast<std::size_t>(layer)], at::Tensor()}, w, batch, saved);
+  BlockSaved& saved = recompute_.blocks ? saved_[0] : saved_[static_cast<std::size_t>(layer)];
+  if (recompute_.blocks) block_forward({inputs_[static_cast<std::size_t>(layer)], at::Tensor()}, w, batch, saved);
   BlockView g = grads;
 
-  // MLP. After swiglu_backward gate_up holds its own gradient and product the forward's product.
-  gemm_.input_grad(product_TF_, dx, w.down_DF);
-  ops::swiglu_backward(saved.gate_up_T2F, product_TF_);
-  gemm_.weight_grad(g.down_DF, accumulate, dx, product_TF_);
+  // MLP. swiglu_backward turns gate_up into its gradient.
+  gemm_.input_grad(dproduct_TF_, dx, w.down_DF);
+  ops::swiglu_backward(saved.gate_up_T2F, dproduct_TF_, recompute_.swiglu);
+  gemm_.weight_grad(g.down_DF, accumulate, dx, saved.product_TF);
   gemm_.input_grad(dnorm_TD_, saved.gate_up_T2F, w.gate_up_2FD);
-  ops::rmsnorm_apply(norm_TD_, saved.x_mid_TD, saved.rstd_mlp_T, w.mlp_norm_D);
-  gemm_.weight_grad(g.gate_up_2FD, accumulate, saved.gate_up_T2F, norm_TD_);
-  ops::rmsnorm_backward(dmid_TD_, g.mlp_norm_D, accumulate, dnorm_TD_, dx, saved.x_mid_TD, saved.rstd_mlp_T,
-                        w.mlp_norm_D, norm_scratch_);
+  ops::rmsnorm_backward(dmid_TD_, g.mlp_norm_D, accumulate, dnorm_TD_, recompute_.norms, dx, saved.x_mid_TD,
+                        saved.rstd_mlp_T, w.mlp_norm_D, norm_scratch_);
+  gemm_.weight_grad(g.gate_up_2FD, accumulate, saved.gate_up_T2F, saved.norm_mlp_TD);
 
   // Attention.
   gemm_.input_grad(dnorm_TD_, dmid_TD_, w.o_DD);
   gemm_.weight_grad(g.o_DD, accumulate, dmid_TD_, saved.attention.out_THd);
   attention_.backward(dqkv_TW_, dnorm_TD_, saved.qkv_TW, batch, saved.attention);
   gemm_.input_grad(dnorm_TD_, dqkv_TW_, w.qkv_WD);
-  ops::rmsnorm_apply(norm_TD_, saved.x_TD, saved.rstd_attn_T, w.attn_norm_D);
-  gemm_.weight_grad(g.qkv_WD, accumulate, dqkv_TW_, norm_TD_);
   at::Tensor& out = other(dx);
-  ops::rmsnorm_backward(out, g.attn_norm_D, accumulate, dnorm_TD_, dmid_TD_, saved.x_TD, saved.rstd_attn_T,
-                        w.attn_norm_D, norm_scratch_);
+  ops::rmsnorm_backward(out, g.attn_norm_D, accumulate, dnorm_TD_, recompute_.norms, dmid_TD_, saved.x_TD,
+                        saved.rstd_attn_T, w.attn_norm_D, norm_scratch_);
+  gemm_.weight_grad(g.qkv_WD, accumulate, dqkv_TW_, saved.norm_attn_TD);
   return out;
 }
 

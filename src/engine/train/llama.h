@@ -33,10 +33,11 @@ BlockView block_view(const Layout& layout, const at::Tensor& flat);
 HeadView head_view(const Layout& layout, const at::Tensor& flat);
 at::Tensor embedding_view(const Layout& layout, const at::Tensor& flat);
 
-/// What one block keeps for its backward pass: 2T(D) + T(W) + T(D) + T(2F) elements, nothing that a
-/// cheap kernel can compute again (norm outputs and the SwiGLU product are).
+/// What one block keeps for its backward pass. Norm outputs and the product are either kept too (T (2D + F)
+/// elements more) or share the scratch buffer of their own gradient, over which the backward kernels
+/// write them again: one more write of memory each.
 struct BlockSaved {
-  at::Tensor x_TD, rstd_attn_T, qkv_TW, x_mid_TD, rstd_mlp_T, gate_up_T2F;
+  at::Tensor x_TD, rstd_attn_T, norm_attn_TD, qkv_TW, x_mid_TD, rstd_mlp_T, norm_mlp_TD, gate_up_T2F, product_TF;
   AttentionSaved attention;
 };
 
@@ -47,9 +48,9 @@ struct Residual {
 
 class Llama {
  public:
-  /// Buffers for micro-batches of exactly `tokens` tokens. `recompute`: keep only each block's input
-  /// and run its forward again in the backward pass.
-  Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len, bool recompute);
+  /// Buffers for micro-batches of exactly `tokens` tokens. `recompute` must not be "auto".
+  Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len,
+        const config::Recompute& recompute);
 
   /// Chooses the GPU's GEMM algorithms by timing them on all ranks at once; see Gemm::tune.
   Gemm::Tuning tune_gemms(Communicator& comm, const std::string& cache_file);
@@ -75,14 +76,14 @@ class Llama {
   config::Architecture arch_;
   Device device_;
   std::int64_t T_, W_;
-  bool recompute_;
+  config::Recompute recompute_;
   Attention attention_;
   Gemm gemm_;
-  std::vector<BlockSaved> saved_;      ///< per layer; one shared entry when recomputing
-  std::vector<at::Tensor> inputs_;     ///< recompute: x_TD of each block
+  std::vector<BlockSaved> saved_;      ///< per layer; one shared entry when blocks are recomputed
+  std::vector<at::Tensor> inputs_;     ///< blocks recomputed: x_TD of each block
   // Scratch, shared by all blocks because work on the compute stream is ordered.
-  at::Tensor embed_TD_, norm_TD_, product_TF_, delta_TD_, dnorm_TD_, dqkv_TW_, dx_TD_[2], dmid_TD_;
-  at::Tensor final_TD_, rstd_T_, logits_CV_, loss_T_, norm_scratch_;
+  at::Tensor embed_TD_, delta_TD_, dproduct_TF_, dnorm_TD_, dqkv_TW_, dx_TD_[2], dmid_TD_;
+  at::Tensor rstd_T_, logits_CV_, loss_T_, norm_scratch_;
 };
 
 }  // namespace sxb::engine

@@ -30,28 +30,18 @@ void rmsnorm(at::Tensor& out, at::Tensor& sum, at::Tensor& rstd, const at::Tenso
   }
 }
 
-void rmsnorm_apply(at::Tensor& out, const at::Tensor& x, const at::Tensor& rstd, const at::Tensor& weight) {
-  const std::int64_t T = x.size(0);
-  const std::int64_t D = x.size(1);
-  if (x.is_cuda()) {
-    kernels::cuda::rmsnorm_apply(type_of(x), raw(out), raw(x), raw(weight), f32(rstd), T, D, stream());
-  } else {
-    kernels::cpu::rmsnorm_apply(f32(out), f32(x), f32(weight), f32(rstd), T, D);
-  }
-}
-
 std::int64_t rmsnorm_scratch(std::int64_t D) { return kernels::cuda::rmsnorm_backward_scratch(D); }
 
-void rmsnorm_backward(at::Tensor& dx, at::Tensor& dweight, bool accumulate, const at::Tensor& dout,
+void rmsnorm_backward(at::Tensor& dx, at::Tensor& dweight, bool accumulate, at::Tensor& dout, bool restore,
                       const at::Tensor& residual, const at::Tensor& x, const at::Tensor& rstd,
                       const at::Tensor& weight, at::Tensor& scratch) {
   const std::int64_t T = x.size(0);
   const std::int64_t D = x.size(1);
   if (x.is_cuda()) {
-    kernels::cuda::rmsnorm_backward(type_of(x), raw(dx), raw(dweight), accumulate, raw(dout), raw(residual), raw(x),
-                                    raw(weight), f32(rstd), f32(scratch), T, D, stream());
+    kernels::cuda::rmsnorm_backward(type_of(x), raw(dx), raw(dweight), accumulate, raw(dout), restore, raw(residual),
+                                    raw(x), raw(weight), f32(rstd), f32(scratch), T, D, stream());
   } else {
-    kernels::cpu::rmsnorm_backward(f32(dx), f32(dweight), accumulate, f32(dout), f32(residual), f32(x), f32(weight),
+    kernels::cpu::rmsnorm_backward(f32(dx), f32(dweight), accumulate, f32(dout), restore, f32(residual), f32(x), f32(weight),
                                    f32(rstd), T, D);
   }
 }
@@ -64,11 +54,11 @@ void swiglu(at::Tensor& out, const at::Tensor& gate_up) {
   }
 }
 
-void swiglu_backward(at::Tensor& gate_up, at::Tensor& dout) {
+void swiglu_backward(at::Tensor& gate_up, at::Tensor& dout, bool restore) {
   if (dout.is_cuda()) {
-    kernels::cuda::swiglu_backward(type_of(dout), raw(gate_up), raw(dout), dout.size(0), dout.size(1), stream());
+    kernels::cuda::swiglu_backward(type_of(dout), raw(gate_up), raw(dout), restore, dout.size(0), dout.size(1), stream());
   } else {
-    kernels::cpu::swiglu_backward(f32(gate_up), f32(dout), dout.size(0), dout.size(1));
+    kernels::cpu::swiglu_backward(f32(gate_up), f32(dout), restore, dout.size(0), dout.size(1));
   }
 }
 

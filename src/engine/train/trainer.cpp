@@ -70,7 +70,7 @@ void Trainer::make_model() {
     initialize_from(*parameters_, layout_, model_.init_from, device_);
   }
   llama_.emplace(layout_, device_, training_.micro_batch * training_.seq_len, training_.seq_len,
-                 training_.recompute == config::Recompute::kBlock);
+                 training_.recompute);
 }
 
 /// BF16 on the GPU: times cuBLASLt's candidates unless this GPU type's choices are in the cache.
@@ -123,7 +123,9 @@ void Trainer::run() {
 
 void run_training(const plan::RankTask& task, Communicator& comm, const EmitRecord& emit) {
   const c10::InferenceMode no_autograd;
-  Trainer trainer(task, comm, emit);
+  plan::RankTask settled = task;
+  settled.task.model = plan::resolve_auto(task.task.model, comm.world(), task.cuda, task.memory_bytes);
+  Trainer trainer(settled, comm, emit);
   trainer.run();
 }
 

@@ -81,7 +81,8 @@ double relative_error(const at::Tensor& ours, const at::Tensor& reference) {
   return ((ours.to(at::kDouble) - reference).norm() / reference.norm()).item<double>();
 }
 
-void check_block(const config::Architecture& arch, const std::vector<std::int64_t>& starts, bool recompute) {
+void check_block(const config::Architecture& arch, const std::vector<std::int64_t>& starts,
+                 const config::Recompute& recompute = {false}) {
   torch::manual_seed(1);
   const std::int64_t rows = 2, seq_len = 512, T = rows * seq_len;
   const Device device = Device::make(true, true);
@@ -133,11 +134,12 @@ const config::Architecture k7B = shape(4096, 11008, 32, 32);
 const config::Architecture k70B = shape(8192, 28672, 64, 8);  // grouped-query attention
 const std::vector<std::int64_t> kPacked = {0, 100, 101, 300};
 
-TEST(BlockOnGpu, WholeRows7B) { check_block(k7B, {0}, false); }
-TEST(BlockOnGpu, PackedDocuments7B) { check_block(k7B, kPacked, false); }
-TEST(BlockOnGpu, WholeRowsGroupedQueries70B) { check_block(k70B, {0}, false); }
-TEST(BlockOnGpu, PackedDocumentsGroupedQueries70B) { check_block(k70B, kPacked, false); }
-TEST(BlockOnGpu, Recomputed7B) { check_block(k7B, kPacked, true); }
+TEST(BlockOnGpu, WholeRows7B) { check_block(k7B, {0}); }
+TEST(BlockOnGpu, PackedDocuments7B) { check_block(k7B, kPacked); }
+TEST(BlockOnGpu, WholeRowsGroupedQueries70B) { check_block(k70B, {0}); }
+TEST(BlockOnGpu, PackedDocumentsGroupedQueries70B) { check_block(k70B, kPacked); }
+TEST(BlockOnGpu, RecomputedNormsAndSwiGlu7B) { check_block(k7B, kPacked, {false, true, true, false}); }
+TEST(BlockOnGpu, RecomputedBlocks7B) { check_block(k7B, kPacked, {false, false, false, true}); }
 
 }  // namespace
 }  // namespace sxb::engine

@@ -31,7 +31,8 @@ class Kernels : public testing::TestWithParam<at::ScalarType> {
 TEST_P(Kernels, RmsNormForwardAndBackward) {
   for (const std::int64_t D : {512, 4096, 8192}) {
     const std::int64_t T = 700;
-    const at::Tensor x = random({T, D}), delta = random({T, D}), w = random({D}), dout = random({T, D}), res = random({T, D});
+    const at::Tensor x = random({T, D}), delta = random({T, D}), w = random({D}), res = random({T, D});
+    at::Tensor dout = random({T, D}), gdout = gpu(dout);
     at::Tensor out = at::empty({T, D}), sum = at::empty({T, D}), rstd = at::empty({T}), dx = at::empty({T, D});
     at::Tensor dw = random({D});
     at::Tensor gdw = gpu(dw), none;
@@ -41,13 +42,20 @@ TEST_P(Kernels, RmsNormForwardAndBackward) {
     expect_close(gout, out, "out");
     expect_close(gsum, sum, "sum");
     at::Tensor scratch = gpu_poison({ops::rmsnorm_scratch(D)}, at::kFloat);
-    ops::rmsnorm_backward(dx, dw, true, dout, res, sum, rstd, w, none);
-    ops::rmsnorm_backward(gdx, gdw, true, gpu(dout), gpu(res), gsum, grstd, gpu(w), scratch);
+    const at::Tensor dout_before = gdout.clone();
+    ops::rmsnorm_backward(dx, dw, true, dout, false, res, sum, rstd, w, none);
+    ops::rmsnorm_backward(gdx, gdw, true, gdout, false, gpu(res), gsum, grstd, gpu(w), scratch);
     expect_close(gdx, dx, "dx");
     expect_close(gdw, dw, "dweight accumulated");
-    at::Tensor again = gpu_poison({T, D});
-    ops::rmsnorm_apply(again, gsum, grstd, gpu(w));
-    expect_close(again, out, "apply");
+    EXPECT_TRUE(gdout.equal(dout_before));
+    // Without a residual, without accumulation, and with the output restored over dout.
+    gdw.fill_(NAN), gdx.fill_(NAN), scratch.fill_(NAN);
+    ops::rmsnorm_backward(dx, dw, false, dout, true, none, sum, rstd, w, none);
+    ops::rmsnorm_backward(gdx, gdw, false, gdout, true, none, gsum, grstd, gpu(w), scratch);
+    expect_close(gdx, dx, "dx without residual");
+    expect_close(gdw, dw, "dweight");
+    EXPECT_TRUE(gdout.equal(gout)) << "the forward's output, to the same bits";
+    EXPECT_TRUE(dout.equal(out));
   }
 }
 
@@ -58,10 +66,14 @@ TEST_P(Kernels, SwiGlu) {
   ops::swiglu(out, gate_up);
   ops::swiglu(gout, ggu);
   expect_close(gout, out, "out");
-  ops::swiglu_backward(gate_up, dout);
-  ops::swiglu_backward(ggu, gdout);
-  expect_close(ggu, gate_up, "dgate_up");
-  expect_close(gdout, dout, "recomputed product");
+  for (const bool restore : {false, true}) {
+    at::Tensor g = dout.clone(), gg = gdout.clone(), gate_up_grad = gate_up.clone(), ggu_grad = ggu.clone();
+    ops::swiglu_backward(gate_up_grad, g, restore);
+    ops::swiglu_backward(ggu_grad, gg, restore);
+    expect_close(ggu_grad, gate_up_grad, "dgate_up");
+    EXPECT_TRUE(gg.equal(restore ? gout : gdout));  // the forward's product, to the same bits
+    EXPECT_TRUE(g.equal(restore ? out : dout));
+  }
 }
 
 TEST_P(Kernels, Embedding) {

@@ -137,9 +137,14 @@ TEST(Training, AccumulationEqualsALargerBatch) {
 
 TEST(Training, RecomputationChangesNoBit) {
   plan::RankTask task = tiny_task(1, 8);
+  task.task.model.training.recompute = {false, false, false, false};
   const std::vector<double> kept = losses(task);
-  task.task.model.training.recompute = config::Recompute::kBlock;
-  EXPECT_EQ(losses(task), kept);
+  for (const config::Recompute& recompute : std::vector<config::Recompute>{
+           {false, true, false, false}, {false, false, true, false}, {false, false, false, true},
+           {false, true, true, true}}) {
+    task.task.model.training.recompute = recompute;
+    EXPECT_EQ(losses(task), kept) << config::to_string(recompute);
+  }
 }
 
 TEST(Training, SameSeedSameBits) {
