@@ -9,6 +9,7 @@
 #include "analysis/dataset.h"
 #include "analysis/figures.h"
 #include "analysis/limits.h"
+#include "analysis/phases.h"
 #include "analysis/samples.h"
 #include "sxbench/config/hardware.h"
 
@@ -18,6 +19,7 @@ struct SftTask {
   const TaskData* task = nullptr;
   TaskSamples samples;
   Figures figures;
+  StepBreakdown phases;
 };
 
 /// The repeats of one model on one node count.
@@ -28,6 +30,7 @@ struct SftGroup {
   int ok = 0;                           ///< tasks with a result
   int hosts = 0;                        ///< machines, 0 = unknown
   Figures figures;                      ///< median over the repeats that are ok
+  StepBreakdown phases;                 ///< joined over the repeats that are ok
   std::optional<double> repeat_spread;  ///< (max - min) / median of samples/s; from two repeats on
   std::optional<double> step_noise;     ///< largest 1.4826 MAD / median of the step times of one repeat
   bool unstable = false;                ///< one of the two exceeds kUnstable

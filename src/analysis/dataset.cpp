@@ -86,6 +86,16 @@ void apply_plan(Dataset& dataset) {
   dataset.tasks = std::move(ordered);
 }
 
+std::vector<std::string> list_traces(const std::filesystem::path& run_folder) {
+  std::vector<std::string> names;
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(run_folder / "traces", ec)) {
+    if (entry.is_regular_file(ec)) names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 }  // namespace
 
 const char* to_string(TaskStatus status) {
@@ -176,6 +186,7 @@ Result<Dataset> load_dataset(const std::filesystem::path& run_folder) {
                  "`sxbench run` made"};
   }
   apply_plan(dataset);
+  dataset.traces = list_traces(run_folder);
   return dataset;
 }
 

@@ -52,6 +52,7 @@ struct Dataset {
   bool complete = false;                ///< a run_end stands after the last run record
   std::vector<TaskData> tasks;          ///< in plan order, then any other in order of appearance
   std::vector<Entry> findings;          ///< at run level
+  std::vector<std::string> traces;      ///< files in RUN/traces, sorted
   std::vector<std::size_t> torn_lines;  ///< lines that are no JSON: cut off by a crash, ignored
 };
 

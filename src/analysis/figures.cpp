@@ -62,7 +62,10 @@ void set_flops(const Json& training, const Totals& totals, double world, Figures
   const bool packed = totals.sum_len_sq > 0;
   const auto whole = whole_sequences(training, totals);
   const auto real = packed ? real_documents(training, totals) : whole;
-  if (real) figures.set("model_tflops_per_gpu", real->causal / world * 1e-12);
+  if (real) {
+    figures.set("model_tflops_per_gpu", real->causal / world * 1e-12);
+    figures.set("model_tflops_per_gpu_full", real->full / world * 1e-12);
+  }
   const auto peak = number(training, "peak_tflops");
   if (!peak || *peak <= 0) return;
   const double limit = world * *peak * 1e12;
@@ -132,6 +135,7 @@ void set_ranks(const TaskData& task, Figures& figures) {
   }
   if (peak > 0) figures.set("peak_memory_gib", peak / static_cast<double>(kGiB));
   if (predicted > 0) figures.set("predicted_memory_gib", predicted / static_cast<double>(kGiB));
+  if (peak > 0 && predicted > 0) figures.set("memory_off_prediction", peak / predicted - 1);
   if (medians.size() > 1 && stats::median(medians) > 0) {
     const auto [low, high] = std::minmax_element(medians.begin(), medians.end());
     figures.set("rank_spread", (*high - *low) / stats::median(medians));
@@ -186,7 +190,9 @@ const std::vector<FigureInfo>& sft_figures() {
       {"mfu_full_as_full_sequences", "", Hint::kRatio,
        "mfu_full as if every packed sequence were one document.", "step+training"},
       {"model_tflops_per_gpu", "TFLOP/s", Hint::kNumber,
-       "Model FLOPs with causal attention per second and GPU.", "step+training"},
+       "Model FLOPs with causal attention, real document lengths, per second and GPU.", "step+training"},
+      {"model_tflops_per_gpu_full", "TFLOP/s", Hint::kNumber,
+       "The same with full attention (12 L d sum(len^2)).", "step+training"},
       {"power_w_mean_per_gpu", "W", Hint::kWatt, "Mean power over the window and the GPUs.", "sample+window"},
       {"energy_mj_per_token", "mJ", Hint::kNumber,
        "Power / tokens_per_sec_per_gpu; power from NVML's energy counter, else from its power samples.",
@@ -194,6 +200,7 @@ const std::vector<FigureInfo>& sft_figures() {
       {"peak_memory_gib", "GiB", Hint::kNumber, "Largest peak of any rank (resident set on the CPU).",
        "rank"},
       {"predicted_memory_gib", "GiB", Hint::kNumber, "What the planner predicted for that.", "rank"},
+      {"memory_off_prediction", "", Hint::kRatio, "peak_memory_gib / predicted_memory_gib - 1.", "rank"},
       {"loss_first", "", Hint::kNumber, "Loss of the first step.", "step"},
       {"loss_last", "", Hint::kNumber, "Loss of the last step.", "step"},
       {"rank_spread", "", Hint::kRatio,

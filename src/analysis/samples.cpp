@@ -16,7 +16,8 @@ namespace {
 constexpr const char* kFieldNames[kGpuMetrics] = {
     "util_pct",        "mem_used_bytes", "power_w",           "energy_mj",
     "temp_c",          "sm_mhz",         "mem_mhz",           "nvlink_tx_bytes",
-    "nvlink_rx_bytes", "sm_active_pct",  "tensor_active_pct", "dram_active_pct"};
+    "nvlink_rx_bytes", "sm_active_pct",  "tensor_active_pct", "dram_active_pct",
+    "power_instant_w"};
 
 /// Measured intervals of one node, on its monotonic clock.
 struct Windows {
@@ -93,6 +94,10 @@ std::optional<double> rate(const std::vector<GpuSample>& samples, GpuMetric metr
   return rate.per_second();
 }
 
+bool has_gpm(const GpuSample& sample) {
+  return sample[GpuMetric::kSmActive] || sample[GpuMetric::kTensorActive] || sample[GpuMetric::kDramActive];
+}
+
 std::map<std::string, double> throttle_shares(const std::vector<GpuSample>& samples) {
   std::map<std::string, double> shares;
   double said = 0;
@@ -106,8 +111,54 @@ std::map<std::string, double> throttle_shares(const std::vector<GpuSample>& samp
   return shares;
 }
 
+/// The time that a power reading describes: power_w is a mean over the last second; power_instant_w is
+/// refreshed about every 100 ms from some 25 ms of measurement (Ampere to Hopper).
+constexpr std::int64_t kPowerMeanNs = 1'000'000'000;
+constexpr std::int64_t kPowerInstantNs = 125'000'000;
+
+/// GPM figures describe the time since the last sample that has them.
+void attribute(const std::vector<GpuSample>& samples, const PhaseSpans& spans, GpuUse& use) {
+  const auto add = [&](std::int64_t begin_ns, std::int64_t end_ns, const std::optional<double>& value,
+                       Tally PhaseActivity::*tally) {
+    if (!value) return;
+    if (const auto phase = spans.phase_of(begin_ns, end_ns))
+      (use.phases[static_cast<std::size_t>(*phase)].*tally).add(*value);
+  };
+  const bool instant = std::any_of(samples.begin(), samples.end(), [](const GpuSample& sample) {
+    return sample[GpuMetric::kPowerInstant].has_value();
+  });
+  const GpuMetric power = instant ? GpuMetric::kPowerInstant : GpuMetric::kPower;
+  const std::int64_t power_ns = instant ? kPowerInstantNs : kPowerMeanNs;
+  use.power_span_s = static_cast<double>(power_ns) * 1e-9;
+  std::optional<std::int64_t> last_gpm;
+  for (const GpuSample& sample : samples) {
+    add(sample.mono_ns - power_ns, sample.mono_ns, sample[power], &PhaseActivity::power_w);
+    if (!has_gpm(sample)) continue;
+    if (last_gpm) {
+      const auto& s = sample;
+      add(*last_gpm, s.mono_ns, s[GpuMetric::kSmActive], &PhaseActivity::sm_active_pct);
+      add(*last_gpm, s.mono_ns, s[GpuMetric::kTensorActive], &PhaseActivity::tensor_active_pct);
+      add(*last_gpm, s.mono_ns, s[GpuMetric::kDramActive], &PhaseActivity::dram_active_pct);
+    }
+    last_gpm = sample.mono_ns;
+  }
+}
+
+/// Median time between those of the samples that `counts` takes.
+template <typename Counts>
+std::optional<double> median_gap_s(const std::vector<GpuSample>& samples, const Counts& counts) {
+  std::vector<double> gaps;
+  std::optional<std::int64_t> last;
+  for (const GpuSample& sample : samples) {
+    if (!counts(sample)) continue;
+    if (last) gaps.push_back(static_cast<double>(sample.mono_ns - *last) * 1e-9);
+    last = sample.mono_ns;
+  }
+  return median_of(gaps);
+}
+
 GpuUse summarize(const std::string& node, int gpu, const std::vector<GpuSample>& samples,
-                 std::size_t rows_per_gpu) {
+                 const PhaseSpans& spans, std::size_t rows_per_gpu) {
   GpuUse use;
   use.node = node;
   use.gpu = gpu;
@@ -126,6 +177,9 @@ GpuUse summarize(const std::string& node, int gpu, const std::vector<GpuSample>&
   use.nvlink_tx_gBps = scaled(rate(samples, GpuMetric::kNvlinkTx), 1e-9);
   use.nvlink_rx_gBps = scaled(rate(samples, GpuMetric::kNvlinkRx), 1e-9);
   use.throttle = throttle_shares(samples);
+  attribute(samples, spans, use);
+  use.tick_s = median_gap_s(samples, [](const GpuSample&) { return true; });
+  use.gpm_s = median_gap_s(samples, has_gpm);
   use.stride = std::max<std::size_t>(1, (samples.size() + rows_per_gpu - 1) / rows_per_gpu);
   for (std::size_t i = 0; i < samples.size(); i += use.stride) use.thinned.push_back(samples[i]);
   return use;
@@ -204,7 +258,8 @@ void load_node(const std::filesystem::path& run_folder, const TaskData& task, co
     ++file.lines;
     take_line(line.contains("data") ? line["data"] : line, node, windows, samples, file, out.missing);
   }
-  for (const auto& [gpu, list] : samples.gpus) out.gpus.push_back(summarize(node, gpu, list, rows_per_gpu));
+  for (const auto& [gpu, list] : samples.gpus)
+    out.gpus.push_back(summarize(node, gpu, list, PhaseSpans::of(task, node, gpu), rows_per_gpu));
   for (const auto& [name, rates] : samples.nics) {
     out.nics.push_back(
         {node, name, scaled(rates.first.per_second(), 1e-9), scaled(rates.second.per_second(), 1e-9)});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/dataset.h"
+#include "analysis/phase_spans.h"
 
 namespace sxb::analysis {
 
@@ -27,6 +28,7 @@ enum class GpuMetric {
   kSmActive,
   kTensorActive,
   kDramActive,
+  kPowerInstant,
   kCount
 };
 inline constexpr std::size_t kGpuMetrics = static_cast<std::size_t>(GpuMetric::kCount);
@@ -56,6 +58,10 @@ struct GpuUse {
   std::map<std::string, double> throttle;  ///< reason -> share of the samples that say anything on it
   std::vector<GpuSample> thinned;          ///< every `stride`-th sample, also outside the window
   std::size_t stride = 1;
+  PhaseActivities phases;              ///< from the samples that describe one phase of a measured step
+  std::optional<double> power_span_s;  ///< time that a power reading in `phases` describes
+  std::optional<double> tick_s;        ///< median time between two samples
+  std::optional<double> gpm_s;         ///< median time between two samples with GPM figures
 };
 
 /// Bytes through one interface or RDMA adapter over the window.

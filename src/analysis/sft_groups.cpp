@@ -88,6 +88,11 @@ void sum_up(SftGroup& group) {
     }
     if (!values.empty()) group.figures.set(info.name, stats::median(values));
   }
+  std::vector<const StepBreakdown*> breakdowns;
+  for (const SftTask& item : group.tasks) {
+    if (item.task->status() == TaskStatus::kOk) breakdowns.push_back(&item.phases);
+  }
+  group.phases = join_repeats(breakdowns);
   if (throughput.size() > 1) {
     const auto [low, high] = std::minmax_element(throughput.begin(), throughput.end());
     group.repeat_spread = (*high - *low) / stats::median(throughput);
@@ -141,8 +146,9 @@ std::vector<SftGroup> group_sft(const Dataset& dataset) {
   std::vector<SftGroup> groups;
   for (const TaskData& task : dataset.tasks) {
     if (task.phase != "sft") continue;
-    SftTask item{&task, load_samples(dataset.folder, task, rows), {}};
+    SftTask item{&task, load_samples(dataset.folder, task, rows), {}, {}};
     item.figures = compute_sft(task, item.samples);
+    item.phases = break_down(task, item.samples);
     find_or_add(groups, labels.at(&task), task.nodes).tasks.push_back(std::move(item));
   }
   for (SftGroup& group : groups) sum_up(group);

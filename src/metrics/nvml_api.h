@@ -48,7 +48,9 @@ inline constexpr unsigned long long kReasonHwThermal = 0x40;
 inline constexpr unsigned long long kReasonHwPowerBrake = 0x80;
 inline constexpr unsigned long long kReasonDisplayClock = 0x100;
 
-/// Fields of nvmlDeviceGetFieldValues; scope kAllLinks sums over the links. Unit: KiB.
+/// Fields of nvmlDeviceGetFieldValues. Power: mW, scope 0 = the GPU with its memory. NVLink: KiB, scope
+/// kAllLinks sums over the links.
+inline constexpr unsigned kFieldPowerInstant = 186;
 inline constexpr unsigned kFieldNvlinkDataTx = 138;
 inline constexpr unsigned kFieldNvlinkDataRx = 139;
 inline constexpr unsigned kAllLinks = 0xFFFFFFFFU;

@@ -145,6 +145,7 @@ const std::vector<Field>& fields() {
       {kSample, "util_pct", "%", Hint::kPercent, "gpu: time in which any kernel ran, mean over the driver's last 1/6 to 1 s."},
       {kSample, "mem_used_bytes", "B", Hint::kBytes, "gpu: allocated device memory. host: MemTotal less MemAvailable."},
       {kSample, "power_w", "W", Hint::kWatt, "gpu: mean over the last second."},
+      {kSample, "power_instant_w", "W", Hint::kWatt, "gpu: the driver's newest reading, no mean over a second."},
       {kSample, "energy_mj", "mJ", Hint::kNumber, "gpu: cumulative, about once a second."},
       {kSample, "temp_c", "C", Hint::kCelsius, "gpu: die temperature."},
       {kSample, "sm_mhz", "MHz", Hint::kMegahertz, "gpu: SM clock."},

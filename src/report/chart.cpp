@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "report/document.h"
+#include "report/svg.h"
 #include "sxbench/base/units.h"
 
 namespace sxb::report {
@@ -17,11 +18,6 @@ constexpr double kWidth = 760, kHeight = 340;
 constexpr double kLeft = 72, kTop = 36, kBottom = 52;
 constexpr double kLegendWidth = 190;
 constexpr std::size_t kLegendRows = 15;
-constexpr const char* kColors[] = {"#2563eb", "#dc2626", "#059669", "#d97706",
-                                   "#7c3aed", "#0891b2", "#be185d", "#4b5563"};
-
-const char* color(std::size_t i) { return kColors[i % std::size(kColors)]; }
-
 struct Range {
   double low = std::numeric_limits<double>::max();
   double high = std::numeric_limits<double>::lowest();
@@ -51,21 +47,6 @@ struct Axis {
 
 bool drawable(const LineChart& chart, const std::pair<double, double>& point) {
   return std::isfinite(point.first) && std::isfinite(point.second) && (!chart.bytes_x || point.first > 0);
-}
-
-std::string tick_label(double value) {
-  if (value != 0 && (std::abs(value) < 1e-3 || std::abs(value) >= 1e6)) return fmt::format("{:.3g}", value);
-  return fmt::format("{:.6g}", value);
-}
-
-std::string text_at(double x, double y, const char* anchor, const std::string& text, const char* extra = "") {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, extra,
-                     escape_xml(text));
-}
-
-std::string line(double x1, double y1, double x2, double y2, const char* stroke) {
-  return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"/>\n", x1,
-                     y1, x2, y2, stroke);
 }
 
 std::string y_ticks(const Axis& x, const Axis& y) {
@@ -111,10 +92,10 @@ std::string draw_series(const LineChart& chart, const Series& series, std::size_
     path += fmt::format("{}{:.1f},{:.1f}", path.empty() ? "" : " ", px, py);
     if (with_marks)
       marks +=
-          fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\" fill=\"{}\"/>\n", px, py, color(index));
+          fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\" fill=\"{}\"/>\n", px, py, series_color(index));
   }
   return fmt::format("<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.6\" points=\"{}\"/>\n{}",
-                     color(index), path, marks);
+                     series_color(index), path, marks);
 }
 
 std::string legend(const LineChart& chart, double left) {
@@ -123,7 +104,7 @@ std::string legend(const LineChart& chart, double left) {
   for (std::size_t i = 0; i < shown; ++i) {
     const double y = kTop + 10 + 17 * static_cast<double>(i);
     out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"12\" height=\"4\" fill=\"{}\"/>\n", left,
-                       y - 2, color(i));
+                       y - 2, series_color(i));
     out += text_at(left + 18, y + 4, "start", chart.series[i].name);
   }
   if (shown < chart.series.size()) {
@@ -183,12 +164,7 @@ std::string render_svg(const LineChart& chart) {
   y.begin = kHeight - kBottom;
   y.end = kTop;
 
-  std::string out = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" "
-      "role=\"img\" "
-      "font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"#111827\">\n<title>{2}</title>\n"
-      "<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n",
-      kWidth, kHeight, escape_xml(chart.title));
+  std::string out = open_svg(chart.title, kWidth, kHeight);
   out += text_at(kLeft, 20, "start", chart.title, " font-weight=\"600\" font-size=\"14\"");
   out += y_ticks(x, y);
   out += line(x.begin, y.begin, x.end, y.begin, "#6b7280");

@@ -1,8 +1,9 @@
-// Line charts as SVG text: axes, ticks, legend, nothing else. Same data, same bytes.
+// Charts as SVG text: axes, ticks, legend, nothing else. Same data, same bytes.
 #pragma once
 
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace sxb::report {
@@ -21,8 +22,27 @@ struct LineChart {
   bool empty() const;  ///< nothing to draw
 };
 
+/// Bars whose parts are shares of a whole.
+struct BarChart {
+  struct Row {
+    std::string label, total;     ///< before the bar; after it
+    std::vector<double> percent;  ///< of each part
+  };
+  std::string title, x_label;
+  std::vector<std::string> parts;  ///< names for the legend
+  std::vector<Row> rows;
+
+  bool empty() const { return rows.empty(); }
+};
+
+using Chart = std::variant<LineChart, BarChart>;
+bool is_empty(const Chart& chart);
+const std::string& title_of(const Chart& chart);
+
 /// A complete <svg> element.
 std::string render_svg(const LineChart& chart);
+std::string render_svg(const BarChart& chart);
+std::string render_svg(const Chart& chart);
 
 /// At most `limit` of the points, evenly taken, first and last included.
 std::vector<std::pair<double, double>> thin(const std::vector<std::pair<double, double>>& points,

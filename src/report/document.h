@@ -25,6 +25,10 @@ struct Notice {
 struct List {
   std::vector<std::string> items;
 };
+/// A list of files, by their path from the report's folder.
+struct Links {
+  std::vector<std::string> paths;
+};
 struct Preformatted {
   std::string text;
 };
@@ -38,10 +42,10 @@ struct Table {
 };
 struct Figure {
   std::string name;  ///< file stem: charts/<name>.svg
-  LineChart chart;
+  Chart chart;
 };
 
-using Block = std::variant<Heading, Paragraph, Notice, List, Preformatted, Table, Figure>;
+using Block = std::variant<Heading, Paragraph, Notice, List, Links, Preformatted, Table, Figure>;
 
 struct Document {
   std::string title;

@@ -17,6 +17,12 @@ std::string scaling_analysis_json(const analysis::Analysis& analysis);
 /// Per task: facts, figures, ranks, and the steps as columns.
 std::string sft_metrics_json(const analysis::Analysis& analysis);
 
+/// One row per model, node count and part of the step: times, extremes over the ranks, what the GPUs did
+/// in it and how many samples say so.
+std::string phases_csv(const analysis::Analysis& analysis);
+/// The same for one task or group; null if the journal has no phase times.
+Json phases_json(const analysis::StepBreakdown& breakdown);
+
 /// Thinned GPU samples of all fine-tuning tasks; column `stride` says how: every stride-th sample.
 std::string gpu_metrics_csv(const analysis::Analysis& analysis);
 

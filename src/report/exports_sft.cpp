@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/json_read.h"
 #include "report/exports.h"
 #include "report/format.h"
@@ -16,6 +18,7 @@ using analysis::member;
 using analysis::SftGroup;
 using analysis::SftTask;
 using analysis::TaskStatus;
+using record::Hint;
 
 /// Named by users of the first four columns; their place must not move.
 constexpr const char* kFirst[] = {"samples_per_sec", "gpu_utilization"};
@@ -46,7 +49,7 @@ std::string task_ids(const SftGroup& group) {
 
 Json figures_json(const analysis::Figures& figures) {
   Json json = Json::object();
-  for (const auto& [info, value] : figures.values()) json[info->name] = value;
+  for (const auto& [info, value] : figures.values()) json[info->name] = json_number(value, info->hint);
   return json;
 }
 
@@ -54,11 +57,13 @@ Json figures_json(const analysis::Figures& figures) {
 Json steps_json(const analysis::TaskData& task) {
   Json json = Json::object();
   for (const char* name : {"step", "loss", "lr", "grad_norm", "tokens", "loss_tokens", "samples",
-                           "step_time_ms", "data_wait_ms", "memory_bytes", "measured"}) {
+                           "step_time_ms", "data_wait_ms", "forward_ms", "backward_ms", "optimizer_ms",
+                           "exposed_comm_ms", "memory_bytes", "measured"}) {
     Json column = Json::array();
     for (const analysis::Entry& entry : task.of(record::kind::kStep))
       column.push_back(member(entry.record.data, name));
-    json[name] = std::move(column);
+    const bool known = std::any_of(column.begin(), column.end(), [](const Json& value) { return !value.is_null(); });
+    if (known) json[name] = std::move(column);
   }
   return json;
 }
@@ -87,7 +92,7 @@ Json gpu_json(const GpuUse& use) {
   put("energy_power_w", use.energy_power_w);
   put("sm_mhz_median", use.sm_mhz);
   put("temp_max_c", use.temp_max_c);
-  put("memory_max_bytes", use.memory_max_bytes);
+  if (use.memory_max_bytes) json["memory_max_bytes"] = json_number(use.memory_max_bytes, Hint::kBytes);
   put("nvlink_tx_gBps", use.nvlink_tx_gBps);
   put("nvlink_rx_gBps", use.nvlink_rx_gBps);
   if (!use.throttle.empty()) json["throttle_share"] = Json(use.throttle);
@@ -102,6 +107,7 @@ Json task_json(const SftGroup& group, const SftTask& item) {
   if (!task.reason().empty()) json["reason"] = task.reason();
   json["training"] = task.training();
   json["figures"] = figures_json(item.figures);
+  json["phases"] = phases_json(item.phases);
   json["ranks"] = ranks_json(task);
   json["steps"] = steps_json(task);
   json["gpus"] = Json::array();
@@ -117,7 +123,7 @@ Json task_json(const SftGroup& group, const SftTask& item) {
   for (const analysis::HostUse& host : item.samples.hosts) {
     json["hosts"].push_back({{"node", host.node},
                              {"cpu_pct", json_or_null(host.cpu_pct)},
-                             {"memory_max_bytes", json_or_null(host.memory_max_bytes)}});
+                             {"memory_max_bytes", json_number(host.memory_max_bytes, Hint::kBytes)}});
   }
   return json;
 }
@@ -172,9 +178,9 @@ std::string scaling_analysis_json(const analysis::Analysis& analysis) {
         {"samples_per_sec", json_or_null(group.figures.get("samples_per_sec"))},
         {"tokens_per_sec", json_or_null(group.figures.get("tokens_per_sec"))},
         {"tokens_per_sec_per_gpu", json_or_null(group.figures.get("tokens_per_sec_per_gpu"))},
-        {"gpus", json_or_null(group.figures.get("gpus"))},
+        {"gpus", json_number(group.figures.get("gpus"), Hint::kCount)},
         {"scaling", group.scaling.empty() ? Json(nullptr) : Json(group.scaling)},
-        {"global_batch", json_or_null(group.global_batch)},
+        {"global_batch", json_number(group.global_batch, Hint::kCount)},
         {"repeats_ok", group.ok},
         {"status", group.status()}};
   }

@@ -64,6 +64,13 @@ std::string shown_unit(record::Hint hint, const std::string& unit) {
   return hint == record::Hint::kRatio ? "%" : unit;
 }
 
+Json json_number(const std::optional<double>& value, record::Hint hint) {
+  if (!value) return nullptr;
+  const bool counts = hint == record::Hint::kCount || hint == record::Hint::kBytes || hint == record::Hint::kNanoseconds;
+  if (!counts || *value != std::floor(*value) || std::abs(*value) >= 0x1p53) return *value;
+  return static_cast<std::int64_t>(*value);
+}
+
 std::string csv(const std::optional<double>& value) { return value ? fmt::format("{:.7g}", *value) : ""; }
 
 std::string csv(const std::string& text) {

@@ -29,6 +29,9 @@ std::string csv_line(const std::vector<std::string>& cells);
 /// Objects over several lines, arrays of plain values on one, so that long series stay readable.
 std::string readable_json(const Json& value);
 
+/// Counts, bytes and nanoseconds as integers, everything else as read; a count between two whole numbers (the
+/// median of an even number of repeats) stays as it is. null where the value is missing.
+Json json_number(const std::optional<double>& value, record::Hint hint);
 /// null where the value is missing.
 inline Json json_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 

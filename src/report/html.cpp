@@ -59,6 +59,12 @@ struct Writer {
     for (const std::string& item : list.items) out += fmt::format("<li>{}</li>\n", inline_text(item));
     out += "</ul>\n";
   }
+  void operator()(const Links& links) {
+    out += "<ul>\n";
+    for (const std::string& path : links.paths)
+      out += fmt::format("<li><a href=\"{0}\">{0}</a></li>\n", escape_xml(path));
+    out += "</ul>\n";
+  }
   void operator()(const Preformatted& block) {
     out += fmt::format("<pre>{}</pre>\n", escape_xml(block.text));
   }

@@ -39,6 +39,10 @@ struct Writer {
     for (const std::string& item : list.items) out += fmt::format("- {}\n", escape(item));
     out += "\n";
   }
+  void operator()(const Links& links) {
+    for (const std::string& path : links.paths) out += fmt::format("- [{}]({})\n", escape(path), path);
+    out += "\n";
+  }
   void operator()(const Preformatted& block) { out += fmt::format("```\n{}\n```\n\n", block.text); }
   void operator()(const Table& table) {
     std::string head = "|";
@@ -56,7 +60,7 @@ struct Writer {
     out += "\n";
   }
   void operator()(const Figure& figure) {
-    out += fmt::format("![{}](charts/{}.svg)\n\n", escape(figure.chart.title), figure.name);
+    out += fmt::format("![{}](charts/{}.svg)\n\n", escape(title_of(figure.chart)), figure.name);
   }
 };
 

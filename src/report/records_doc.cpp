@@ -75,6 +75,8 @@ constexpr const char* kFiles = R"(
 - `reports/scaling_analysis.json`: model, then `N_nodes`, then efficiency (1 = linear), speedup, base_nodes, throughput,
   global_batch.
 - `reports/sft_metrics.json`: per task its facts, figures, ranks, GPUs over the window, and the steps column by column.
+- `reports/phases.csv`: per model, node count and part of the step its time, the extremes over the ranks, and activity,
+  power and energy with the number of samples behind them.
 - `reports/gpu_metrics.csv`: GPU samples, every `stride`-th; `t_s` counts from the first sample of that GPU and task.
 - `reports/nccl_metrics.csv` and `reports/nccl_allreduce.log`: all rows of all sweeps, the latter in nccl-tests' layout.
 - `reports/summary_report.md` with `reports/charts/*.svg`, and `reports/summary_report.html` with everything inside.

@@ -71,7 +71,7 @@ void add_nccl(const analysis::Analysis& analysis, Document& document) {
       "`nccl_allreduce.log`."});
   for (const NcclGroup& group : analysis.nccl) add_group(group, document);
   Figure figure{"nccl_busbw", busbw_chart(analysis)};
-  if (!figure.chart.empty()) document.add(std::move(figure));
+  if (!is_empty(figure.chart)) document.add(std::move(figure));
 }
 
 }  // namespace sxb::report

@@ -68,6 +68,8 @@ void add_throughput(const Analysis& analysis, Document& document) {
                  {"tokens_per_sec", "Tokens"},
                  {"tokens_per_sec_per_gpu", analysis.cuda ? "Tokens per GPU" : "Tokens per rank"},
                  {"peak_memory_gib", "Peak memory"},
+                 {"predicted_memory_gib", "Predicted"},
+                 {"memory_off_prediction", "Off prediction"},
                  {"loss_first", "First loss"},
                  {"loss_last", "Last loss"},
                  {"energy_mj_per_token", "Energy per token"}});
@@ -139,8 +141,9 @@ void add_peak_note(const Analysis& analysis, Document& document) {
 
 void add_efficiency(const Analysis& analysis, Document& document) {
   document.add(Heading{3, "Model FLOPs and use of the device"});
-  document.add(figure_table(analysis, {{"model_tflops_per_gpu", analysis.cuda ? "Model FLOP rate per GPU"
-                                                                              : "Model FLOP rate per rank"},
+  document.add(figure_table(analysis, {{"model_tflops_per_gpu", analysis.cuda ? "Model FLOP rate per GPU, causal"
+                                                                              : "Model FLOP rate per rank, causal"},
+                                       {"model_tflops_per_gpu_full", "full"},
                                        {"mfu_causal", "MFU causal, real"},
                                        {"mfu_full", "MFU full, real"},
                                        {"mfu_causal_as_full_sequences", "MFU causal, as full"},
@@ -223,7 +226,7 @@ void add_sft(const Analysis& analysis, Document& document) {
   add_scaling(analysis, document);
   for (Figure figure : {Figure{"scaling", scaling_chart(analysis)}, Figure{"loss", loss_chart(analysis)},
                         Figure{"step_time", step_time_chart(analysis)}}) {
-    if (!figure.chart.empty()) document.add(std::move(figure));
+    if (!is_empty(figure.chart)) document.add(std::move(figure));
   }
 }
 
@@ -264,7 +267,7 @@ void add_gpus(const Analysis& analysis, Document& document) {
        {Figure{"gpu_power", gpu_chart(analysis, GpuMetric::kPower, "GPU power, mean over the GPUs", "W")},
         Figure{"gpu_use",
                gpu_chart(analysis, GpuMetric::kUtil, "GPU use (NVML), mean over the GPUs", "%")}}) {
-    if (!figure.chart.empty()) document.add(std::move(figure));
+    if (!is_empty(figure.chart)) document.add(std::move(figure));
   }
 }
 

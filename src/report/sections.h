@@ -10,6 +10,7 @@ Document build_document(const analysis::Analysis& analysis);
 
 void add_verdicts(const analysis::Analysis& analysis, Document& document);
 void add_sft(const analysis::Analysis& analysis, Document& document);
+void add_phases(const analysis::Analysis& analysis, Document& document);
 void add_gpus(const analysis::Analysis& analysis, Document& document);
 void add_nccl(const analysis::Analysis& analysis, Document& document);
 void add_findings(const analysis::Analysis& analysis, Document& document);

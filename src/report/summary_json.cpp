@@ -54,7 +54,7 @@ Json evidence_json(const TaskData& task, const analysis::TaskSamples* samples) {
 Json figures_json(const analysis::Figures& figures) {
   Json json = Json::object();
   for (const auto& [info, value] : figures.values()) {
-    json[info->name] = {{"value", value}, {"unit", info->unit}, {"from", Json(split(info->sources, '+'))}};
+    json[info->name] = {{"value", json_number(value, info->hint)}, {"unit", info->unit}, {"from", Json(split(info->sources, '+'))}};
   }
   return json;
 }
@@ -94,13 +94,14 @@ Json sft_json(const Analysis& analysis) {
     Json ids = Json::array();
     for (const SftTask& item : group.tasks) ids.push_back(item.task->id);
     Json figures = Json::object();
-    for (const auto& [info, value] : group.figures.values()) figures[info->name] = value;
+    for (const auto& [info, value] : group.figures.values()) figures[info->name] = json_number(value, info->hint);
     json.push_back({{"model", group.model},
                     {"nodes", group.nodes},
                     {"tasks", std::move(ids)},
                     {"status", group.status()},
                     {"repeats_ok", group.ok},
                     {"figures", std::move(figures)},
+                    {"phases", phases_json(group.phases)},
                     {"repeat_spread", json_or_null(group.repeat_spread)},
                     {"step_noise", json_or_null(group.step_noise)},
                     {"unstable", group.unstable},
@@ -116,7 +117,7 @@ Json bandwidth_json(const analysis::Bandwidth& bandwidth) {
   return {{"time_us", json_or_null(bandwidth.time_us)},
           {"algbw_gBps", json_or_null(bandwidth.algbw_gBps)},
           {"busbw_gBps", json_or_null(bandwidth.busbw_gBps)},
-          {"wrong", json_or_null(bandwidth.wrong)}};
+          {"wrong", json_number(bandwidth.wrong, record::Hint::kCount)}};
 }
 
 Json nccl_json(const Analysis& analysis) {

@@ -95,6 +95,7 @@ Document build_document(const Analysis& analysis) {
   add_head(analysis, document);
   add_verdicts(analysis, document);
   add_sft(analysis, document);
+  add_phases(analysis, document);
   add_gpus(analysis, document);
   add_nccl(analysis, document);
   add_findings(analysis, document);

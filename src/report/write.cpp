@@ -44,6 +44,7 @@ Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
       write_file_atomic(reports / "performance_summary.csv", performance_summary_csv(analysis)));
   SXB_RETURN_IF_ERROR(write_file_atomic(reports / "scaling_analysis.json", scaling_analysis_json(analysis)));
   SXB_RETURN_IF_ERROR(write_file_atomic(reports / "sft_metrics.json", sft_metrics_json(analysis)));
+  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "phases.csv", phases_csv(analysis)));
   SXB_RETURN_IF_ERROR(write_file_atomic(reports / "gpu_metrics.csv", gpu_metrics_csv(analysis)));
   SXB_RETURN_IF_ERROR(write_file_atomic(reports / "nccl_metrics.csv", nccl_metrics_csv(analysis)));
   return write_file_atomic(reports / "nccl_allreduce.log", nccl_log(analysis));

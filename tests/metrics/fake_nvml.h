@@ -18,6 +18,7 @@ struct Script {
   std::atomic<bool> nvswitch{false};      ///< links lead to switches instead of to the other GPU
   std::atomic<int> nvlinks{4};            ///< active links per GPU; the fake has 6, 0 = a GPU without NVLink
   std::atomic<int> temperature_result{0};
+  std::atomic<int> power_instant_result{0};
   std::atomic<unsigned long long> reasons{0x4 | 0x40};
   std::atomic<int> lose_gpu{-1};         ///< NVML_ERROR_GPU_IS_LOST from this GPU after ...
   std::atomic<int> lose_after_reads{0};  ///< ... so many answers about its power

@@ -37,6 +37,7 @@ static_assert(kReasonHwPowerBrake == nvmlClocksThrottleReasonHwPowerBrakeSlowdow
 static_assert(kReasonDisplayClock == nvmlClocksEventReasonDisplayClockSetting);
 
 static_assert(kFieldNvlinkDataTx == NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX);
+static_assert(kFieldPowerInstant == NVML_FI_DEV_POWER_INSTANT);
 static_assert(kFieldNvlinkDataRx == NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX);
 static_assert(kValueDouble == NVML_VALUE_TYPE_DOUBLE && kValueUint == NVML_VALUE_TYPE_UNSIGNED_INT);
 static_assert(kValueUlong == NVML_VALUE_TYPE_UNSIGNED_LONG &&

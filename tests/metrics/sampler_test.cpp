@@ -127,13 +127,14 @@ TEST(Sampler, GpuSampleHasTheScriptedValues) {
     ASSERT_TRUE(collector.wait_for("gpu", 1));
   }
   const Json sample = collector.of("gpu").front();
-  EXPECT_THAT(keys(sample), ElementsAre("mono_ns", "wall_ns", "source", "index", "util_pct", "mem_used_bytes",
+  EXPECT_THAT(keys(sample), ElementsAre("mono_ns", "wall_ns", "source", "index", "power_instant_w", "util_pct", "mem_used_bytes",
                                         "power_w", "temp_c", "sm_mhz", "mem_mhz", "throttle",
                                         "nvlink_tx_bytes", "nvlink_rx_bytes", "energy_mj"));
   EXPECT_EQ(sample["index"], 1);
   EXPECT_EQ(sample["util_pct"], 97);
   EXPECT_EQ(sample["mem_used_bytes"], 7'000'000'000LL);
   EXPECT_DOUBLE_EQ(sample["power_w"].get<double>(), 102.0) << "101 W was the probe's";
+  EXPECT_DOUBLE_EQ(sample["power_instant_w"].get<double>(), 650.5);
   EXPECT_EQ(sample["energy_mj"], 123'456'789'012LL);
   EXPECT_EQ(sample["temp_c"], 54);
   EXPECT_EQ(sample["sm_mhz"], 1455);
@@ -236,6 +237,7 @@ TEST(Sampler, WithoutGpmItsFieldsAreMissingOnce) {
   nvml->gpus = 1;
   nvml->gpm = false;
   nvml->temperature_result = nvml::kErrorNotSupported;
+  nvml->power_instant_result = nvml::kErrorNotSupported;
   nvml->nvlinks = 0;
   Collector collector;
   {
@@ -243,12 +245,13 @@ TEST(Sampler, WithoutGpmItsFieldsAreMissingOnce) {
     ASSERT_TRUE(collector.wait_for("gpu", 60));
   }
   const auto missing = collector.missing();
-  EXPECT_EQ(missing.size(), 4U) << "mlx5_1 of the tree and:";
+  EXPECT_EQ(missing.size(), 5U) << "mlx5_1 of the tree and:";
   EXPECT_THAT(missing.at("gpu0:sm_active_pct,tensor_active_pct,dram_active_pct"), HasSubstr("Not Supported"));
+  EXPECT_THAT(missing.at("gpu0:power_instant_w"), HasSubstr("Not Supported"));
   EXPECT_THAT(missing.at("gpu0:temp_c"), HasSubstr("Not Supported"));
   EXPECT_THAT(missing.at("gpu0:nvlink_tx_bytes,nvlink_rx_bytes"), HasSubstr("Not Supported"));
   for (const Json& sample : collector.of("gpu")) {
-    for (const char* key : {"temp_c", "nvlink_tx_bytes", "sm_active_pct"})
+    for (const char* key : {"temp_c", "power_instant_w", "nvlink_tx_bytes", "sm_active_pct"})
       EXPECT_FALSE(sample.contains(key)) << key;
     EXPECT_TRUE(sample.contains("power_w"));
   }

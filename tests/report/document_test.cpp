@@ -21,6 +21,7 @@ Document sample() {
   document.add(Notice{"Careful"});
   document.add(List{{"one", "two"}});
   document.add(Table{{{"Name"}, {"N", true}}, {{"a|b", "1"}, {"x*y", "2"}}});
+  document.add(Links{{"../traces/a.json"}});
   document.add(Preformatted{"raw <text>"});
   document.add(Figure{"chart", LineChart{"Chart", "x", "y", false, true, {{"s", {{1, 2}, {2, 3}}}}}});
   return document;
@@ -29,7 +30,7 @@ Document sample() {
 TEST(Markdown, WritesEveryBlock) {
   EXPECT_EQ(to_markdown(sample()),
             "# T &lt;1>\n\n## Part & more\n\nUse `a|b <c>` now\n\n> **Careful**\n\n- one\n- two\n\n"
-            "| Name | N |\n|---|---:|\n| a\\|b | 1 |\n| x\\*y | 2 |\n\n```\nraw "
+            "| Name | N |\n|---|---:|\n| a\\|b | 1 |\n| x\\*y | 2 |\n\n- [../traces/a.json](../traces/a.json)\n\n```\nraw "
             "<text>\n```\n\n![Chart](charts/chart.svg)\n");
 }
 
@@ -39,6 +40,7 @@ TEST(Html, EscapesAndMarksUp) {
   EXPECT_THAT(html, HasSubstr("<li><a href=\"#s1\">Part &amp; more</a></li>"));
   EXPECT_THAT(html, HasSubstr("<code>a|b &lt;c&gt;</code>"));
   EXPECT_THAT(html, HasSubstr("<td class=\"n\">1</td>"));
+  EXPECT_THAT(html, HasSubstr("<li><a href=\"../traces/a.json\">../traces/a.json</a></li>"));
   EXPECT_THAT(html, HasSubstr("<pre>raw &lt;text&gt;</pre>"));
   EXPECT_THAT(html, HasSubstr("<svg"));
 }
@@ -71,6 +73,16 @@ TEST(Chart, LegendNamesSeveralSeriesAndTextIsEscaped) {
   EXPECT_THAT(render_svg({"c", "x", "y", false, true, {{"one", {{1, 1}}}}}), Not(HasSubstr(">one</text>")));
 }
 
+// 100 % is 520 px wide from x = 150: 50 % end at 410, 25 % more at 540.
+TEST(Chart, BarsAreCutByShare) {
+  const std::string svg = render_svg(BarChart{"b", "%", {"one", "two"}, {{"row", "12 ms", {50, 25}}}});
+  EXPECT_THAT(svg, HasSubstr("<rect x=\"150.0\" y=\"62.0\" width=\"260.0\" height=\"24\" fill=\"#2563eb\"/>"));
+  EXPECT_THAT(svg, HasSubstr("<rect x=\"410.0\" y=\"62.0\" width=\"130.0\" height=\"24\" fill=\"#dc2626\"/>"));
+  EXPECT_THAT(svg, HasSubstr(">12 ms</text>"));
+  EXPECT_THAT(svg, HasSubstr(">two</text>"));
+  EXPECT_TRUE(is_empty(Chart(BarChart{})));
+}
+
 TEST(Chart, EmptyAndThinned) {
   EXPECT_TRUE((LineChart{"c", "x", "y", false, true, {{"s", {}}}}).empty());
   EXPECT_TRUE((LineChart{"c", "x", "y", true, true, {{"s", {{0, 1}}}}}).empty());
@@ -93,6 +105,14 @@ TEST(Format, SensibleDigits) {
   EXPECT_EQ(sensible(1e-5), "1.000e-05");
   EXPECT_EQ(cell(std::nullopt), "–");
   EXPECT_EQ(cell(0.5871, record::Hint::kRatio), "58.7");
+}
+
+TEST(Format, CountsAreIntegersInJson) {
+  EXPECT_EQ(json_number(2.0, record::Hint::kCount).dump(), "2");
+  EXPECT_EQ(json_number(2.5, record::Hint::kCount).dump(), "2.5");
+  EXPECT_EQ(json_number(8589934592.0, record::Hint::kBytes).dump(), "8589934592");
+  EXPECT_EQ(json_number(2.0, record::Hint::kMilliseconds).dump(), "2.0");
+  EXPECT_EQ(json_number(std::nullopt, record::Hint::kCount).dump(), "null");
 }
 
 TEST(Format, CsvQuotesWhatNeedsIt) {

@@ -1,4 +1,4 @@
-// Every output of two synthetic runs against files in tests/data/golden/. After a wanted change:
+// Every output of the synthetic runs against files in tests/data/golden/. After a wanted change:
 //   SXB_UPDATE_GOLDENS=1 ctest -R Golden
 // and read the diff before committing it.
 #include <gmock/gmock.h>
@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 
+#include "../analysis/phase_run.h"
 #include "../analysis/synthetic_run.h"
 #include "report/records_doc.h"
 #include "sxbench/base/files.h"
@@ -81,6 +82,46 @@ TEST(Golden, GpuRun) {
   EXPECT_THAT(report, HasSubstr("was planned, never started"));
   EXPECT_THAT(report, HasSubstr("records.jsonl has lines that are cut off"));
   EXPECT_THAT(report, Not(HasSubstr("CPU run")));
+}
+
+TEST(Golden, PhaseRun) {
+  const fs::path run = testing::scratch("run");
+  testing::PhaseSpec spec;
+  spec.forward_extra_ms = 10;
+  testing::make_phase_run(run, spec);
+  ASSERT_TRUE(write_file_atomic(run / "traces/facade000001-rank1.json", "{}").ok());
+  ASSERT_TRUE(write_file_atomic(run / "traces/facade000001-rank0.json", "{}").ok());
+  ASSERT_TRUE(write_reports(run).ok());
+  compare_with_golden(run, "phases");
+  const std::string report = content(run / "reports/summary_report.md");
+  EXPECT_THAT(report, HasSubstr("| 7b | 1 | forward | 330.0 | 33.0 | 330.0 (rank 0) | 340.0 (rank 1) | 90.0 |"));
+  EXPECT_THAT(report, HasSubstr("optimizer: power and energy missing: 0 samples at 10 Hz (8 needed); one describes 125 ms"));
+  EXPECT_THAT(report, HasSubstr("- [../traces/facade000001-rank0.json](../traces/facade000001-rank0.json)\n- [../"));
+  EXPECT_THAT(content(run / "reports/summary_report.html"), HasSubstr("<title>Where the step goes</title>"));
+  EXPECT_TRUE(fs::exists(run / "reports/charts/phases.svg"));
+}
+
+// A phase with too few samples names the way to more of them.
+TEST(WriteReports, PhasesSayWhyTheyAreMissingAndWhatHelps) {
+  const auto report_of = [](const testing::PhaseSpec& spec) {
+    const fs::path run = testing::scratch("run");
+    testing::make_phase_run(run, spec);
+    EXPECT_TRUE(write_reports(run).ok());
+    return content(run / "reports/summary_report.md");
+  };
+  testing::PhaseSpec few;
+  few.steps = 1;
+  EXPECT_THAT(report_of(few), HasSubstr("forward: SM, tensor and DRAM activity missing: 6 samples at 10 Hz (8 needed); "
+                                        "more with a higher `--steps`, or with `--metrics-interval-ms 110`"));
+  testing::PhaseSpec accumulation;
+  accumulation.accumulation = 4;
+  EXPECT_THAT(report_of(accumulation), HasSubstr("`--set training.grad_accumulation=1` separates them"));
+  testing::PhaseSpec blind;
+  blind.gpm = false;
+  EXPECT_THAT(report_of(blind), HasSubstr("no sample has GPM figures"));
+  testing::PhaseSpec old;
+  old.times = false;
+  EXPECT_THAT(report_of(old), HasSubstr("Missing for 7b, 1 node: the `step` records hold no phase times"));
 }
 
 TEST(Golden, RecordsPageIsTheFieldTable) {
