@@ -163,7 +163,8 @@ StepBreakdown join_repeats(const std::vector<const StepBreakdown*>& all) {
   result.step_ms = median_of(collect(repeats, [](const StepBreakdown& one) { return one.step_ms; }));
   result.tick_s = median_of(collect(repeats, [](const StepBreakdown& one) { return one.tick_s; }));
   result.gpm_s = median_of(collect(repeats, [](const StepBreakdown& one) { return one.gpm_s; }));
-  result.power_span_s = median_of(collect(repeats, [](const StepBreakdown& one) { return one.power_span_s; }));
+  result.power_span_s =
+      median_of(collect(repeats, [](const StepBreakdown& one) { return one.power_span_s; }));
   result.rest_share = mean_over(repeats, [](const StepBreakdown& one) { return one.rest_share; });
   result.tokens_per_gpu = mean_over(repeats, [](const StepBreakdown& one) { return one.tokens_per_gpu; });
   for (std::size_t i = 0; i < std::size(kParts); ++i) {

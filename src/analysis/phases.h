@@ -46,14 +46,14 @@ struct PartFigures {
 
 /// Of one task, or joined over the repeats of a group.
 struct StepBreakdown {
-  std::size_t steps = 0;                  ///< measured steps with phase times; 0: the journal has none
-  std::optional<double> step_ms;          ///< median of rank 0's own step time
-  std::vector<PartFigures> parts;         ///< as kParts; empty if steps is 0
-  std::optional<double> rest_share;       ///< of the step, in no part
-  std::optional<double> tokens_per_gpu;   ///< of one step
-  std::optional<double> power_span_s;     ///< time that a power reading describes
-  std::optional<double> tick_s, gpm_s;    ///< median time between two samples, and between two with GPM
-  bool alternating = false;               ///< gradient accumulation: forward and backward have no fixed place
+  std::size_t steps = 0;                 ///< measured steps with phase times; 0: the journal has none
+  std::optional<double> step_ms;         ///< median of rank 0's own step time
+  std::vector<PartFigures> parts;        ///< as kParts; empty if steps is 0
+  std::optional<double> rest_share;      ///< of the step, in no part
+  std::optional<double> tokens_per_gpu;  ///< of one step
+  std::optional<double> power_span_s;    ///< time that a power reading describes
+  std::optional<double> tick_s, gpm_s;   ///< median time between two samples, and between two with GPM
+  bool alternating = false;              ///< gradient accumulation: forward and backward have no fixed place
 };
 
 StepBreakdown break_down(const TaskData& task, const TaskSamples& samples);

@@ -16,10 +16,8 @@ namespace {
 Error system_error(const std::string& what, const fs::path& path) {
   const int code = errno;
   std::string help;
-  if (code == ENOSPC) help = "free space on that file system, or choose another folder with --out";
-  if (code == EACCES || code == EPERM || code == EROFS) {
-    help = "choose a folder that you may write to, e.g. with --out";
-  }
+  if (code == ENOSPC) help = "free space on that file system";
+  if (code == EACCES || code == EPERM || code == EROFS) help = "choose a folder that you may write to";
   return Error{fmt::format("{}: {}", what, std::strerror(code)), path.string(), help,
                ExitCode::kEnvironment};
 }

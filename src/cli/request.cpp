@@ -109,11 +109,11 @@ void add_work_flags(CLI::App& verb, Flags& flags) {
 }
 
 Result<Request> resolve(const Flags& flags, const std::string& command) {
-  SXB_ASSIGN_OR_RETURN(const config::Cluster cluster, config::resolve_cluster(flags.config.cluster));
-  SXB_ASSIGN_OR_RETURN(launch::Layout layout, launch::resolve_layout(cluster, launch::this_machine()));
   Errors errors;
+  launch::Layout layout;
+  const auto found = config::resolve_cluster(flags.config.cluster);  // merge_settings() reports its errors
+  if (found.ok()) layout = take(launch::resolve_layout(*found, launch::this_machine()), errors);
   plan::PlanInput input;
-  input.cluster = cluster;
   input.phases =
       take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
   input.sweep = default_sweep(flags, layout.facts.cuda);
@@ -121,6 +121,8 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   config::Settings settings = take(config::merge_settings(with_defaults(flags, layout.facts.cuda)), errors);
   append(errors, check_name(flags.name).errors());
   if (!errors.empty()) return errors;
+  const config::Cluster& cluster = settings.cluster;
+  input.cluster = cluster;
   input.node_counts = settings.node_counts;
   if (contains(input.phases, Phase::kSft)) input.models = settings.models;
   SXB_RETURN_IF_ERROR(plan::validate(input, layout.facts));

@@ -141,16 +141,19 @@ Result<Model> apply_setting(const Model& model, const std::string& assignment) {
   return apply_settings(model, {assignment});
 }
 
-Result<Model> apply_settings(const Model& model, const std::vector<std::string>& assignments) {
+Result<Model> apply_settings(const Model& model, const std::vector<std::string>& assignments,
+                             std::vector<std::string> as_given) {
   if (assignments.empty()) return model;
+  if (as_given.empty()) {
+    for (const std::string& assignment : assignments) as_given.push_back("--set " + assignment);
+  }
   Json json = to_json(model);
   Errors errors;
   for (const std::string& assignment : assignments) {
     const Status status = assign(json, assignment);
     errors.insert(errors.end(), status.errors().begin(), status.errors().end());
   }
-  auto changed =
-      parse_model(json, fmt::format("model {} with --set {}", model.name, join(assignments, " --set ")));
+  auto changed = parse_model(json, fmt::format("model {} with {}", model.name, join(as_given, " ")));
   errors.insert(errors.end(), changed.errors().begin(), changed.errors().end());
   if (!errors.empty()) return errors;
   anchor_paths(*changed, ".");

@@ -24,6 +24,11 @@ struct Given {
   std::string text;
   Origin origin;
   bool set() const { return origin.layer != Layer::kDefault; }
+  /// As the user wrote it.
+  std::string written() const {
+    return origin.layer == Layer::kEnvironment ? fmt::format("{}={}", origin.from, text)
+                                               : fmt::format("{} {}", origin.from, text);
+  }
   std::string where() const { return origin.layer == Layer::kEnvironment ? "$" + origin.from : origin.from; }
 };
 
@@ -57,18 +62,20 @@ void merge_model(const std::string& name, const std::vector<ModelFlag>& model_fl
                  Settings& settings, Errors& errors) {
   auto model = resolve_model(name);
   if (!model.ok()) return append(errors, model.errors());
-  std::vector<std::string> assignments;
+  std::vector<std::string> assignments, as_given;
   std::map<std::string, Origin> overridden;
   for (const ModelFlag& flag : model_flags) {
     if (!flag.given.set()) continue;
     assignments.push_back(fmt::format("{}={}", flag.key, flag.given.text));
+    as_given.push_back(flag.given.written());
     overridden[as_pointer(flag.key)] = flag.given.origin;
   }
   for (const std::string& assignment : flags.set) {
     assignments.push_back(assignment);
+    as_given.push_back("--set " + assignment);
     overridden[as_pointer(std::string(trim(split(assignment, '=').front())))] = {Layer::kFlag, "--set"};
   }
-  auto changed = apply_settings(*model, assignments);
+  auto changed = apply_settings(*model, assignments, as_given);
   if (!changed.ok()) return append(errors, changed.errors());
   const std::string pointer = "/models/" + pointer_token(changed->name);
   for (const auto& [leaf, origin] : model_origins(*changed)) settings.origins[pointer + leaf] = origin;

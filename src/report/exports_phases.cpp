@@ -65,10 +65,10 @@ Json phases_json(const StepBreakdown& breakdown) {
 }
 
 std::string phases_csv(const analysis::Analysis& analysis) {
-  std::string out = csv_line({"model_size", "nodes", "part", "ms_median", "share_of_step", "fastest_ms",
-                              "fastest_rank", "slowest_ms", "slowest_rank", "sm_active_pct",
-                              "tensor_active_pct", "dram_active_pct", "gpm_samples", "power_w",
-                              "power_samples", "energy_mj_per_token"});
+  std::string out =
+      csv_line({"model_size", "nodes", "part", "ms_median", "share_of_step", "fastest_ms", "fastest_rank",
+                "slowest_ms", "slowest_rank", "sm_active_pct", "tensor_active_pct", "dram_active_pct",
+                "gpm_samples", "power_w", "power_samples", "energy_mj_per_token"});
   for (const SftGroup& group : analysis.sft) {
     for (std::size_t i = 0; i < group.phases.parts.size(); ++i) out += part_row(group, i);
   }

@@ -96,7 +96,8 @@ BarChart phase_chart(const std::vector<const SftGroup*>& groups) {
 /// Why a phase has too few samples that describe `span_ms` each, or how to get more.
 std::string remedy(const StepBreakdown& phases, std::size_t index, double span_ms, const char* more) {
   if (phases.alternating && index + 1 < kExposed) {
-    return "forward and backward alternate within a step; `--set training.grad_accumulation=1` separates them";
+    return "forward and backward alternate within a step; `--set training.grad_accumulation=1` separates "
+           "them";
   }
   if (phases.parts[index].ms.value_or(0) < analysis::kPhaseOverlap * span_ms) {
     return fmt::format("one describes {:.0f} ms, longer than this phase: no interval catches it", span_ms);
@@ -122,14 +123,16 @@ void list_missing(const SftGroup& group, std::vector<std::string>& items) {
   }
   for (std::size_t i = 0; i < kExposed; ++i) {
     const auto& activity = phases.parts[i].activity;
-    const auto too_few = [](const analysis::Tally& tally) { return tally.count < analysis::kMinPhaseSamples; };
+    const auto too_few = [](const analysis::Tally& tally) {
+      return tally.count < analysis::kMinPhaseSamples;
+    };
     if (phases.gpm_s && too_few(activity.sm_active_pct)) {
-      items.push_back(fmt::format("{}, {}: SM, tensor and DRAM activity missing: {} samples{} ({} needed); {}",
-                                  label, kParts[i].title, activity.sm_active_pct.count,
-                                  at_rate(phases.tick_s), analysis::kMinPhaseSamples,
-                                  remedy(phases, i, kGpmSpanMs,
-                                         "more with a higher `--steps`, or with `--metrics-interval-ms 110`, at "
-                                         "which every sample carries GPM")));
+      items.push_back(fmt::format(
+          "{}, {}: SM, tensor and DRAM activity missing: {} samples{} ({} needed); {}", label,
+          kParts[i].title, activity.sm_active_pct.count, at_rate(phases.tick_s), analysis::kMinPhaseSamples,
+          remedy(phases, i, kGpmSpanMs,
+                 "more with a higher `--steps`, or with `--metrics-interval-ms 110`, at "
+                 "which every sample carries GPM")));
     }
     if (too_few(activity.power_w)) {
       items.push_back(fmt::format("{}, {}: power and energy missing: {} samples{} ({} needed); {}", label,
@@ -142,14 +145,18 @@ void list_missing(const SftGroup& group, std::vector<std::string>& items) {
 }
 
 void add_explanation(Document& document) {
-  document.add(Paragraph{
-      "Times are medians over the measured steps of rank 0, by marks on its compute stream; shares are sums over "
-      "sums. Forward, backward (with head and loss) and optimizer count without their waits, exposed communication "
-      "is the sum of the waits of the compute stream. The fastest and the slowest rank are those of the ranks' own "
-      "medians."});
+  document.add(
+      Paragraph{"Times are medians over the measured steps of rank 0, by marks on its compute stream; shares "
+                "are sums over "
+                "sums. Forward, backward (with head and loss) and optimizer count without their waits, "
+                "exposed communication "
+                "is the sum of the waits of the compute stream. The fastest and the slowest rank are those "
+                "of the ranks' own "
+                "medians."});
   document.add(Paragraph{fmt::format(
       "A sample counts for a phase when at least {:.0f} % of the time it describes lie in that phase of a "
-      "measured step wherever its waits fell, and for none otherwise: GPM figures describe the time since the last reading, power "
+      "measured step wherever its waits fell, and for none otherwise: GPM figures describe the time since "
+      "the last reading, power "
       "about 125 ms (a second where the driver has no instant reading). All GPUs count together. Energy = "
       "power x median time / tokens of a step on one GPU.",
       analysis::kPhaseOverlap * 100)});

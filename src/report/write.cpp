@@ -24,6 +24,15 @@ Result<fs::path> find_run(const fs::path& path) {
                "`sxbench run` makes one"};
 }
 
+/// A report has no other place than its run: what to do if that cannot be written to.
+Errors cannot_write(Errors errors) {
+  for (Error& error : errors) {
+    if (!error.help.empty()) error.help += "; or ";
+    error.help += "report a copy of the run: cp -r RUN COPY && sxbench report COPY";
+  }
+  return errors;
+}
+
 Status write_documents(const analysis::Analysis& analysis, const fs::path& reports) {
   const Document document = build_document(analysis);
   SXB_RETURN_IF_ERROR(write_file_atomic(reports / "summary_report.md", to_markdown(document)));
@@ -58,8 +67,9 @@ Result<Outcome> write_reports(const fs::path& path) {
   SXB_ASSIGN_OR_RETURN(const analysis::HardwareLookup hardware, analysis::hardware_table(dataset));
   const analysis::Analysis analysis = analysis::analyze(dataset, hardware);
 
-  SXB_RETURN_IF_ERROR(write_exports(analysis, run));
-  SXB_RETURN_IF_ERROR(write_documents(analysis, run / "reports"));
+  Status written = write_exports(analysis, run);
+  if (written.ok()) written = write_documents(analysis, run / "reports");
+  if (!written.ok()) return cannot_write(written.errors());
 
   Outcome outcome;
   outcome.summary_report = run / "reports" / "summary_report.md";

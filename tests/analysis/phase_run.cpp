@@ -24,8 +24,8 @@ std::array<std::int64_t, 3> phase_ms(const PhaseSpec& spec, int rank) {
 }
 
 /// Mean of what `values` says of each phase over the `length_ms` before `end_ms` of the step's time.
-double mean_over(const std::array<double, 3>& values, const std::array<std::int64_t, 3>& phases, std::int64_t end_ms,
-                 std::int64_t length_ms) {
+double mean_over(const std::array<double, 3>& values, const std::array<std::int64_t, 3>& phases,
+                 std::int64_t end_ms, std::int64_t length_ms) {
   double sum = 0;
   for (std::int64_t t = end_ms - length_ms; t < end_ms; ++t) {
     const std::int64_t in_step = ((t % kStepMs) + kStepMs) % kStepMs;
@@ -46,9 +46,14 @@ Json times(const PhaseSpec& spec, int rank) {
 void add_steps(SyntheticRun& run, const PhaseSpec& spec) {
   for (int i = 0; i <= spec.steps; ++i) {
     const std::int64_t begin = kFirstStepNs + i * kStepMs * kMs;
-    Json step = {{"step", i + 1},         {"loss", 2.0},       {"tokens", 20000 * 2 * spec.nodes},
-                 {"samples", 4},          {"sum_len_sq", 0},   {"step_time_ms", kStepMs},
-                 {"begin_ns", begin},     {"end_ns", begin + kStepMs * kMs},
+    Json step = {{"step", i + 1},
+                 {"loss", 2.0},
+                 {"tokens", 20000 * 2 * spec.nodes},
+                 {"samples", 4},
+                 {"sum_len_sq", 0},
+                 {"step_time_ms", kStepMs},
+                 {"begin_ns", begin},
+                 {"end_ns", begin + kStepMs * kMs},
                  {"measured", i > 0}};
     if (spec.times) step.update(times(spec, 0));
     run.add("step", step, kTask, "synthetic1", 0);
@@ -106,12 +111,14 @@ void make_phase_run(const std::filesystem::path& folder, const PhaseSpec& spec) 
   sft.nodes = spec.nodes;
   const std::vector<std::string> names = node_names(spec.nodes);
   run.add("run", run_data("synthetic-phases", Json::array({planned_sft(sft)}), Json::object()));
-  run.add("task_start",
-          {{"phase", "sft"}, {"label", "sft 7b"}, {"nodes", names}, {"world", 2 * spec.nodes}, {"attempt", 1}}, kTask);
+  run.add(
+      "task_start",
+      {{"phase", "sft"}, {"label", "sft 7b"}, {"nodes", names}, {"world", 2 * spec.nodes}, {"attempt", 1}},
+      kTask);
   for (int rank = 0; rank < 2 * spec.nodes; ++rank) {
     const std::string& node = names[static_cast<std::size_t>(rank / 2)];
-    run.add("device", {{"device", "cuda"}, {"name", "NVIDIA H200"}, {"gpu", rank % 2}, {"backend", "nccl"}}, kTask, node,
-            rank);
+    run.add("device", {{"device", "cuda"}, {"name", "NVIDIA H200"}, {"gpu", rank % 2}, {"backend", "nccl"}},
+            kTask, node, rank);
   }
   add_steps(run, spec);
   run.add("training",

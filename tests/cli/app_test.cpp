@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "cli/request.h"
+#include "sxbench/base/files.h"
 
 namespace sxb::cli {
 namespace {
@@ -72,6 +75,20 @@ TEST(App, NcclHasTheLettersOfNcclTests) {
       {"-i", "--stepbytes"}, {"-n", "--iters"},    {"-w", "--warmup_iters"},
       {"-c", "--check"},     {"-d", "--datatype"}, {"-o", "--op"}};
   for (const auto& [letter, name] : flags) EXPECT_EQ(verb->get_option(letter), verb->get_option(name));
+}
+
+TEST(Request, ClusterAndModelFilesAreReportedAtOnce) {
+  const std::filesystem::path dir = std::filesystem::path(::testing::TempDir()) / "sxb-request";
+  ASSERT_TRUE(write_file_atomic(dir / "cluster.json", R"({"name": "c", "nodes": 3})").ok());
+  ASSERT_TRUE(write_file_atomic(dir / "model.json", R"({"name": "m", "layers": 2})").ok());
+  const std::string cluster = (dir / "cluster.json").string();
+  const std::string model = (dir / "model.json").string();
+  const std::string text = stderr_of({"run", "--cluster", cluster.c_str(), "--models", model.c_str(), "--phases",
+                                      "sft,fly", "--dry-run"});
+  EXPECT_THAT(text, HasSubstr(cluster + ":/nodes"));
+  EXPECT_THAT(text, HasSubstr(model + ":/"));
+  EXPECT_THAT(text, HasSubstr("fly"));
+  EXPECT_EQ(text.find(cluster + ":/nodes"), text.rfind(cluster + ":/nodes")) << "told twice:\n" << text;
 }
 
 TEST(CommandLine, QuotesWhatTheShellWouldChange) {

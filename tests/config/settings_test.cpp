@@ -107,6 +107,16 @@ TEST_F(MergeSettings, KnowsWhereNodeSetsAndOutComeFrom) {
   EXPECT_THAT(s.node_counts, ElementsAre(2));
 }
 
+TEST_F(MergeSettings, ErrorsCiteWhatTheUserWrote) {
+  Flags flags;
+  flags.steps = 0;
+  flags.set = {"optimizer.lr=2"};
+  EXPECT_THAT(places(merge_settings(flags).errors()),
+              ElementsAre("model tiny with --steps 0 --set optimizer.lr=2:/training/steps"));
+  set("SXBENCH_STEPS", "many");
+  EXPECT_THAT(places(merge_settings({}).errors()), ElementsAre("model tiny with SXBENCH_STEPS=many:/training/steps"));
+}
+
 TEST_F(MergeSettings, ReportsTheErrorsOfAllLayersAtOnce) {
   Flags flags;
   flags.cluster = "lokal";

@@ -169,6 +169,17 @@ TEST(WriteReports, FolderWithoutRunIsAnErrorWithRemedy) {
   EXPECT_FALSE(write_reports(empty / "absent").ok());
 }
 
+TEST(WriteReports, WhatCannotBeWrittenNamesAWayThatReportHas) {
+  const fs::path run = testing::scratch("run");
+  testing::make_cpu_run(run);
+  ASSERT_TRUE(write_file_atomic(run / "reports", "a file where the folder should be").ok());
+  const auto outcome = write_reports(run);
+  ASSERT_FALSE(outcome.ok());
+  EXPECT_EQ(outcome.error().code, ExitCode::kEnvironment);
+  EXPECT_THAT(outcome.error().help, HasSubstr("sxbench report COPY"));
+  EXPECT_THAT(outcome.error().help, Not(HasSubstr("--out")));
+}
+
 // 720 GB/s over two NVLink GPUs of 450 GB/s each.
 TEST(WriteReports, FigureBeyondPhysicsIsMarkedAndFailsTheReport) {
   testing::SyntheticRun run(testing::scratch("run"));

@@ -101,7 +101,9 @@ Result<Model> resolve_model(const std::string& argument);
 /// Applies "model.key=value" or "key=value" (dotted path into the JSON form) and validates again.
 Result<Model> apply_setting(const Model& model, const std::string& assignment);
 /// Applies all of them, then validates once: the states between need not be valid.
-Result<Model> apply_settings(const Model& model, const std::vector<std::string>& assignments);
+/// `as_given`: what the user wrote for each, as errors cite it ("--steps 5"); "--set ..." without it.
+Result<Model> apply_settings(const Model& model, const std::vector<std::string>& assignments,
+                             std::vector<std::string> as_given = {});
 
 /// The files behind Data; nothing but `kind` for synthetic tokens.
 struct DataFiles {
