@@ -109,6 +109,7 @@ void cross_entropy(Type type, void* logits_TV, float* loss_T, const std::int32_t
 /// *out += sum of squares; partial: kSumOfSquaresScratch floats. Same order every time.
 inline constexpr std::int64_t kSumOfSquaresScratch = 1024;
 void sum_of_squares(Type type, double* out, const void* x, float* partial, std::int64_t n, Stream stream);
+/// n: a multiple of 8.
 void adamw(Type param_type, void* param, float* master, float* m, float* v, Type grad_type, const void* grad,
            const float* grad_scale, const AdamWStep* step, const AdamW& constants, std::int64_t n, Stream stream);
 void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std, std::int64_t n, Stream stream);

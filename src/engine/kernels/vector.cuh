@@ -18,16 +18,36 @@ using bf16 = __nv_bfloat16;
 template <typename T>
 inline constexpr int kVector = 16 / sizeof(T);
 
+/// One vector as it lies in memory.
+using Raw = uint4;
+
 template <typename T>
-__device__ inline void load(float (&v)[kVector<T>], const T* p);
+__device__ inline Raw load_raw(const T* p) {
+  return *reinterpret_cast<const Raw*>(p);
+}
+template <typename T>
+__device__ inline void store_raw(T* p, Raw raw) {
+  *reinterpret_cast<Raw*>(p) = raw;
+}
+/// For what is not needed again soon: it leaves the caches first, to those who come back.
+template <typename T>
+__device__ inline Raw load_once(const T* p) {
+  return __ldcs(reinterpret_cast<const Raw*>(p));
+}
+template <typename T>
+__device__ inline void store_once(T* p, Raw raw) {
+  __stcs(reinterpret_cast<Raw*>(p), raw);
+}
+
+template <typename T>
+__device__ inline void unpack(float (&v)[kVector<T>], Raw raw);
 template <>
-__device__ inline void load<float>(float (&v)[4], const float* p) {
-  const float4 raw = *reinterpret_cast<const float4*>(p);
-  v[0] = raw.x, v[1] = raw.y, v[2] = raw.z, v[3] = raw.w;
+__device__ inline void unpack<float>(float (&v)[4], Raw raw) {
+  v[0] = __uint_as_float(raw.x), v[1] = __uint_as_float(raw.y);
+  v[2] = __uint_as_float(raw.z), v[3] = __uint_as_float(raw.w);
 }
 template <>
-__device__ inline void load<bf16>(float (&v)[8], const bf16* p) {
-  const uint4 raw = *reinterpret_cast<const uint4*>(p);
+__device__ inline void unpack<bf16>(float (&v)[8], Raw raw) {
   const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -37,17 +57,28 @@ __device__ inline void load<bf16>(float (&v)[8], const bf16* p) {
 }
 
 template <typename T>
-__device__ inline void store(T* p, const float (&v)[kVector<T>]);
+__device__ inline Raw pack(const float (&v)[kVector<T>]);
 template <>
-__device__ inline void store<float>(float* p, const float (&v)[4]) {
-  *reinterpret_cast<float4*>(p) = make_float4(v[0], v[1], v[2], v[3]);
+__device__ inline Raw pack<float>(const float (&v)[4]) {
+  return {__float_as_uint(v[0]), __float_as_uint(v[1]), __float_as_uint(v[2]), __float_as_uint(v[3])};
 }
 template <>
-__device__ inline void store<bf16>(bf16* p, const float (&v)[8]) {
+__device__ inline Raw pack<bf16>(const float (&v)[8]) {
+  Raw raw;
   __nv_bfloat162 pairs[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) pairs[i] = __floats2bfloat162_rn(v[2 * i], v[2 * i + 1]);
-  *reinterpret_cast<uint4*>(p) = *reinterpret_cast<const uint4*>(pairs);
+  memcpy(&raw, pairs, sizeof raw);
+  return raw;
+}
+
+template <typename T>
+__device__ inline void load(float (&v)[kVector<T>], const T* p) {
+  unpack<T>(v, load_raw(p));
+}
+template <typename T>
+__device__ inline void store(T* p, const float (&v)[kVector<T>]) {
+  store_raw(p, pack<T>(v));
 }
 
 template <typename T>

@@ -4,6 +4,9 @@
 #include <c10/cuda/CUDAStream.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 #include "engine/train/device.h"
 #include "engine/train/ops.h"
 
@@ -28,9 +31,10 @@ class Kernels : public testing::TestWithParam<at::ScalarType> {
   }
 };
 
-TEST_P(Kernels, RmsNormForwardAndBackward) {
-  for (const std::int64_t D : {512, 4096, 8192}) {
-    const std::int64_t T = 700;
+class RmsNorm : public Kernels {
+ protected:
+  void check(std::int64_t T, std::int64_t D) {
+    SCOPED_TRACE("T " + std::to_string(T) + ", D " + std::to_string(D));
     const at::Tensor x = random({T, D}), delta = random({T, D}), w = random({D}), res = random({T, D});
     at::Tensor dout = random({T, D}), gdout = gpu(dout);
     at::Tensor out = at::empty({T, D}), sum = at::empty({T, D}), rstd = at::empty({T}), dx = at::empty({T, D});
@@ -56,23 +60,45 @@ TEST_P(Kernels, RmsNormForwardAndBackward) {
     expect_close(gdw, dw, "dweight");
     EXPECT_TRUE(gdout.equal(gout)) << "the forward's output, to the same bits";
     EXPECT_TRUE(dout.equal(out));
+    // Without delta: sum stays as it is.
+    gsum.fill_(NAN), gout.fill_(NAN);
+    at::Tensor same;
+    ops::rmsnorm(out, same, rstd, x, none, w, 1e-5);
+    at::Tensor gsame;
+    ops::rmsnorm(gout, gsame, grstd, gpu(x), none, gpu(w), 1e-5);
+    expect_close(gout, out, "out without delta");
+    expect_close(grstd, rstd, "rstd");
   }
+};
+
+// The models' widths, and those where threads or blocks are left over.
+TEST_P(RmsNorm, ForwardAndBackwardAtModelWidths) {
+  for (const std::int64_t D : {4096, 5120, 8192}) check(700, D);
+}
+TEST_P(RmsNorm, ForwardAndBackwardAtOddShapes) {
+  for (const std::int64_t D : {8, 64, 200, 1000, 4104, 12288, 16384}) check(37, D);
+  for (const std::int64_t T : {1, 15, 16, 17, 1025}) check(T, 512);
+  check(16 * 1024 + 3, 64);  // more rows than blocks of the backward pass at their usual length
 }
 
 TEST_P(Kernels, SwiGlu) {
-  const std::int64_t T = 333, F = 1376;
-  at::Tensor gate_up = random({T, 2 * F}), dout = random({T, F}), out = at::empty({T, F});
-  at::Tensor ggu = gpu(gate_up), gdout = gpu(dout), gout = gpu_poison({T, F});
-  ops::swiglu(out, gate_up);
-  ops::swiglu(gout, ggu);
-  expect_close(gout, out, "out");
-  for (const bool restore : {false, true}) {
-    at::Tensor g = dout.clone(), gg = gdout.clone(), gate_up_grad = gate_up.clone(), ggu_grad = ggu.clone();
-    ops::swiglu_backward(gate_up_grad, g, restore);
-    ops::swiglu_backward(ggu_grad, gg, restore);
-    expect_close(ggu_grad, gate_up_grad, "dgate_up");
-    EXPECT_TRUE(gg.equal(restore ? gout : gdout));  // the forward's product, to the same bits
-    EXPECT_TRUE(g.equal(restore ? out : dout));
+  for (const auto& [T, F] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {333, 1376}, {65, 11008}, {3, 13824}, {1, 28672}, {5, 8}, {2, 4096}, {7, 4104}}) {
+    SCOPED_TRACE("T " + std::to_string(T) + ", F " + std::to_string(F));
+    at::Tensor gate_up = random({T, 2 * F}), dout = random({T, F}), out = at::empty({T, F});
+    gate_up[0][0] = -200, gate_up[0][1] = 200;  // the exponential overflows and underflows
+    at::Tensor ggu = gpu(gate_up), gdout = gpu(dout), gout = gpu_poison({T, F});
+    ops::swiglu(out, gate_up);
+    ops::swiglu(gout, ggu);
+    expect_close(gout, out, "out");
+    for (const bool restore : {false, true}) {
+      at::Tensor g = dout.clone(), gg = gdout.clone(), gate_up_grad = gate_up.clone(), ggu_grad = ggu.clone();
+      ops::swiglu_backward(gate_up_grad, g, restore);
+      ops::swiglu_backward(ggu_grad, gg, restore);
+      expect_close(ggu_grad, gate_up_grad, "dgate_up");
+      EXPECT_TRUE(gg.equal(restore ? gout : gdout));  // the forward's product, to the same bits
+      EXPECT_TRUE(g.equal(restore ? out : dout));
+    }
   }
 }
 
@@ -92,8 +118,9 @@ TEST_P(Kernels, Embedding) {
 }
 
 TEST_P(Kernels, CrossEntropy) {
-  for (const std::int64_t V : {1024, 32000}) {
+  for (const std::int64_t V : {8, 1000, 1024, 32000, 128256}) {
     const std::int64_t T = 65;
+    SCOPED_TRACE(V);
     at::Tensor logits = random({T, V}), loss = at::empty({T}), target = at::randint(V, {T}).to(at::kInt);
     logits.mul_(5);
     target[3] = -1;
@@ -106,13 +133,19 @@ TEST_P(Kernels, CrossEntropy) {
   }
 }
 
-TEST_P(Kernels, RopeForwardAndBackwardGather) {
-  const std::int64_t B = 2, S = 40, T = B * S, H = 4, K = 2, d = 128, W = (H + 2 * K) * d;
+class Rope : public Kernels {
+ protected:
+  void check(std::int64_t H, std::int64_t K, std::int64_t d);
+};
+
+void Rope::check(std::int64_t H, std::int64_t K, std::int64_t d) {
+  SCOPED_TRACE("H " + std::to_string(H) + ", K " + std::to_string(K) + ", d " + std::to_string(d));
+  const std::int64_t B = 2, S = 21, T = B * S, W = (H + 2 * K) * d;
   at::Tensor qkv = random({T, W});
   at::Tensor table = at::empty({S, d / 2, 2});
   for (std::int64_t p = 0; p < S; ++p) {
     for (std::int64_t i = 0; i < d / 2; ++i) {
-      const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i) / d);
+      const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(d));
       table[p][i][0] = std::cos(angle), table[p][i][1] = std::sin(angle);
     }
   }
@@ -137,10 +170,32 @@ TEST_P(Kernels, RopeForwardAndBackwardGather) {
   expect_close(gdqkv, back, "backward");
 }
 
-TEST_P(Kernels, OptimizerPasses) {
-  const std::int64_t n = 1 << 20;
-  const at::Tensor grad = random({n});
-  at::Tensor master = at::randn({n}), m = at::randn({n}).mul(0.1), v = at::rand({n}), param = at::empty({n});
+TEST_P(Rope, ForwardAndBackwardGatherAtModelShapes) {
+  check(32, 32, 128);
+  check(40, 40, 128);
+  check(64, 8, 128);
+}
+TEST_P(Rope, ForwardAndBackwardGatherAtOddShapes) {
+  check(4, 2, 16);
+  check(3, 1, 64);
+  check(5, 5, 80);
+  check(1, 1, 256);
+}
+
+class Optimizer : public Kernels {
+ protected:
+  void check(std::int64_t n);
+};
+TEST_P(Optimizer, AdamWAndTheGradientNorm) {
+  for (const std::int64_t n : {128, 128 * 1023, 1 << 20, 128 * 12345}) check(n);
+}
+
+void Optimizer::check(std::int64_t n) {
+  SCOPED_TRACE(n);
+  at::Tensor grad = random({n});
+  grad.narrow(0, 0, 64).zero_();
+  at::Tensor master = at::randn({n}), m = at::randn({n}).mul(0.1).masked_fill(at::arange(n).lt(64), 0), v = at::rand({n}), param = at::empty({n});
+  v.narrow(0, 0, 64).zero_();  // no gradient yet: the root is 0
   at::Tensor gmaster = master.cuda(), gm = m.cuda(), gv = v.cuda(), gparam = gpu_poison({n});
   const at::Tensor scale = at::full({1}, 0.5), gscale = scale.cuda(), ggrad = gpu(grad);
   const kernels::AdamW c{0.9f, 0.999f, 1e-8f, 0.1f};
@@ -186,8 +241,14 @@ TEST(InitNormalOnGpu, EqualsTheReference) {
   EXPECT_LE((ours.cpu() - reference).abs().max().item<float>(), 1e-7f);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, Kernels, testing::Values(at::kFloat, at::kBFloat16),
-                         [](const auto& types) { return types.param == at::kFloat ? "FP32" : "BF16"; });
+std::string type_name(const testing::TestParamInfo<at::ScalarType>& info) {
+  return info.param == at::kFloat ? "FP32" : "BF16";
+}
+const auto kTypes = testing::Values(at::kFloat, at::kBFloat16);
+INSTANTIATE_TEST_SUITE_P(Types, Kernels, kTypes, type_name);
+INSTANTIATE_TEST_SUITE_P(Types, RmsNorm, kTypes, type_name);
+INSTANTIATE_TEST_SUITE_P(Types, Rope, kTypes, type_name);
+INSTANTIATE_TEST_SUITE_P(Types, Optimizer, kTypes, type_name);
 
 }  // namespace
 }  // namespace sxb::engine
