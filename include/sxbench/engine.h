@@ -25,11 +25,16 @@ struct SxbEngine {
   /// Runs one rank of one task (plan::RankTask as JSON). Returns 0, or an sxb::ExitCode after
   /// having emitted a "finding" of severity "error" that says what failed.
   int (*run_rank)(const char* rank_task_json, SxbEmit emit, void* user);
+
+  /// Times the kernels of a training step of the task's model on the one GPU of a task with one rank.
+  /// Emits a "kernel" for each: {"kernel", "shape", "us", "bytes", "flops", "aten_us" or null}.
+  /// Returns like run_rank.
+  int (*bench_kernels)(const char* rank_task_json, SxbEmit emit, void* user);
 };
 
 /// The one exported symbol.
 const SxbEngine* sxbench_engine();
 }
 
-inline constexpr std::uint32_t kSxbEngineAbi = 1;
+inline constexpr std::uint32_t kSxbEngineAbi = 2;
 inline constexpr const char* kSxbEngineLibrary = "libsxbench_engine.so";

@@ -4,25 +4,22 @@
 #include <cstdio>
 
 #include "cli/verbs.h"
+#include "cli/worker.h"
 #include "launch/agent.h"
 #include "launch/rank.h"
 
 namespace sxb::cli {
-namespace {
 
-/// Ends without running the destructors of static objects: with libtorch and CUDA loaded their order
-/// is not ours, and a crash there would turn a good rank into a failed one.
-[[noreturn]] void leave(ExitCode code) {
+void leave(ExitCode code) {
   std::fflush(nullptr);
   ::_exit(static_cast<int>(code));
 }
-
-}  // namespace
 
 void add_worker(CLI::App& app, ExitCode& /*result*/) {
   CLI::App* verb = app.add_subcommand("worker", "What sxbench starts on the nodes")->group("");
   verb->footer("Examples:\n  sxbench worker agent < agent-task.json           see \"commands\" in plan.json");
   verb->require_subcommand(1);
+  add_bench_kernels(*verb);
   verb->add_subcommand("agent", "One node of one task; reads its task on stdin")->callback([] {
     leave(launch::run_agent_worker());
   });

@@ -10,6 +10,7 @@
 #include "engine/device.h"
 #include "engine/emitter.h"
 #include "engine/runtime.h"
+#include "engine/train/kernel_bench.h"
 #include "engine/train/trainer.h"
 #include "sxbench/base/build_info.h"
 #include "sxbench/plan/task.h"
@@ -84,10 +85,24 @@ int fail(const Emitter& emitter, const EngineError& error) {
   return static_cast<int>(error.exit_code);
 }
 
-int run_rank(const char* rank_task_json, SxbEmit emit, void* user) {
+void run_kernel_bench(const plan::RankTask& task, const Emitter& emitter) {
+  set_device(task);
+  Rendezvous rendezvous(rendezvous_options(task));
+  const auto comm = create_communicator(rendezvous, task);
+  bench_kernels(task.task.model, *comm, [&](const KernelTime& time) {
+    Json row = {{"kernel", time.kernel}, {"shape", time.shape}, {"us", time.us},
+                {"bytes", time.bytes},   {"flops", time.flops}, {"aten_us", nullptr}};
+    if (time.aten_us) row["aten_us"] = *time.aten_us;
+    emitter.record("kernel", row);
+  });
+}
+
+/// Parses the task, runs it, and turns whatever is thrown into a finding and an exit code.
+int run(const char* rank_task_json, SxbEmit emit, void* user,
+        void (*body)(const plan::RankTask&, const Emitter&)) {
   const Emitter emitter(emit, user);
   try {
-    run_task(parse_task(rank_task_json), emitter);
+    body(parse_task(rank_task_json), emitter);
     return static_cast<int>(ExitCode::kOk);
   } catch (const EngineError& error) {
     return fail(emitter, error);
@@ -108,6 +123,14 @@ int run_rank(const char* rank_task_json, SxbEmit emit, void* user) {
   }
 }
 
+int run_rank(const char* rank_task_json, SxbEmit emit, void* user) {
+  return run(rank_task_json, emit, user, run_task);
+}
+
+int run_bench(const char* rank_task_json, SxbEmit emit, void* user) {
+  return run(rank_task_json, emit, user, run_kernel_bench);
+}
+
 const char* describe() {
   static const std::string text = [] {
     try {
@@ -124,6 +147,6 @@ const char* describe() {
 
 __attribute__((visibility("default"))) const SxbEngine* sxbench_engine() {
   static const SxbEngine engine = {kSxbEngineAbi, sxb::build_id().c_str(), &sxb::engine::describe,
-                                   &sxb::engine::run_rank};
+                                   &sxb::engine::run_rank, &sxb::engine::run_bench};
   return &engine;
 }

@@ -95,6 +95,20 @@ Result<const SxbEngine*> load_engine() {
                ExitCode::kEnvironment};
 }
 
+Result<Json> engine_facts() {
+  SXB_ASSIGN_OR_RETURN(const SxbEngine* engine, load_engine());
+  return parse_json(engine->describe(), "the engine's description");
+}
+
+Result<ExitCode> bench_kernels(const plan::RankTask& task, const std::function<void(const Json&)>& take) {
+  SXB_ASSIGN_OR_RETURN(const SxbEngine* engine, load_engine());
+  const auto emit = [](void* user, const char* json) {
+    (*static_cast<const std::function<void(const Json&)>*>(user))(Json::parse(json));
+  };
+  auto receiver = take;
+  return as_exit_code(engine->bench_kernels(plan::to_json(task).dump().c_str(), emit, &receiver));
+}
+
 ExitCode run_rank_worker() {
   ::signal(SIGPIPE, SIG_IGN);
   const int records = take_stdout();

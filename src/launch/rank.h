@@ -2,11 +2,14 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "sxbench/base/json.h"
 #include "sxbench/base/result.h"
 #include "sxbench/engine.h"
+#include "sxbench/plan/task.h"
 
 namespace sxb::launch {
 
@@ -17,6 +20,12 @@ std::vector<std::filesystem::path> engine_candidates();
 /// Loads the engine and checks that it was built from the same sources as this command. The library
 /// stays loaded until the process ends.
 Result<const SxbEngine*> load_engine();
+
+/// SxbEngine::describe.
+Result<Json> engine_facts();
+
+/// SxbEngine::bench_kernels; `take` gets each message, {"kind": "kernel" or "finding", "data": {...}}.
+Result<ExitCode> bench_kernels(const plan::RankTask& task, const std::function<void(const Json&)>& take);
 
 /// Reads a plan::RankTask line on stdin, runs it, prints wire lines on stdout.
 ExitCode run_rank_worker();

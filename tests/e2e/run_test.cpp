@@ -73,6 +73,27 @@ TEST_F(EndToEnd, WhatLibrariesPrintGoesToTheLogAndSpoilsNoRecord) {
   EXPECT_THAT(*read_file(latest() / "logs" / "n0.log"), HasSubstr("[rank 0] half a line without its end"));
 }
 
+TEST_F(EndToEnd, KernelBenchSetsTimesAgainstPeakAndAten) {
+  const Ended table = sxbench({"worker", "bench-kernels", "--model", "7b", "--tokens", "4096"});
+  ASSERT_EQ(table.status.text(), "exit code 0") << table.err;
+  // 432 MB in 100 us of the H200's 4.8 TB/s; 494.7 GFLOP in 1 ms of its 989.4 TFLOP/s.
+  EXPECT_THAT(table.out, testing::ContainsRegex("copy +x +100.0 +4.32 TB/s +90.0 +1.50\n"));
+  EXPECT_THAT(table.out, testing::ContainsRegex("product +y +1000.0 +494.70 TFLOP/s +50.0 +missing\n"));
+  EXPECT_THAT(table.out, testing::ContainsRegex("rows +2 "));  // of 2048 tokens
+
+  const Ended json = sxbench({"worker", "bench-kernels", "--json"});
+  ASSERT_EQ(json.status.text(), "exit code 0") << json.err;
+  const Json document = Json::parse(json.out);
+  EXPECT_EQ(document.at("gpu"), "NVIDIA H200");
+  EXPECT_EQ(document.at("tokens"), 8 * 2048);
+  EXPECT_EQ(document.at("rows").size(), 3u);
+  EXPECT_TRUE(document["rows"][1]["times_aten"].is_null());
+
+  const Ended wrong = sxbench({"worker", "bench-kernels", "--tokens", "1000"});
+  EXPECT_EQ(wrong.status.text(), "exit code 2");
+  EXPECT_THAT(wrong.err, HasSubstr("--tokens 2048"));
+}
+
 TEST_F(EndToEnd, DryRunWritesThePlanAndNoRunFolder) {
   std::vector<std::string> arguments = run_arguments(cluster(2, 2), "check,nccl,sft,report");
   arguments.push_back("--dry-run");

@@ -12,20 +12,6 @@
 namespace sxb::engine {
 namespace {
 
-/// cos and sin of position * theta^(-2i/d), in double, stored as float.
-at::Tensor rope_table(std::int64_t positions, std::int64_t d, double theta) {
-  at::Tensor table = at::empty({positions, d / 2, 2}, at::kFloat);
-  float* out = table.data_ptr<float>();
-  for (std::int64_t p = 0; p < positions; ++p) {
-    for (std::int64_t i = 0; i < d / 2; ++i) {
-      const double angle = static_cast<double>(p) * std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(d));
-      *out++ = static_cast<float>(std::cos(angle));
-      *out++ = static_cast<float>(std::sin(angle));
-    }
-  }
-  return table;
-}
-
 kernels::Type type_of(const at::Tensor& t) {
   return t.scalar_type() == at::kBFloat16 ? kernels::Type::kBFloat16 : kernels::Type::kFloat32;
 }
@@ -49,6 +35,20 @@ kernels::cuda::Strided strided_bhsd(const at::Tensor& t) { return {t.data_ptr(),
 kernels::cuda::Strided strided_thd(const at::Tensor& t) { return {t.data_ptr(), 0, t.stride(0), t.stride(1)}; }
 
 }  // namespace
+
+/// The angles in double.
+at::Tensor rope_table(std::int64_t positions, std::int64_t d, double theta) {
+  at::Tensor table = at::empty({positions, d / 2, 2}, at::kFloat);
+  float* out = table.data_ptr<float>();
+  for (std::int64_t p = 0; p < positions; ++p) {
+    for (std::int64_t i = 0; i < d / 2; ++i) {
+      const double angle = static_cast<double>(p) * std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(d));
+      *out++ = static_cast<float>(std::cos(angle));
+      *out++ = static_cast<float>(std::sin(angle));
+    }
+  }
+  return table;
+}
 
 Attention::Attention(const config::Architecture& arch, std::int64_t max_position, const Device& device)
     : H_(arch.heads), K_(arch.kv_heads), d_(arch.head_dim()), cuda_(device.cuda()),

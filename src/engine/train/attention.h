@@ -31,6 +31,9 @@ struct AttentionSaved {
   at::Tensor seed, offset;
 };
 
+/// float (positions, d/2, 2): cos and sin of position * theta^(-2i/d).
+at::Tensor rope_table(std::int64_t positions, std::int64_t d, double theta);
+
 class Attention {
  public:
   Attention(const config::Architecture& arch, std::int64_t max_position, const Device& device);
@@ -47,7 +50,7 @@ class Attention {
  private:
   std::int64_t H_, K_, d_;
   bool cuda_;
-  at::Tensor table_;  ///< float (positions, d/2, 2): cos, sin
+  at::Tensor table_;  ///< see rope_table
 };
 
 }  // namespace sxb::engine

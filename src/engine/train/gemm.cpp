@@ -1,5 +1,6 @@
 #include "engine/train/gemm.h"
 
+#include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
@@ -232,6 +233,12 @@ std::vector<double> Gemm::Impl::time_candidates(const Entry& e, const std::array
 
 Gemm::Gemm() : impl_(std::make_unique<Impl>()) {}
 Gemm::~Gemm() = default;
+
+std::string Gemm::cache_file() {
+  std::string gpu = at::cuda::getDeviceProperties(0)->name;
+  std::replace(gpu.begin(), gpu.end(), ' ', '-');
+  return (cache_dir() / "gemm" / (gpu + "-cublaslt-" + version() + ".json")).string();
+}
 
 std::string Gemm::version() { return std::to_string(cublasLtGetVersion()); }
 

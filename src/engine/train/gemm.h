@@ -44,6 +44,9 @@ class Gemm {
   /// next time; the caller names it after GPU type and library version.
   Tuning tune(const std::vector<Layer>& layers, Communicator& comm, const std::string& cache_file);
 
+  /// Where the choices of this GPU type and library version are kept.
+  static std::string cache_file();
+
   /// Version of the cuBLASLt library that is loaded.
   static std::string version();
 

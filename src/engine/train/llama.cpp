@@ -11,12 +11,6 @@ at::Tensor matrix(const at::Tensor& flat, std::int64_t offset, std::int64_t rows
   return flat.narrow(0, offset, rows * cols).view({rows, cols});
 }
 
-/// Tokens per chunk of the head: the logits of one chunk stay near 256 MiB at a vocabulary of 32,000.
-std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab) {
-  constexpr std::int64_t kElements = 4096LL * 32000;
-  return std::clamp<std::int64_t>(kElements / vocab / 256 * 256, 256, std::max<std::int64_t>(tokens, 256));
-}
-
 }  // namespace
 
 BlockView block_view(const Layout& layout, const at::Tensor& flat) {
@@ -38,6 +32,19 @@ at::Tensor embedding_view(const Layout& layout, const at::Tensor& flat) {
   return matrix(flat, 0, layout.arch.vocab, layout.arch.hidden);
 }
 
+std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab) {
+  constexpr std::int64_t kElements = 4096LL * 32000;
+  const std::int64_t chunk = std::max<std::int64_t>(kElements / vocab / 256 * 256, 256);
+  return std::min(chunk, tokens);
+}
+
+std::vector<Gemm::Layer> gemm_layers(const config::Architecture& a, std::int64_t tokens) {
+  const std::int64_t D = a.hidden;
+  const std::int64_t W = D + 2 * a.kv_heads * a.head_dim();
+  return {{tokens, W, D}, {tokens, D, D}, {tokens, 2 * a.ffn, D}, {tokens, D, a.ffn},
+          {head_chunk(tokens, a.vocab), a.vocab, D}};
+}
+
 Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len,
              const config::Recompute& recompute)
     : arch_(layout.arch), device_(device), T_(tokens), W_(arch_.hidden + 2 * arch_.kv_heads * arch_.head_dim()),
@@ -56,15 +63,13 @@ Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, st
   for (at::Tensor& dx : dx_TD_) dx = device.empty({T_, D});
   dmid_TD_ = device.empty({T_, D});
   rstd_T_ = device.empty({T_}, at::kFloat);
-  logits_CV_ = device.empty({std::min(head_chunk(T_, arch_.vocab), T_), arch_.vocab});
+  logits_CV_ = device.empty({head_chunk(T_, arch_.vocab), arch_.vocab});
   loss_T_ = device.empty({T_}, at::kFloat);
   norm_scratch_ = device.empty({device.cuda() ? ops::rmsnorm_scratch(D) : 0}, at::kFloat);
 }
 
 Gemm::Tuning Llama::tune_gemms(Communicator& comm, const std::string& cache_file) {
-  const std::int64_t D = arch_.hidden;
-  return gemm_.tune({{T_, W_, D}, {T_, D, D}, {T_, 2 * arch_.ffn, D}, {T_, D, arch_.ffn},
-                     {logits_CV_.size(0), arch_.vocab, D}}, comm, cache_file);
+  return gemm_.tune(gemm_layers(arch_, T_), comm, cache_file);
 }
 
 BlockSaved Llama::make_saved() const {

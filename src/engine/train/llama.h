@@ -33,6 +33,11 @@ BlockView block_view(const Layout& layout, const at::Tensor& flat);
 HeadView head_view(const Layout& layout, const at::Tensor& flat);
 at::Tensor embedding_view(const Layout& layout, const at::Tensor& flat);
 
+/// The linear layers of the model, in order: q|k|v, attention output, gate|up, down, head (a chunk of it).
+std::vector<Gemm::Layer> gemm_layers(const config::Architecture& arch, std::int64_t tokens);
+/// Tokens per chunk of the head: the logits of one chunk stay near 256 MiB at a vocabulary of 32,000.
+std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab);
+
 /// What one block keeps for its backward pass. Norm outputs and the product are either kept too (T (2D + F)
 /// elements more) or share the scratch buffer of their own gradient, over which the backward kernels
 /// write them again: one more write of memory each.

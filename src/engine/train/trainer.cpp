@@ -76,9 +76,7 @@ void Trainer::make_model() {
 /// BF16 on the GPU: times cuBLASLt's candidates unless this GPU type's choices are in the cache.
 void Trainer::tune_gemms() {
   if (!device_.cuda() || !bf16_) return;
-  std::string name = at::cuda::getDeviceProperties(0)->name;
-  std::replace(name.begin(), name.end(), ' ', '-');
-  const auto file = cache_dir() / "gemm" / (name + "-cublaslt-" + Gemm::version() + ".json");
+  const std::filesystem::path file = Gemm::cache_file();
   const Gemm::Tuning tuning = llama_->tune_gemms(comm_, file.string());
   c10::cuda::CUDACachingAllocator::emptyCache();
   gemm_ = "cublasLt " + Gemm::version() + ", " + std::to_string(tuning.products) + " products, " +
