@@ -68,6 +68,7 @@ void take(Table& table, const Json& message) {
 
 Result<plan::RankTask> make_task(const Flags& flags) {
   plan::RankTask task;
+  task.task.id = "bench-kernels";
   task.task.phase = plan::Phase::kSft;
   SXB_ASSIGN_OR_RETURN(task.task.model, config::resolve_model(flags.model));
   config::Training& training = task.task.model.training;
