@@ -27,6 +27,11 @@ void print_commands(const config::Node& node, const std::vector<std::string>& ar
   const std::string prefix = assignments(env);
   fmt::print("# {} ({})\n{}: {}{}{}\n", agent->task.label(), agent->task.id, node.name, prefix,
              prefix.empty() ? "" : " ", command_line(argv));
+  if (agent->task.phase == plan::Phase::kSft) {
+    const plan::ShardingChoice choice =
+        plan::resolve_sharding(agent->task.model, plan::ranks_of(agent->ranks.front()));
+    fmt::print("  # sharding: {} ({})\n", config::to_string(choice.sharding), choice.reason);
+  }
   for (const plan::RankTask& rank : agent->ranks) {
     fmt::print("  rank {}/{}: {} {} worker rank\n", rank.rank, rank.world,
                assignments(launch::rank_environment(*agent, rank)), command_line({argv.front()}));
@@ -51,15 +56,16 @@ ExitCode preview_commands(const Request& request) {
 ExitCode preview_tasks(const Request& request) {
   const launch::Layout& layout = request.options.layout;
   fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", "task", "nodes", "ranks", "what",
-             "memory per rank (predicted)");
+             "memory per rank (predicted), sharding");
   for (const plan::Task& task : request.options.tasks) {
     const int world = layout.world(task.nodes);
     std::string memory = "-";
     if (task.phase == plan::Phase::kSft) {
-      const std::int64_t there = plan::memory_per_rank(request.options.cluster, task.nodes, layout.facts);
-      const config::Model model = plan::resolve_auto(task.model, world, layout.facts.cuda, there);
-      memory = format_bytes(plan::estimate_memory(model, world, layout.facts.cuda).total());
-      if (there > 0) memory += " of " + format_bytes(there);
+      const plan::Ranks ranks = plan::ranks_of(request.options.cluster, task.nodes, layout.facts);
+      memory = format_bytes(plan::estimate_memory(plan::resolve_auto(task.model, ranks), ranks).total());
+      if (ranks.memory_bytes > 0) memory += " of " + format_bytes(ranks.memory_bytes);
+      const plan::ShardingChoice choice = plan::resolve_sharding(task.model, ranks);
+      memory += fmt::format(", {} ({})", config::to_string(choice.sharding), choice.reason);
     }
     fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", task.id, task.nodes, world, task.label(), memory);
   }

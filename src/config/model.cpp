@@ -18,7 +18,9 @@ constexpr EnumName<Sharding> kShardings[] = {{Sharding::kAuto, "auto"},
                                              {Sharding::kNone, "none"},
                                              {Sharding::kOptimizer, "optimizer"},
                                              {Sharding::kGradients, "gradients"},
-                                             {Sharding::kFull, "full"}};
+                                             {Sharding::kFull, "full"},
+                                             {Sharding::kHybrid, "hybrid"}};
+constexpr EnumName<Offload> kOffloads[] = {{Offload::kNone, "none"}, {Offload::kOptimizer, "optimizer"}};
 constexpr EnumName<bool Recompute::*> kRecomputes[] = {
     {&Recompute::norms, "norms"}, {&Recompute::swiglu, "swiglu"}, {&Recompute::blocks, "blocks"}};
 constexpr EnumName<ScheduleKind> kSchedules[] = {{ScheduleKind::kConstant, "constant"},
@@ -97,6 +99,17 @@ void read_recompute(ObjectReader& reader, Recompute& recompute) {
   }
 }
 
+void read_comm(ObjectReader reader, CommOptions& comm) {
+  reader.flag("symmetric", comm.symmetric);
+  reader.flag("zero_cta", comm.zero_cta);
+  reader.integer("max_ctas", comm.max_ctas, 0, 64);
+  if (comm.zero_cta && !comm.symmetric) {
+    reader.error("zero_cta", "gathers by the copy engines need buffers in symmetric windows",
+                 "add --set training.comm.symmetric=true");
+  }
+  reader.finish();
+}
+
 void read_training(ObjectReader reader, Training& training) {
   reader.integer("seq_len", training.seq_len, 2, kMaxDimension, Need::kRequired);
   reader.integer("micro_batch", training.micro_batch, 1, 65536);
@@ -106,6 +119,9 @@ void read_training(ObjectReader reader, Training& training) {
   reader.choice("precision", training.precision, kPrecisions);
   reader.choice("reduce_precision", training.reduce_precision, kPrecisions);
   reader.choice("sharding", training.sharding, kShardings);
+  reader.integer("resident_blocks", training.resident_blocks, 2, 10000);
+  reader.choice("offload", training.offload, kOffloads);
+  read_comm(reader.child("comm"), training.comm);
   read_recompute(reader, training.recompute);
   reader.unsigned_integer("seed", training.seed);
   if (training.steps > 0 && training.warmup >= training.steps) {
@@ -181,6 +197,12 @@ Json training_to_json(const Training& training) {
           {"precision", to_string(training.precision)},
           {"reduce_precision", to_string(training.reduce_precision)},
           {"sharding", to_string(training.sharding)},
+          {"resident_blocks", training.resident_blocks},
+          {"offload", to_string(training.offload)},
+          {"comm",
+           {{"symmetric", training.comm.symmetric},
+            {"zero_cta", training.comm.zero_cta},
+            {"max_ctas", training.comm.max_ctas}}},
           {"recompute", recompute_to_json(training.recompute)},
           {"seed", training.seed}};
 }
@@ -248,6 +270,7 @@ Json to_json(const Model& model) {
 
 std::string to_string(Precision v) { return enum_name(kPrecisions, v); }
 std::string to_string(Sharding v) { return enum_name(kShardings, v); }
+std::string to_string(Offload v) { return enum_name(kOffloads, v); }
 std::string to_string(const Recompute& v) {
   if (v.automatic) return "auto";
   std::vector<std::string> names;

@@ -130,9 +130,8 @@ std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout&
                                    const std::string& token) {
   std::string host = cluster.rendezvous.host;
   if (host.empty()) host = layout.local ? "127.0.0.1" : layout.nodes.front().node.host;
-  const int world = layout.world(task.nodes);
+  const plan::Ranks ranks = plan::ranks_of(cluster, task.nodes, layout.facts);
   std::vector<AgentTask> agents;
-  const std::int64_t memory = plan::memory_per_rank(cluster, task.nodes, layout.facts);
   int next_rank = 0;
   for (int i = 0; i < task.nodes; ++i) {
     const NodeLayout& node = layout.nodes[static_cast<std::size_t>(i)];
@@ -152,17 +151,18 @@ std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout&
       rank.task = task;
       rank.node = node.node.name;
       rank.rank = next_rank++;
-      rank.world = world;
+      rank.world = ranks.world;
       rank.local_rank = local;
       rank.local_world = node.ranks;
       rank.node_rank = i;
+      rank.ranks_per_node = ranks.per_node;
       rank.cuda = layout.facts.cuda;
       rank.gpu = layout.facts.cuda ? node.gpus[static_cast<std::size_t>(local)] : -1;
       rank.rendezvous_host = host;
       rank.rendezvous_port = port;
       rank.token = token;
       rank.save_dir = settings.save_dir;
-      rank.memory_bytes = memory;
+      rank.memory_bytes = ranks.memory_bytes;
       rank.peak_tflops = layout.peak_tflops;
       rank.cpu_threads = layout.cpu_threads;
       agent.ranks.push_back(std::move(rank));

@@ -1,9 +1,12 @@
 #include "sxbench/plan/memory.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
 #include "sxbench/base/text.h"
+#include "sxbench/base/units.h"
 
 namespace sxb::plan {
 namespace {
@@ -12,9 +15,9 @@ using config::Model;
 using config::Recompute;
 using config::Sharding;
 
-/// What "auto" leaves free: the driver's context, NCCL's buffers and the allocator's fragments lie
-/// outside the estimate.
-constexpr double kUsableShare = 0.94;
+std::int64_t usable_bytes(const Ranks& ranks) {
+  return static_cast<std::int64_t>(kUsableShare * static_cast<double>(ranks.memory_bytes));
+}
 
 /// Ways to recompute, cheapest first. norms costs one more write of its outputs, swiglu one more of a
 /// wider product, blocks the whole forward pass again.
@@ -42,59 +45,101 @@ std::int64_t activation_bytes(const Model& model, std::int64_t element) {
   return tokens * (recompute.blocks ? block + a.hidden * element * a.layers : block * a.layers);
 }
 
-}  // namespace
-
-Sharding resolve_sharding(const Model& model, int world, bool cuda) {
-  if (world == 1) return Sharding::kNone;
-  if (model.training.sharding != Sharding::kAuto) return model.training.sharding;
-  return cuda ? Sharding::kFull : Sharding::kNone;
+/// kAuto on several GPUs.
+ShardingChoice choose_sharding(const Model& model, const Ranks& ranks) {
+  if (ranks.memory_bytes == 0) return {Sharding::kFull, "auto: the GPUs' memory is not known"};
+  std::vector<Sharding> candidates = {Sharding::kGradients};
+  if (ranks.nodes > 1 && ranks.per_node > 1) candidates.push_back(Sharding::kHybrid);
+  std::string passed;
+  for (const Sharding sharding : candidates) {
+    Model candidate = model;
+    candidate.training.sharding = sharding;
+    candidate.training.recompute = resolve_recompute(candidate, ranks);
+    // Whole blocks again cost more than any communication saves.
+    if (model.training.recompute.automatic && candidate.training.recompute.blocks) {
+      candidate.training.recompute = kRecomputes[2];
+    }
+    const std::int64_t need = estimate_memory(candidate, ranks).total();
+    const std::string sizes = fmt::format("{} of {}", format_bytes(need), format_bytes(ranks.memory_bytes));
+    if (need <= usable_bytes(ranks)) {
+      return {sharding, fmt::format("auto: {}the least communication that fits, {}", passed, sizes)};
+    }
+    passed += fmt::format("{} would take {}; ", to_string(sharding), sizes);
+  }
+  passed.resize(passed.size() - 2);
+  return {Sharding::kFull, "auto: " + passed};
 }
 
-Recompute resolve_recompute(const Model& model, int world, bool cuda, std::int64_t available_bytes) {
+}  // namespace
+
+Ranks ranks_of(const RankTask& task) {
+  return {task.world, task.task.nodes, task.ranks_per_node, task.cuda, task.memory_bytes};
+}
+
+ShardingChoice resolve_sharding(const Model& model, const Ranks& ranks) {
+  const Sharding wanted = model.training.sharding;
+  if (ranks.world == 1) return {Sharding::kNone, "one rank has nothing to share"};
+  if (wanted == Sharding::kHybrid && ranks.nodes == 1) {
+    return {Sharding::kFull, "hybrid on one node is full"};
+  }
+  if (wanted == Sharding::kHybrid && ranks.per_node == 1) {
+    return {Sharding::kNone, "hybrid with one rank on each node shares nothing"};
+  }
+  if (wanted != Sharding::kAuto) return {wanted, "set"};
+  if (!ranks.cuda) return {Sharding::kNone, "auto: CPU ranks"};
+  return choose_sharding(model, ranks);
+}
+
+Recompute resolve_recompute(const Model& model, const Ranks& ranks) {
   if (!model.training.recompute.automatic) return model.training.recompute;
-  if (available_bytes == 0) return kRecomputes[2];
-  const auto usable = static_cast<std::int64_t>(kUsableShare * static_cast<double>(available_bytes));
+  if (ranks.memory_bytes == 0) return kRecomputes[2];
   Model candidate = model;
   for (const Recompute& recompute : kRecomputes) {
     candidate.training.recompute = recompute;
-    if (estimate_memory(candidate, world, cuda).total() <= usable) break;
+    if (estimate_memory(candidate, ranks).total() <= usable_bytes(ranks)) break;
   }
   return candidate.training.recompute;
 }
 
-Model resolve_auto(const Model& model, int world, bool cuda, std::int64_t available_bytes) {
+Model resolve_auto(const Model& model, const Ranks& ranks) {
   Model resolved = model;
-  resolved.training.sharding = resolve_sharding(model, world, cuda);
-  resolved.training.recompute = resolve_recompute(resolved, world, cuda, available_bytes);
+  resolved.training.sharding = resolve_sharding(model, ranks).sharding;
+  resolved.training.recompute = resolve_recompute(resolved, ranks);
   return resolved;
 }
 
-MemoryEstimate estimate_memory(const Model& model, int world, bool cuda) {
+MemoryEstimate estimate_memory(const Model& model, const Ranks& ranks) {
   const config::Architecture& a = model.arch;
   const config::Training& t = model.training;
-  const Sharding sharding = resolve_sharding(model, world, cuda);
-  const std::int64_t element = is_bf16(model, cuda) ? 2 : 4;
+  const Sharding sharding = resolve_sharding(model, ranks).sharding;
+  const std::int64_t element = is_bf16(model, ranks.cuda) ? 2 : 4;
   const std::int64_t all = a.parameters();
   const std::int64_t outer = 2 * a.vocab * a.hidden;  // embedding and head keep buffers of their own
   const std::int64_t block = a.layers > 0 ? (all - outer) / a.layers : 0;
-  const std::int64_t ranks = sharding == Sharding::kNone ? 1 : world;
-  const bool shards_gradients = sharding == Sharding::kGradients || sharding == Sharding::kFull;
+  const std::int64_t sharers = sharding == Sharding::kNone     ? 1
+                               : sharding == Sharding::kHybrid ? ranks.per_node
+                                                               : ranks.world;
+  const bool shards_weights = sharding == Sharding::kFull || sharding == Sharding::kHybrid;
+  const bool shards_gradients = sharding == Sharding::kGradients || shards_weights;
   const bool reduce_fp32 = element == 2 && t.reduce_precision == config::Precision::kFp32;
   const bool fp32_shard = reduce_fp32 || (shards_gradients && t.grad_accumulation > 1);
 
   MemoryEstimate m;
   m.parameters_bytes = all * element;
-  if (sharding == Sharding::kFull) {
-    m.parameters_bytes = (all / world + outer + std::min<std::int64_t>(3, a.layers) * block) * element;
+  if (shards_weights) {
+    m.parameters_bytes = (all / sharers + outer + std::min(t.resident_blocks, a.layers) * block) * element;
   }
   m.gradients_bytes = (shards_gradients ? outer + std::min<std::int64_t>(2, a.layers) * block : all) * element;
-  if (sharding != Sharding::kNone) m.gradients_bytes += all / world * (fp32_shard ? 4 : element);
+  if (sharding != Sharding::kNone) m.gradients_bytes += all / sharers * (fp32_shard ? 4 : element);
   if (reduce_fp32) {
     m.gradients_bytes += 4 * std::max(block, outer / 2);
   } else if (fp32_shard) {
-    m.gradients_bytes += element * std::max(block, outer / 2) / world;
+    m.gradients_bytes += element * std::max(block, outer / 2) / sharers;
   }
-  m.optimizer_bytes = 12 * all / ranks;
+  m.optimizer_bytes = 12 * all / sharers;
+  if (ranks.cuda && t.offload == config::Offload::kOptimizer) {
+    m.optimizer_bytes = 12 * kOffloadChunk * kOffloadRing;
+  }
 
   const std::int64_t tokens = t.micro_batch * t.seq_len;
   const std::int64_t qkv = a.hidden + 2 * a.kv_heads * a.head_dim();
@@ -106,11 +151,10 @@ MemoryEstimate estimate_memory(const Model& model, int world, bool cuda) {
   return m;
 }
 
-std::string smallest_change_that_fits(const Model& model, int world, bool cuda,
-                                      std::int64_t available_bytes) {
+std::string smallest_change_that_fits(const Model& model, const Ranks& ranks) {
   const config::Training& given = model.training;
   std::vector<Sharding> shardings = {given.sharding};
-  if (world > 1 && resolve_sharding(model, world, cuda) != Sharding::kFull)
+  if (ranks.world > 1 && resolve_sharding(model, ranks).sharding != Sharding::kFull)
     shardings.push_back(Sharding::kFull);
 
   std::vector<std::string> flags;
@@ -125,8 +169,7 @@ std::string smallest_change_that_fits(const Model& model, int world, bool cuda,
     if (t.micro_batch != given.micro_batch) {
       flags.push_back("--set training.micro_batch=" + std::to_string(t.micro_batch));
     }
-    const Model resolved = resolve_auto(changed, world, cuda, available_bytes);
-    return estimate_memory(resolved, world, cuda).total() <= available_bytes;
+    return estimate_memory(resolve_auto(changed, ranks), ranks).total() <= ranks.memory_bytes;
   };
   // Mildest first: norms and SwiGLU again cost under a hundredth of a step, full sharding a little
   // more, smaller micro-batches some efficiency, whole blocks again a quarter to a third.

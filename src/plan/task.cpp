@@ -199,6 +199,7 @@ Json to_json(const RankTask& task) {
           {"local_rank", task.local_rank},
           {"local_world", task.local_world},
           {"node_rank", task.node_rank},
+          {"ranks_per_node", task.ranks_per_node},
           {"cuda", task.cuda},
           {"gpu", task.gpu},
           {"rendezvous_host", task.rendezvous_host},
@@ -223,6 +224,7 @@ Result<RankTask> parse_rank_task(const Json& json, const std::string& where) {
   reader.integer("local_rank", task.local_rank, 0, kMaxRanks);
   reader.integer("local_world", task.local_world, 1, kMaxRanks);
   reader.integer("node_rank", task.node_rank, 0, kMaxRanks);
+  reader.integer("ranks_per_node", task.ranks_per_node, 0, kMaxRanks);
   reader.flag("cuda", task.cuda);
   reader.integer("gpu", task.gpu, -1, 1024);
   reader.text("rendezvous_host", task.rendezvous_host);

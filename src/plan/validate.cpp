@@ -103,6 +103,20 @@ void check_precision(const Model& model, const DeviceFacts& facts, Errors& error
                     "use --set training.precision=auto (fp32 on CPUs)"});
 }
 
+void check_sharding(const PlanInput& input, const Model& model, const DeviceFacts& facts, Errors& errors) {
+  if (model.training.sharding != config::Sharding::kHybrid) return;
+  for (const int nodes : input.node_counts) {
+    if (ranks_of(input.cluster, nodes, facts).per_node > 0) continue;
+    errors.push_back(
+        {fmt::format("sharding \"hybrid\" needs as many ranks on each node, the first {} nodes of "
+                     "the cluster \"{}\" differ",
+                     nodes, input.cluster.name),
+         model.source + ":/training/sharding",
+         "use --set training.sharding=full, or nodes with as many GPUs"});
+    return;
+  }
+}
+
 /// How a model meets the memory on one node count.
 struct Fit {
   int nodes = 0;
@@ -114,19 +128,28 @@ struct Fit {
 };
 
 Fit fit(const Cluster& cluster, const Model& model, int nodes, const DeviceFacts& facts) {
-  const int world = world_size(cluster, nodes, facts);
-  const std::int64_t available = memory_per_rank(cluster, nodes, facts);
-  const Model resolved = resolve_auto(model, world, facts.cuda, available);
-  return {nodes, world, estimate_memory(resolved, world, facts.cuda).total(), available};
+  const Ranks ranks = ranks_of(cluster, nodes, facts);
+  return {nodes, ranks.world, estimate_memory(resolve_auto(model, ranks), ranks).total(), ranks.memory_bytes};
+}
+
+/// The flags that bring a model in with its optimizer's state in host memory; empty if none do.
+std::string offload_that_fits(Model model, const Ranks& ranks) {
+  if (!ranks.cuda || model.training.offload == config::Offload::kOptimizer) return "";
+  model.training.offload = config::Offload::kOptimizer;
+  const std::string flag = "--set training.offload=optimizer";
+  if (estimate_memory(resolve_auto(model, ranks), ranks).total() <= ranks.memory_bytes) return flag;
+  const std::string more = smallest_change_that_fits(model, ranks);
+  return more.empty() ? "" : flag + " " + more;
 }
 
 /// What to do about a model that does not fit, best first: the setting that brings the worst count
-/// in, the counts that fit as it is, more nodes, a smaller model.
+/// in, the counts that fit as it is, more nodes, offload, a smaller model.
 std::string fitting_command(const PlanInput& input, const Model& model, const Fit& worst,
                             const DeviceFacts& facts) {
   const Cluster& cluster = input.cluster;
   const std::string flag = cluster_flag(cluster);
-  const std::string change = smallest_change_that_fits(model, worst.world, facts.cuda, worst.available);
+  const Ranks ranks = ranks_of(cluster, worst.nodes, facts);
+  const std::string change = smallest_change_that_fits(model, ranks);
   if (!change.empty()) return command(input, model.name, input.node_counts, flag + " " + change);
   std::vector<int> counts;
   for (const int nodes : input.node_counts) {
@@ -136,6 +159,8 @@ std::string fitting_command(const PlanInput& input, const Model& model, const Fi
     if (fit(cluster, model, nodes, facts).ok()) counts.push_back(nodes);
   }
   if (!counts.empty()) return command(input, model.name, counts, flag);
+  const std::string offload = offload_that_fits(model, ranks);
+  if (!offload.empty()) return command(input, model.name, input.node_counts, flag + " " + offload);
   return command(input, "tiny", input.node_counts, flag);
 }
 
@@ -175,6 +200,23 @@ int world_size(const Cluster& cluster, int nodes, const DeviceFacts& facts) {
   for (int i = 0; i < nodes; ++i)
     world += ranks_on(cluster, cluster.nodes.at(static_cast<std::size_t>(i)), facts);
   return world;
+}
+
+Ranks ranks_of(const Cluster& cluster, int nodes, const DeviceFacts& facts) {
+  Ranks ranks;
+  ranks.nodes = nodes;
+  ranks.world = world_size(cluster, nodes, facts);
+  ranks.per_node = ranks_on(cluster, cluster.nodes.front(), facts);
+  for (int i = 1; i < nodes; ++i) {
+    const config::Node& node = cluster.nodes.at(static_cast<std::size_t>(i));
+    if (ranks_on(cluster, node, facts) != ranks.per_node) {
+      ranks.per_node = 0;
+      break;
+    }
+  }
+  ranks.cuda = facts.cuda;
+  ranks.memory_bytes = memory_per_rank(cluster, nodes, facts);
+  return ranks;
 }
 
 std::int64_t memory_per_rank(const Cluster& cluster, int nodes, const DeviceFacts& facts) {
@@ -232,7 +274,11 @@ Status validate(const PlanInput& input, const DeviceFacts& facts) {
   }
   if (!errors.empty()) return errors;  // sizes of the world mean nothing until these are mended
   if (has_phase(input, Phase::kSft)) {
-    for (const Model& model : input.models) check_memory(input, model, facts, errors);
+    for (const Model& model : input.models) {
+      const std::size_t before = errors.size();
+      check_sharding(input, model, facts, errors);
+      if (errors.size() == before) check_memory(input, model, facts, errors);
+    }
   }
   if (!errors.empty()) return errors;
   return ok_status();

@@ -36,7 +36,10 @@ TEST(ParseModel, FillsInDefaultsAndRoundTrips) {
                       4,
                       Precision::kFp32,
                       Precision::kBf16,
-                      Sharding::kGradients,
+                      Sharding::kHybrid,
+                      5,
+                      Offload::kOptimizer,
+                      {true, true, 16},
                       {false, true, false, true},
                       18446744073709551615u};
   changed.optimizer = {1e-3, 0.8, 0.95, 1e-6, 0.1, 0, {ScheduleKind::kStep, 3, 0.1, 5, 0.5}};
@@ -65,6 +68,13 @@ TEST(ParseModel, ReportsAllErrorsAtOnceEachAtItsPlace) {
   EXPECT_EQ(error_at(errors, "m.json:/arch/hidden").what, "hidden (66) is not a multiple of heads (4)");
   EXPECT_EQ(error_at(errors, "m.json:/training/warmup").help, "use --warmup 2 or --steps 20");
   for (const Error& error : errors) EXPECT_FALSE(error.help.empty()) << error.what;
+}
+
+TEST(ParseModel, ZeroCtasNeedSymmetricWindows) {
+  EXPECT_EQ(apply_setting(small(), "training.comm.max_ctas=16")->training.comm.max_ctas, 16);
+  EXPECT_EQ(apply_setting(small(), "training.comm.zero_cta=true").error().help,
+            "add --set training.comm.symmetric=true");
+  EXPECT_TRUE(apply_settings(small(), {"training.comm.zero_cta=true", "training.comm.symmetric=true"}).ok());
 }
 
 TEST(ParseModel, NeedsAnEvenHeadForRotation) {

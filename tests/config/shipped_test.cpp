@@ -173,8 +173,8 @@ TEST(Schema, ClusterAgreesWithTheParser) {
 
 TEST(Schema, ModelAgreesWithTheParser) {
   const Json document =
-      json_of(R"({"name": "m", "arch": {}, "training": {}, "optimizer": {"schedule": {}}, "data": {}})");
-  expect_agreement("model.schema.json", document, 6, parse_model);
+      json_of(R"({"name": "m", "arch": {}, "training": {"comm": {}}, "optimizer": {"schedule": {}}, "data": {}})");
+  expect_agreement("model.schema.json", document, 7, parse_model);
 }
 
 /// Every enum value of the schema is one the parser takes, and every number the schema's bounds allow.

@@ -101,6 +101,7 @@ TEST_F(EndToEnd, DryRunWritesThePlanAndNoRunFolder) {
   ASSERT_EQ(run.status.text(), "exit code 0") << run.err;
   EXPECT_THAT(run.out, HasSubstr("n1: "));
   EXPECT_THAT(run.out, HasSubstr("worker agent"));
+  EXPECT_THAT(run.out, HasSubstr("# sharding: none (auto: CPU ranks)"));
   EXPECT_TRUE(fs::exists(results() / "plan.json"));
   EXPECT_FALSE(fs::exists(latest()));
   EXPECT_EQ(std::distance(fs::directory_iterator(results()), fs::directory_iterator()), 1);

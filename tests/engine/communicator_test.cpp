@@ -216,5 +216,32 @@ TEST(Names, AreThoseOfNcclTests) {
   }
 }
 
+/// Two nodes of two: pairs of neighbours, and pairs of equal place, as hybrid sharding needs them.
+TEST(Gloo, SplitsIntoCommunicatorsThatDoNotMix) {
+  run_gloo(4, [](Communicator& world) {
+    CommunicatorOptions options;
+    options.name = "node";
+    const auto node = world.split(world.rank() / 2, world.rank(), options);
+    options.name = "across";
+    const auto across = world.split(world.rank() % 2, world.rank(), options);
+    EXPECT_EQ(node->world(), 2);
+    EXPECT_EQ(node->rank(), world.rank() % 2);
+    EXPECT_EQ(across->rank(), world.rank() / 2);
+    EXPECT_EQ(node->sum_over_ranks(world.rank()), world.rank() < 2 ? 1 : 5);
+    EXPECT_EQ(across->sum_over_ranks(world.rank()), world.rank() % 2 == 0 ? 2 : 4);
+    EXPECT_EQ(world.sum_over_ranks(world.rank()), 6);
+  });
+}
+
+TEST(Gloo, SplitOrdersByKey) {
+  run_gloo(3, [](Communicator& world) {
+    const auto turned = world.split(0, -world.rank(), {});
+    EXPECT_EQ(turned->rank(), 2 - world.rank());
+    const auto alone = world.split(world.rank(), 0, {});
+    EXPECT_EQ(alone->world(), 1);
+    EXPECT_EQ(alone->sum_over_ranks(7), 7);
+  });
+}
+
 }  // namespace
 }  // namespace sxb::engine

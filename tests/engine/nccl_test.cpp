@@ -9,6 +9,7 @@
 #include "engine/bench/collective.h"
 #include "engine/bench/sweep.h"
 #include "engine/comm/cuda_check.h"
+#include "engine/comm/nccl_memory.h"
 #include "ranks.h"
 
 namespace sxb::engine {
@@ -186,6 +187,52 @@ TEST(Nccl, AllToAllSendReceiveAndScalars) {
     }
     comm.synchronize(memory->stream());
     EXPECT_EQ(memory->take_wrong(), 0);
+  });
+}
+
+TEST(NcclGroups, SplitsIntoCommunicatorsThatDoNotMix) {
+  run_nccl([](Communicator& world) {
+    CommunicatorOptions options;
+    options.max_ctas = 4;
+    const auto half = world.split(world.rank() % 2, world.rank(), options);
+    double expected = 0;
+    for (int r = world.rank() % 2; r < world.world(); r += 2) expected += r;
+    EXPECT_EQ(half->rank(), world.rank() / 2);
+    EXPECT_EQ(half->sum_over_ranks(world.rank()), expected);
+    EXPECT_EQ(world.sum_over_ranks(1), world.world());
+  });
+}
+
+/// The result of an all-gather between symmetric windows, under the default policy and with zero CTAs;
+/// which path NCCL takes depends on the machine and is printed, not asserted.
+void check_windows(Communicator& world, bool zero_cta) {
+  CommunicatorOptions options;
+  options.zero_cta = zero_cta;
+  const auto comm = world.split(0, world.rank(), options);
+  const std::int64_t count = 1 << 20;
+  const kernels::VerifyPattern pattern{DType::kFloat32, RedOp::kSum, 3, 7};
+  const auto memory = make_cuda_memory();
+  const NcclMemory part(count * 4);
+  const NcclMemory whole(count * 4 * comm->world());
+  EXPECT_GE(NcclMemory::allocated_bytes(), count * 4 * (1 + comm->world()));
+  const auto part_window = comm->register_window(part.data(), count * 4);
+  const auto whole_window = comm->register_window(whole.data(), count * 4 * comm->world());
+  memory->fill(part.data(), count, pattern, comm->rank());
+  const std::string path = comm->path_of(
+      [&] { comm->all_gather(part.data(), whole.data(), count, DType::kFloat32, memory->stream()); },
+      memory->stream());
+  if (comm->rank() == 0) std::printf("all-gather, zero CTAs %s: %s\n", zero_cta ? "asked for" : "not", path.c_str());
+  EXPECT_TRUE(path.starts_with("copy engine") || path.find("nccl") != std::string::npos) << path;
+  for (int r = 0; r < comm->world(); ++r) {
+    memory->expect_copied(static_cast<float*>(whole.data()) + r * count, count, pattern, r, 0);
+  }
+  EXPECT_EQ(memory->take_wrong(), 0);
+}
+
+TEST(NcclWindows, GatherIsRightWhicheverPathItTakes) {
+  run_nccl([](Communicator& world) {
+    check_windows(world, false);
+    check_windows(world, true);
   });
 }
 

@@ -167,6 +167,9 @@ class Corrupting final : public Communicator {
   void barrier() override { inner_.barrier(); }
   double max_over_ranks(double value) override { return inner_.max_over_ranks(value); }
   double sum_over_ranks(double value) override { return inner_.sum_over_ranks(value); }
+  std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions& options) override {
+    return inner_.split(color, key, options);
+  }
 
  private:
   Communicator& inner_;

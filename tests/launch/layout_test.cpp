@@ -109,6 +109,8 @@ TEST(AgentTasks, NumberRanksNodeMajorAndShareOneRendezvous) {
   EXPECT_EQ(rank.world, 4);
   EXPECT_EQ(rank.local_rank, 1);
   EXPECT_EQ(rank.node_rank, 1);
+  EXPECT_EQ(rank.ranks_per_node, 2);
+  EXPECT_EQ(rank.memory_bytes, layout->facts.memory_bytes);
   EXPECT_EQ(rank.gpu, 3);
   EXPECT_EQ(rank.rendezvous_host, "127.0.0.1");
   EXPECT_EQ(rank.rendezvous_port, 1234);

@@ -114,14 +114,14 @@ TEST(Validate, ModelThatCannotFitNamesTheSmallestChange) {
   config::Model m = llama_7b();
   m.training.recompute.automatic = false;
   const PlanInput in = input(cluster(1), m, {1});
-  const auto need = estimate_memory(in.models[0], 4, true).total();
+  const auto need = estimate_memory(in.models[0], {4, 1, 4, true, 0}).total();
   const DeviceFacts facts{true, 4, 1, need - 1};
   const Status status = validate(in, facts);
   ASSERT_EQ(status.errors().size(), 1u);
   EXPECT_EQ(status.error().code, ExitCode::kUsage);
   EXPECT_EQ(status.error().where, "7b.json");
   EXPECT_THAT(status.error().what, HasSubstr("model 7b does not fit on 1 node: a rank (of 4) needs"));
-  const std::string change = smallest_change_that_fits(in.models[0], 4, true, need - 1);
+  const std::string change = smallest_change_that_fits(in.models[0], {4, 1, 4, true, need - 1});
   EXPECT_EQ(change, "--set training.recompute=norms");
   EXPECT_EQ(status.error().help,
             "this would work: sxbench run --models 7b --nodes 1 --cluster mine.json " + change);
@@ -139,11 +139,23 @@ TEST(Validate, ModelThatCannotFitNamesMoreNodesOrASmallerModel) {
               HasSubstr("sxbench run --models tiny --nodes 1"));
 }
 
+TEST(Validate, ModelThatCannotFitNamesOffloadBeforeASmallerModel) {
+  config::Model m = llama_7b();
+  m.training.micro_batch = 1;
+  // 16 bytes a parameter do not fit, 4 do; with two such nodes it needs no offload.
+  EXPECT_THAT(validate(input(cluster(1), m, {1}), gpus(1, 80)).error().help,
+              testing::EndsWith("--nodes 1 --cluster mine.json --set training.offload=optimizer"));
+  EXPECT_THAT(validate(input(cluster(2), m, {1}), gpus(1, 80)).error().help,
+              testing::EndsWith("--nodes 2 --cluster mine.json"));
+  m.training.offload = config::Offload::kOptimizer;
+  EXPECT_TRUE(validate(input(cluster(1), m, {1}), gpus(1, 80)).ok());
+}
+
 TEST(Validate, OneReportPerModelKeepsTheNodeCounts) {
   config::Model m = llama_7b();
   m.training.recompute.automatic = false;
   const PlanInput in = input(cluster(4), m, {4, 1, 2});
-  const auto need = estimate_memory(in.models[0], 1, true).total();
+  const auto need = estimate_memory(in.models[0], {1, 1, 1, true, 0}).total();
   const Status status = validate(in, {true, 1, 1, need - 1});
   ASSERT_EQ(status.errors().size(), 1u);
   EXPECT_THAT(status.error().what, HasSubstr("on 1 node: a rank (of 1)"));
@@ -153,7 +165,9 @@ TEST(Validate, OneReportPerModelKeepsTheNodeCounts) {
               testing::EndsWith("sxbench run --models 7b --nodes 8 --cluster mine.json"));
 }
 
-std::int64_t need(const config::Model& m, int world) { return estimate_memory(m, world, true).total(); }
+std::int64_t need(const config::Model& m, int world) {
+  return estimate_memory(m, {world, 1, world, true, 0}).total();
+}
 
 TEST(Memory, CountsWhatEachKindOfRecomputationSaves) {
   config::Model m = llama_7b();
@@ -171,8 +185,9 @@ TEST(Memory, CountsWhatEachKindOfRecomputationSaves) {
 
 TEST(Memory, AutoRecomputesAsLittleAsFits) {
   config::Model m = llama_7b();
+  m.training.sharding = config::Sharding::kFull;
   const auto chosen = [&](std::int64_t available) {
-    return to_string(resolve_recompute(m, 4, true, available));
+    return to_string(resolve_recompute(m, {4, 1, 4, true, available}));
   };
   std::string last = "none";
   std::vector<std::string> seen = {last};
@@ -180,7 +195,7 @@ TEST(Memory, AutoRecomputesAsLittleAsFits) {
     const std::string now = chosen(gib * kGiB);
     if (now != last) seen.push_back(now);
     last = now;
-    const config::Model resolved = resolve_auto(m, 4, true, gib * kGiB);
+    const config::Model resolved = resolve_auto(m, {4, 1, 4, true, gib * kGiB});
     EXPECT_EQ(to_string(resolved.training.recompute), now);
     EXPECT_EQ(resolved.training.sharding, config::Sharding::kFull);
     EXPECT_TRUE(now == "blocks" || need(resolved, 4) < gib * kGiB) << now;
@@ -197,7 +212,7 @@ TEST(Memory, TheSmallestChangeWalksFromCheapToDear) {
   m.training.sharding = config::Sharding::kGradients;
   std::vector<std::string> seen;
   for (std::int64_t gib = need(m, 4) / kGiB; gib > 0; --gib) {
-    const std::string change = smallest_change_that_fits(m, 4, true, gib * kGiB);
+    const std::string change = smallest_change_that_fits(m, {4, 1, 4, true, gib * kGiB});
     if (seen.empty() || change != seen.back()) seen.push_back(change);
   }
   const std::string full = "--set training.sharding=full ";
@@ -209,6 +224,23 @@ TEST(Memory, TheSmallestChangeWalksFromCheapToDear) {
   EXPECT_THAT(seen, testing::Contains(full + both + " --set training.micro_batch=1"));
   EXPECT_EQ(seen[seen.size() - 2], full + "--set training.recompute=blocks --set training.micro_batch=1");
   EXPECT_EQ(seen.back(), "");  // nothing helps
+}
+
+TEST(Validate, HybridNeedsNodesAlike) {
+  config::Cluster c = cluster(3);
+  c.nodes[0].gpus = {0, 1, 2, 3};
+  c.nodes[1].gpus = {0, 1, 2, 3};
+  c.nodes[2].gpus = {0, 1};
+  config::Model m = tiny();
+  EXPECT_TRUE(validate(input(c, m, {2, 3}), gpus(4, 139)).ok());
+  m.training.sharding = config::Sharding::kHybrid;
+  EXPECT_TRUE(validate(input(c, m, {1, 2}), gpus(4, 139)).ok());
+  const Error error = validate(input(c, m, {2, 3}), gpus(4, 139)).error();
+  EXPECT_EQ(error.where, "tiny.json:/training/sharding");
+  EXPECT_THAT(error.what, HasSubstr("the first 3 nodes of the cluster \"mine\" differ"));
+  EXPECT_THAT(error.help, HasSubstr("training.sharding=full"));
+  EXPECT_EQ(ranks_of(c, 3, gpus(4, 139)).per_node, 0);
+  EXPECT_EQ(ranks_of(c, 2, gpus(4, 139)).per_node, 4);
 }
 
 TEST(Validate, GpusThatAreMissing) {

@@ -12,7 +12,9 @@
 namespace sxb::config {
 
 enum class Precision { kAuto, kBf16, kFp32 };            ///< kAuto: BF16 on GPU, FP32 on CPU
-enum class Sharding { kAuto, kNone, kOptimizer, kGradients, kFull };  ///< ZeRO-0, 1, 2, 3
+/// ZeRO-0, 1, 2, 3; kHybrid = kFull inside a node, whole copies on the nodes.
+enum class Sharding { kAuto, kNone, kOptimizer, kGradients, kFull, kHybrid };
+enum class Offload { kNone, kOptimizer };                ///< kOptimizer: its state in host memory
 enum class ScheduleKind { kConstant, kLinear, kCosine, kStep };
 
 /// What the backward pass computes again instead of keeping it from the forward pass.
@@ -59,6 +61,13 @@ struct Optimizer {
   Schedule schedule;
 };
 
+/// How the trainer's collectives run on NCCL; without meaning on CPU ranks.
+struct CommOptions {
+  bool symmetric = false;     ///< weight and gradient buffers in symmetric windows (ncclMemAlloc)
+  bool zero_cta = false;      ///< all-gathers by the copy engines; needs `symmetric`
+  std::int64_t max_ctas = 0;  ///< thread blocks of a collective; 0 = NCCL chooses
+};
+
 struct Training {
   std::int64_t seq_len = 0;
   std::int64_t micro_batch = 1;            ///< sequences per rank and micro-step
@@ -68,6 +77,9 @@ struct Training {
   Precision precision = Precision::kAuto;
   Precision reduce_precision = Precision::kAuto;  ///< gradient reduction; kAuto: same as precision
   Sharding sharding = Sharding::kAuto;
+  std::int64_t resident_blocks = 3;        ///< full, hybrid: gathered blocks that exist at once
+  Offload offload = Offload::kNone;
+  CommOptions comm;
   Recompute recompute;
   std::uint64_t seed = 1234;
 };
@@ -129,6 +141,7 @@ std::vector<std::string> shipped_models();
 
 std::string to_string(Precision v);
 std::string to_string(Sharding v);
+std::string to_string(Offload v);
 /// "auto", "none", or the names with commas: "norms,swiglu". --set takes the same.
 std::string to_string(const Recompute& v);
 std::string to_string(ScheduleKind v);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sxbench/config/model.h"
+#include "sxbench/plan/task.h"
 
 namespace sxb::plan {
 
@@ -20,24 +21,51 @@ struct MemoryEstimate {
   }
 };
 
-/// kAuto resolved: full sharding on several GPUs, none on one rank; CPU ranks use none.
-config::Sharding resolve_sharding(const config::Model& model, int world, bool cuda);
+/// What sharding and memory depend on besides the model.
+struct Ranks {
+  int world = 1;
+  int nodes = 1;
+  int per_node = 1;               ///< ranks of each node; 0 = not all nodes have as many
+  bool cuda = false;
+  std::int64_t memory_bytes = 0;  ///< that one rank may use; 0 = unknown
+};
 
-/// "auto" resolved: the least work that brings the estimate into `available_bytes` with some room to
-/// spare; whole blocks if nothing less does. 0 = the memory is not known: norms and SwiGLU, which
+/// As the head planned them: every rank of a task gets the same answer.
+Ranks ranks_of(const RankTask& task);
+
+struct ShardingChoice {
+  config::Sharding sharding = config::Sharding::kNone;  ///< never kAuto
+  std::string reason;                                   ///< for people: "set", or why it was chosen
+};
+
+/// One rank has nothing to share: none. kAuto: none on CPUs; on GPUs the least communication whose
+/// estimate fits kUsableShare of the memory, with norms and SwiGLU computed again if recomputation is
+/// "auto" too (they cost less than the communication): gradients, else hybrid (several nodes alike),
+/// else full; full where the memory is unknown. optimizer and none, which sum micro-steps in BF16,
+/// are never chosen. kHybrid on one node is full, with one rank on each node none.
+ShardingChoice resolve_sharding(const config::Model& model, const Ranks& ranks);
+
+/// "auto" recomputation resolved: the least work that brings the estimate into kUsableShare of the
+/// memory; whole blocks if nothing less does. Where the memory is not known: norms and SwiGLU, which
 /// cost little. `model.training.sharding` is taken as it is.
-config::Recompute resolve_recompute(const config::Model& model, int world, bool cuda,
-                                    std::int64_t available_bytes);
+config::Recompute resolve_recompute(const config::Model& model, const Ranks& ranks);
 
-/// The model with both settled: what a rank with `available_bytes` really does.
-config::Model resolve_auto(const config::Model& model, int world, bool cuda, std::int64_t available_bytes);
+/// The model with both settled: what such ranks really do.
+config::Model resolve_auto(const config::Model& model, const Ranks& ranks);
 
-/// Peak of one rank with `world` ranks. Recomputation "auto" counts as none: see resolve_auto.
-MemoryEstimate estimate_memory(const config::Model& model, int world, bool cuda);
+/// Share of the memory that "auto" fills: the driver's context, NCCL's buffers and the allocator's
+/// fragments lie outside the estimate.
+inline constexpr double kUsableShare = 0.94;
 
-/// The smallest change of `model` that fits `available_bytes`, as flags the user can type
-/// ("--set training.recompute=norms,swiglu"); empty if no change does.
-std::string smallest_change_that_fits(const config::Model& model, int world, bool cuda,
-                                      std::int64_t available_bytes);
+/// Offloaded optimizer state passes through the GPU in chunks of so many parameters, a few at a time.
+inline constexpr std::int64_t kOffloadChunk = 8 << 20;
+inline constexpr std::int64_t kOffloadRing = 3;
+
+/// Peak of one rank: device memory, on the CPU host memory. Recomputation "auto" counts as none.
+MemoryEstimate estimate_memory(const config::Model& model, const Ranks& ranks);
+
+/// The smallest change of `model` that fits ranks.memory_bytes, as flags the user can type
+/// ("--set training.recompute=norms,swiglu"); empty if no change does. Offload is left to the caller.
+std::string smallest_change_that_fits(const config::Model& model, const Ranks& ranks);
 
 }  // namespace sxb::plan

@@ -65,6 +65,7 @@ struct RankTask {
   int local_rank = 0;
   int local_world = 1;
   int node_rank = 0;
+  int ranks_per_node = 1;  ///< of every node of the task; 0 = nodes differ
   bool cuda = false;
   int gpu = -1;            ///< index among the machine's GPUs (NVML order); the rank sees only this one
   std::string rendezvous_host;

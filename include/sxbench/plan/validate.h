@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "sxbench/base/result.h"
+#include "sxbench/plan/memory.h"
 #include "sxbench/plan/task.h"
 
 namespace sxb::plan {
@@ -24,6 +25,9 @@ int world_size(const config::Cluster& cluster, int nodes, const DeviceFacts& fac
 /// Bytes one rank may use: its GPU, or its share of the RAM of a machine that may hold several of the
 /// first `nodes` nodes. 0 = unknown.
 std::int64_t memory_per_rank(const config::Cluster& cluster, int nodes, const DeviceFacts& facts);
+
+/// The ranks of a task on the first `nodes` nodes, as sharding and memory depend on them.
+Ranks ranks_of(const config::Cluster& cluster, int nodes, const DeviceFacts& facts);
 
 /// Sizes, steps, names of types and operations.
 Status validate_sweep(const CollectiveSweep& sweep);

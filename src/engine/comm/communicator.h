@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -27,6 +28,21 @@ class EngineError : public std::runtime_error {
 
 /// A cudaStream_t; nullptr on the CPU (calls are then synchronous) and for the default stream.
 using Stream = void*;
+
+struct CommunicatorOptions {
+  /// Communicators over the same ranks are told apart by name; every rank creates the same ones in
+  /// the same order.
+  std::string name = "world";
+  /// A collective that takes longer is an error: a peer hangs.
+  std::chrono::milliseconds timeout{600'000};
+  /// NCCL only: ncclConfig_t::nvlinkCentricSched = 1, which nccl-tests sets; for figures that compare.
+  bool nvlink_centric = false;
+  /// NCCL only: CTAPolicy = NCCL_CTA_POLICY_ZERO. All-gathers between symmetric windows of one NVLink
+  /// domain then run on the copy engines; whether they do, path_of() says.
+  bool zero_cta = false;
+  /// NCCL only: most thread blocks of a collective; 0 = NCCL chooses.
+  int max_ctas = 0;
+};
 
 /// All counts are elements. Buffers are device memory for NCCL, host memory for Gloo. Every rank of
 /// the communicator calls the same functions in the same order. Throws EngineError.
@@ -58,19 +74,30 @@ class Communicator {
   virtual void barrier() = 0;
   virtual double max_over_ranks(double value) = 0;
   virtual double sum_over_ranks(double value) = 0;
+
+  /// Ranks of equal color become a communicator of their own, ordered by key, as MPI_Comm_split does.
+  /// Collective over all ranks; `name` tells the splits of one communicator apart.
+  virtual std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions&) = 0;
+
+  /// Offers memory of NcclMemory as a symmetric window. Collective: all ranks offer equal sizes in the
+  /// same order. It is withdrawn with the returned object, which the communicator must outlive; null
+  /// where there are no windows. That it succeeds does not mean that NCCL uses it: see path_of().
+  virtual std::shared_ptr<void> register_window(void* data, std::int64_t bytes) {
+    static_cast<void>(data), static_cast<void>(bytes);
+    return nullptr;
+  }
+
+  /// What `issue`, which queues one collective on `stream`, makes the device run, for the record:
+  /// "copy engine, 4 copies", "ncclDevKernel_ReduceScatter_Sum_bf16_RING_LL, 24 CTAs", "gloo". Runs it
+  /// once, then captures it and reads the graph, so it is what NCCL really launches. Collective.
+  virtual std::string path_of(const std::function<void()>& issue, Stream stream) {
+    static_cast<void>(stream);
+    issue();
+    return backend();
+  }
 };
 
 class Rendezvous;
-
-struct CommunicatorOptions {
-  /// Communicators over the same ranks are told apart by name; every rank creates the same ones in
-  /// the same order.
-  std::string name = "world";
-  /// A collective that takes longer is an error: a peer hangs.
-  std::chrono::milliseconds timeout{600'000};
-  /// NCCL only: ncclConfig_t::nvlinkCentricSched = 1, which nccl-tests sets; for figures that compare.
-  bool nvlink_centric = false;
-};
 
 /// NCCL on the current CUDA device. Collective over all ranks of the rendezvous.
 std::unique_ptr<Communicator> create_nccl_communicator(Rendezvous&, const CommunicatorOptions&);

@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -135,10 +136,11 @@ void divide(void* data, std::int64_t count, DType dtype, int world) {
 
 class GlooCommunicator final : public Communicator {
  public:
-  GlooCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options)
-      : rank_(rendezvous.rank()), world_(rendezvous.world()) {
+  /// Rank `rank` of `world` that meet under options.name.
+  GlooCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options, int rank, int world)
+      : rendezvous_(rendezvous), name_(options.name), rank_(rank), world_(world) {
     require_own_gloo();
-    if (world_ > 1) guarded("connect", [&] { connect(rendezvous, options); });
+    if (world_ > 1) guarded("connect", [&] { connect(options); });
   }
 
   int rank() const override { return rank_; }
@@ -249,19 +251,36 @@ class GlooCommunicator final : public Communicator {
   double max_over_ranks(double value) override { return reduce_scalar(value, RedOp::kMax); }
   double sum_over_ranks(double value) override { return reduce_scalar(value, RedOp::kSum); }
 
+  std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions& options) override {
+    const std::array<std::int64_t, 2> own = {color, key};
+    std::vector<std::int64_t> all(own.size() * static_cast<std::size_t>(world_));
+    all_gather(own.data(), all.data(), static_cast<std::int64_t>(own.size()), DType::kInt64, nullptr);
+    int rank = 0;
+    int world = 0;
+    for (int r = 0; r < world_; ++r) {
+      const auto at = own.size() * static_cast<std::size_t>(r);
+      if (all[at] != color) continue;
+      ++world;
+      if (std::pair(all[at + 1], r) < std::pair(own[1], rank_)) ++rank;
+    }
+    CommunicatorOptions of_color = options;
+    of_color.name = name_ + "/" + options.name + "/" + std::to_string(color);
+    return std::make_unique<GlooCommunicator>(rendezvous_, of_color, rank, world);
+  }
+
  private:
-  void connect(Rendezvous& rendezvous, const CommunicatorOptions& options) {
+  void connect(const CommunicatorOptions& options) {
     gloo::transport::tcp::attr attr;
     const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
     if (interface != nullptr && *interface != '\0') {
       attr.iface = interface;
     } else {
-      attr.hostname = rendezvous.local_address();
+      attr.hostname = rendezvous_.local_address();
     }
     auto device = gloo::transport::tcp::CreateDevice(attr);
     auto context = std::make_shared<gloo::rendezvous::Context>(rank_, world_);
-    context->setTimeout(rendezvous.timeout());
-    StoreAdapter store(rendezvous, "gloo/" + options.name + "/");
+    context->setTimeout(rendezvous_.timeout());
+    StoreAdapter store(rendezvous_, "gloo/" + options.name + "/");
     context->connectFullMesh(store, device);
     context->setTimeout(options.timeout);
     context_ = context;
@@ -322,6 +341,8 @@ class GlooCommunicator final : public Communicator {
     }
   }
 
+  Rendezvous& rendezvous_;  // outlives the communicator: rank 0's serves the addresses
+  const std::string name_;
   int rank_;
   int world_;
   std::shared_ptr<gloo::Context> context_;
@@ -334,7 +355,7 @@ bool has_gloo() { return true; }
 
 std::unique_ptr<Communicator> create_gloo_communicator(Rendezvous& rendezvous,
                                                        const CommunicatorOptions& options) {
-  return std::make_unique<GlooCommunicator>(rendezvous, options);
+  return std::make_unique<GlooCommunicator>(rendezvous, options, rendezvous.rank(), rendezvous.world());
 }
 
 }  // namespace sxb::engine

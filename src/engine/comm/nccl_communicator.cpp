@@ -8,6 +8,7 @@
 
 #include "engine/comm/communicator.h"
 #include "engine/comm/cuda_check.h"
+#include "engine/comm/nccl_path.h"
 #include "engine/comm/rendezvous.h"
 
 /// An NCCL call of a NcclCommunicator's member function.
@@ -64,6 +65,15 @@ ncclRedOp_t nccl_op(RedOp op) {
   return ncclSum;
 }
 
+ncclConfig_t nccl_config(const CommunicatorOptions& options) {
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  config.blocking = 1;
+  if (options.nvlink_centric) config.nvlinkCentricSched = 1;
+  if (options.zero_cta) config.CTAPolicy = NCCL_CTA_POLICY_ZERO;
+  if (options.max_ctas > 0) config.maxCTAs = options.max_ctas;
+  return config;
+}
+
 cudaStream_t cuda_stream(Stream stream) { return static_cast<cudaStream_t>(stream); }
 std::size_t size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
@@ -85,14 +95,19 @@ class NcclCommunicator final : public Communicator {
       }
       std::memcpy(id.internal, bytes.data(), bytes.size());
     }
-    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-    config.blocking = 1;
-    if (options.nvlink_centric) config.nvlinkCentricSched = 1;
+    ncclConfig_t config = nccl_config(options);
     SXB_NCCL(ncclCommInitRankConfig(&comm_, world_, id, rank_, &config));
-    SXB_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-    SXB_CUDA(cudaMalloc(reinterpret_cast<void**>(&device_scalar_), sizeof(double)));
-    SXB_CUDA(cudaMallocHost(reinterpret_cast<void**>(&host_scalar_), sizeof(double)));
-    SXB_CUDA(cudaMemset(device_scalar_, 0, sizeof(double)));
+    allocate();
+  }
+
+  /// A split of `parent`.
+  NcclCommunicator(NcclCommunicator& parent, int color, int key, const CommunicatorOptions& options)
+      : NcclCommunicator(parent.rank_, parent.world_, options.timeout) {
+    ncclConfig_t config = nccl_config(options);
+    SXB_NCCL(ncclCommSplit(parent.comm_, color, key, &comm_, &config));
+    SXB_NCCL(ncclCommUserRank(comm_, &rank_));
+    SXB_NCCL(ncclCommCount(comm_, &world_));
+    allocate();
   }
 
   NcclCommunicator(const NcclCommunicator&) = delete;
@@ -175,9 +190,38 @@ class NcclCommunicator final : public Communicator {
   double max_over_ranks(double value) override { return reduce_scalar(value, ncclMax); }
   double sum_over_ranks(double value) override { return reduce_scalar(value, ncclSum); }
 
+  std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions& options) override {
+    return std::make_unique<NcclCommunicator>(*this, color, key, options);
+  }
+
+  std::shared_ptr<void> register_window(void* data, std::int64_t bytes) override {
+    ncclWindow_t window = nullptr;
+    SXB_NCCL(ncclCommWindowRegister(comm_, data, size(bytes), &window, NCCL_WIN_COLL_SYMMETRIC));
+    if (window == nullptr) return nullptr;  // no registration at all on this system
+    return {window, [comm = comm_](void* registered) {
+              // After an error the process ends: withdrawing could wait for peers that are gone.
+              if (std::uncaught_exceptions() > 0) return;
+              ncclCommWindowDeregister(comm, static_cast<ncclWindow_t>(registered));
+            }};
+  }
+
+  std::string path_of(const std::function<void()>& issue, Stream stream) override {
+    issue();  // NCCL connects and allocates in the first call, which a capture does not allow
+    synchronize(stream);
+    return captured_path(issue, cuda_stream(stream));
+  }
+
  private:
   NcclCommunicator(int rank, int world, std::chrono::milliseconds timeout)
       : rank_(rank), world_(world), timeout_(timeout) {}
+
+  /// What the host-side helpers need.
+  void allocate() {
+    SXB_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    SXB_CUDA(cudaMalloc(reinterpret_cast<void**>(&device_scalar_), sizeof(double)));
+    SXB_CUDA(cudaMallocHost(reinterpret_cast<void**>(&host_scalar_), sizeof(double)));
+    SXB_CUDA(cudaMemset(device_scalar_, 0, sizeof(double)));
+  }
 
   void check(ncclResult_t result, const char* call, int line) {
     if (result == ncclSuccess || result == ncclInProgress) return;

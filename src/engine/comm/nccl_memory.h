@@ -20,8 +20,12 @@ class NcclMemory {
   /// Whether it is plain cudaMalloc memory; to be recorded with the figures.
   bool fallback() const { return fallback_; }
 
+  /// Bytes of all live objects in this process: PyTorch's allocator does not count them.
+  static std::int64_t allocated_bytes();
+
  private:
   void* data_ = nullptr;
+  std::int64_t bytes_ = 0;
   bool fallback_ = false;
 };
 

@@ -12,6 +12,17 @@ bool trains_in_bf16(const config::Training& training, bool cuda) {
   return training.precision == config::Precision::kBf16;
 }
 
+ShardingOptions sharding_options(const config::Training& training, config::Sharding sharding) {
+  ShardingOptions options;
+  options.sharding = sharding;
+  options.reduce_fp32 = training.reduce_precision == config::Precision::kFp32;
+  options.accumulation = training.grad_accumulation;
+  options.resident_blocks = training.resident_blocks;
+  options.offload = training.offload == config::Offload::kOptimizer;
+  options.symmetric = training.comm.symmetric;
+  return options;
+}
+
 void check_shape(const config::Architecture& a, bool cuda, bool bf16) {
   if (!cuda) {
     if (bf16) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "engine/train/sharding.h"
 #include "sxbench/config/model.h"
 #include "sxbench/data/packed.h"
 #include "sxbench/plan/task.h"
@@ -11,6 +12,9 @@ namespace sxb::engine {
 
 /// training.precision with `auto` resolved: BF16 on GPUs, FP32 on CPUs.
 bool trains_in_bf16(const config::Training& training, bool cuda);
+
+/// Of a sharding that is not kAuto.
+ShardingOptions sharding_options(const config::Training& training, config::Sharding sharding);
 
 /// The kernels move 16 bytes at a time: refuses shapes that do not divide, before any memory is taken.
 /// EngineError "shape_unsupported" or "precision_unsupported".

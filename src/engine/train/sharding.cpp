@@ -1,64 +1,101 @@
 #include "engine/train/sharding.h"
 
-#include <algorithm>
+#include <ATen/ops/from_blob.h>
 
-#include "engine/train/ops.h"
+#include <algorithm>
+#include <functional>
+#include <memory>
+
+#include "engine/comm/nccl_memory.h"
 
 namespace sxb::engine {
 namespace {
 
-/// Block weights that exist at once under full sharding: the one in use, the next one, and one whose
-/// readers are still running.
-constexpr int kWeightRing = 3;
+using config::Sharding;
+
 /// Gradient buffers of blocks: one being written, one being reduced.
-constexpr int kGradientRing = 2;
+constexpr std::int64_t kGradientRing = 2;
+
+bool is_full(Sharding sharding) { return sharding == Sharding::kFull || sharding == Sharding::kHybrid; }
+
+ShardingOptions settled(ShardingOptions options, int world) {
+  if (world == 1) options.sharding = Sharding::kNone;
+  return options;
+}
 
 }  // namespace
 
-ShardedParameters::ShardedParameters(const Layout& layout, config::Sharding sharding, bool reduce_fp32,
-                                     std::int64_t accumulation, const Device& device, Communicator& comm)
-    : layout_(layout), sharding_(comm.world() == 1 ? config::Sharding::kNone : sharding),
-      shards_state_(sharding_ != config::Sharding::kNone),
-      shards_gradients_(sharding_ == config::Sharding::kGradients || sharding_ == config::Sharding::kFull),
-      shards_weights_(sharding_ == config::Sharding::kFull), keeps_gradients_(!shards_gradients_),
-      reduce_fp32_(reduce_fp32 && device.compute != at::kFloat), accumulation_(accumulation), device_(device),
-      comm_(comm) {
-  const int units = layout.count();
-  const std::int64_t ranks = shards_state_ ? comm.world() : 1;
-  const auto ring = [&](bool sharded, int size) { return sharded ? std::min(size, units - 2) : units - 2; };
+ShardedParameters::ShardedParameters(const Layout& layout, const ShardingOptions& options,
+                                     const Device& device, const ProcessGroups& groups)
+    : layout_(layout),
+      options_(settled(options, groups.world().world())),
+      shards_state_(options_.sharding != Sharding::kNone),
+      shards_gradients_(options_.sharding == Sharding::kGradients || is_full(options_.sharding)),
+      shards_weights_(is_full(options_.sharding)),
+      keeps_gradients_(!shards_gradients_),
+      reduce_fp32_(options.reduce_fp32 && device.compute != at::kFloat),
+      device_(device),
+      groups_(groups) {
+  allocate();
+}
+
+void ShardedParameters::allocate() {
+  const int units = layout_.count();
+  const std::int64_t ranks = shards_state_ ? groups_.shard().world() : 1;
+  const std::int64_t blocks = units - 2;
+  const auto ring = [&](bool sharded, std::int64_t size) {
+    return sharded ? std::min(size, blocks) : blocks;
+  };
+  const bool sums_micro_steps = shards_gradients_ && options_.accumulation > 1;
 
   // Slots: [embedding, head, blocks...]; the two outer units always have their own.
-  slots_.resize(static_cast<std::size_t>(2 + ring(shards_weights_, kWeightRing)));
+  slots_.resize(static_cast<std::size_t>(2 + ring(shards_weights_, options_.resident_blocks)));
   grad_slots_.resize(static_cast<std::size_t>(2 + ring(shards_gradients_, kGradientRing)));
-  const std::int64_t largest = std::max(layout.units.front().numel, layout.units.back().numel);
-  std::int64_t scratch = 0;
+  std::vector<std::int64_t> shares;
+  std::int64_t largest = 0;
   for (int u = 0; u < units; ++u) {
-    const std::int64_t numel = layout.units[static_cast<std::size_t>(u)].numel;
-    Shard shard;
-    shard.numel = numel / ranks;
-    shard.begin = shards_state_ ? comm.rank() * shard.numel : 0;
-    shard.master = device.zeros({shard.numel}, at::kFloat);
-    shard.m = device.zeros({shard.numel}, at::kFloat);
-    shard.v = device.zeros({shard.numel}, at::kFloat);
-    shards_.push_back(shard);
+    const std::int64_t numel = layout_.units[static_cast<std::size_t>(u)].numel;
+    const std::int64_t share = numel / ranks;
+    shares.push_back(share);
+    shards_.push_back({shards_state_ ? groups_.shard().rank() * share : 0, share});
     Slot& slot = weight_slot(u);
-    if (!slot.buffer.defined()) slot.buffer = device.zeros({numel}, device.compute);
+    if (!slot.buffer.defined()) slot.buffer = collective_zeros(numel, device_.compute, groups_.gather());
     GradSlot& grad_slot = gradient_slot(u);
     // Zeros once: alignment gaps and padding are never written, and must not poison the norm.
-    if (!grad_slot.buffer.defined()) grad_slot.buffer = device.zeros({numel}, device.compute);
-    if (shards_weights_) weight_shards_.push_back(device.zeros({shard.numel}, device.compute));
+    if (!grad_slot.buffer.defined())
+      grad_slot.buffer = collective_zeros(numel, device_.compute, groups_.shard());
+    if (shards_weights_) weight_shards_.push_back(collective_zeros(share, device_.compute, groups_.gather()));
     if (shards_state_) {
-      const bool fp32 = reduce_fp32_ || (shards_gradients_ && accumulation > 1);
-      grad_shards_.push_back(device.zeros({shard.numel}, fp32 ? at::kFloat : device.compute));
+      const at::ScalarType type = reduce_fp32_ || sums_micro_steps ? at::kFloat : device_.compute;
+      grad_shards_.push_back(collective_zeros(share, type, groups_.shard()));
     }
-    scratch = std::max(scratch, numel);
+    largest = std::max(largest, numel);
   }
   if (reduce_fp32_) {
-    reduce_scratch_ = device.empty({std::max(scratch, largest)}, at::kFloat);
-  } else if (shards_gradients_ && accumulation > 1) {
-    reduce_scratch_ = device.empty({std::max(scratch, largest) / ranks}, device.compute);
+    reduce_scratch_ = collective_zeros(largest, at::kFloat, groups_.shard());
+  } else if (sums_micro_steps) {
+    reduce_scratch_ = collective_zeros(largest / ranks, device_.compute, groups_.shard());
   }
-  squares_scratch_ = device.empty({kernels::cuda::kSumOfSquaresScratch}, at::kFloat);
+  state_.emplace(shares, options_.offload, device_);
+  squares_scratch_ = device_.empty({kernels::cuda::kSumOfSquaresScratch}, at::kFloat);
+}
+
+/// A buffer that `comm` reads or writes.
+at::Tensor ShardedParameters::collective_zeros(std::int64_t numel, at::ScalarType type,
+                                               Communicator& comm) const {
+  if (!options_.symmetric || !device_.cuda()) return device_.zeros({numel}, type);
+  const auto bytes = numel * static_cast<std::int64_t>(c10::elementSize(type));
+  auto memory = std::make_shared<NcclMemory>(bytes);
+  auto window = comm.register_window(memory->data(), bytes);
+  at::Tensor tensor = at::from_blob(
+      memory->data(), {numel},
+      [memory, window](void*) mutable {
+        window.reset();  // before the memory
+        memory.reset();
+      },
+      at::TensorOptions().device(device_.at).dtype(type));
+  tensor.zero_();
+  return tensor;
 }
 
 ShardedParameters::Slot& ShardedParameters::weight_slot(int unit) {
@@ -73,7 +110,27 @@ ShardedParameters::GradSlot& ShardedParameters::gradient_slot(int unit) {
   return grad_slots_[2 + static_cast<std::size_t>(unit - 1) % (grad_slots_.size() - 2)];
 }
 
+/// The compute weights of this rank's share.
+at::Tensor ShardedParameters::weight_shard(int unit) {
+  const Shard& shard = shards_[static_cast<std::size_t>(unit)];
+  if (shards_weights_) return weight_shards_[static_cast<std::size_t>(unit)];
+  return weight_slot(unit).buffer.narrow(0, shard.begin, shard.numel);
+}
+
+/// The gradients of this rank's share, once they are reduced.
+const at::Tensor& ShardedParameters::reduced_gradients(int unit) {
+  return shards_state_ ? grad_shards_[static_cast<std::size_t>(unit)] : gradient_slot(unit).buffer;
+}
+
 // --- weights -------------------------------------------------------------------------------------
+
+void ShardedParameters::all_gather(int unit) {
+  Slot& slot = weight_slot(unit);
+  const at::Tensor part = weight_shard(unit);
+  const Span span(device_, Track::kCommunication, "gather", unit);
+  groups_.gather().all_gather(part.data_ptr(), slot.buffer.data_ptr(), part.numel(),
+                              comm_dtype(device_.compute), device_.comm_raw());
+}
 
 void ShardedParameters::prefetch(int unit) {
   if (!shards_weights_ || unit < 0 || unit >= layout_.count()) return;
@@ -81,10 +138,7 @@ void ShardedParameters::prefetch(int unit) {
   if (slot.owner == unit) return;
   slot.owner = unit;
   device_.comm_waits(slot.free);
-  const at::Tensor& part = weight_shards_[static_cast<std::size_t>(unit)];
-  const Span span(device_, Track::kCommunication, "gather", unit);
-  comm_.all_gather(part.data_ptr(), slot.buffer.data_ptr(), part.numel(), comm_dtype(device_.compute),
-                   device_.comm_raw());
+  all_gather(unit);
   device_.record_comm(slot.ready);
 }
 
@@ -105,9 +159,14 @@ at::Tensor& ShardedParameters::gradients(int unit) {
   return slot.buffer;
 }
 
+void ShardedParameters::all_reduce(at::Tensor& data, Communicator& comm) {
+  comm.all_reduce(data.data_ptr(), data.data_ptr(), data.numel(), comm_dtype(data.scalar_type()), RedOp::kSum,
+                  device_.comm_raw());
+}
+
 void ShardedParameters::reduce(int unit) {
-  const bool last = micro_step_ + 1 == accumulation_;
-  if (comm_.world() == 1 || (keeps_gradients_ && !last)) return;
+  const bool last = micro_step_ + 1 == options_.accumulation;
+  if (groups_.world().world() == 1 || (keeps_gradients_ && !last)) return;
   GradSlot& slot = gradient_slot(unit);
   device_.record_compute(gradients_ready_);
   device_.comm_waits(gradients_ready_);
@@ -120,19 +179,20 @@ void ShardedParameters::reduce(int unit) {
     full = reduce_scratch_.narrow(0, 0, slot.buffer.numel());
     full.copy_(slot.buffer);
   }
-  const DType dtype = comm_dtype(full.scalar_type());
   if (!shards_state_) {
-    comm_.all_reduce(full.data_ptr(), full.data_ptr(), full.numel(), dtype, RedOp::kSum, device_.comm_raw());
+    all_reduce(full, groups_.world());
     if (reduce_fp32_) slot.buffer.copy_(full);
   } else {
+    Communicator& comm = groups_.shard();
     at::Tensor& shard = grad_shards_[static_cast<std::size_t>(unit)];
-    const bool adds_up = shards_gradients_ && accumulation_ > 1;
+    const bool adds_up = shards_gradients_ && options_.accumulation > 1;
     at::Tensor out = shard;
     if (adds_up) {
-      out = reduce_fp32_ ? full.narrow(0, comm_.rank() * shard.numel(), shard.numel())  // in place
+      out = reduce_fp32_ ? full.narrow(0, comm.rank() * shard.numel(), shard.numel())  // in place
                          : reduce_scratch_.narrow(0, 0, shard.numel());
     }
-    comm_.reduce_scatter(full.data_ptr(), out.data_ptr(), shard.numel(), dtype, RedOp::kSum, device_.comm_raw());
+    comm.reduce_scatter(full.data_ptr(), out.data_ptr(), shard.numel(), comm_dtype(full.scalar_type()),
+                        RedOp::kSum, device_.comm_raw());
     if (adds_up) {
       if (micro_step_ == 0) {
         shard.copy_(out);
@@ -142,6 +202,9 @@ void ShardedParameters::reduce(int unit) {
     }
   }
   device_.record_comm(slot.free);
+  if (last && groups_.replicas() != nullptr) {  // nodes meet once a step, with the sum of all micro-steps
+    all_reduce(grad_shards_[static_cast<std::size_t>(unit)], *groups_.replicas());
+  }
   device_.record_comm(reduced_);
 }
 
@@ -149,14 +212,15 @@ void ShardedParameters::reduce(int unit) {
 
 void ShardedParameters::add_squares(at::Tensor& sum_sq) {
   device_.compute_waits(reduced_);
-  // Without sharding every rank holds the whole gradient: one of them counts it.
-  if (!shards_state_ && comm_.rank() != 0) return;
+  // Ranks that hold the same gradients: one of them counts them.
+  if (!shards_state_ && groups_.world().rank() != 0) return;
+  if (groups_.replicas() != nullptr && groups_.replicas()->rank() != 0) return;
   for (int u = 0; u < layout_.count(); ++u) {
-    const at::Tensor& grad = shards_state_ ? grad_shards_[static_cast<std::size_t>(u)] : gradient_slot(u).buffer;
+    const at::Tensor& grad = reduced_gradients(u);
     if (device_.cuda()) {
       const auto type = grad.scalar_type() == at::kFloat ? kernels::Type::kFloat32 : kernels::Type::kBFloat16;
-      kernels::cuda::sum_of_squares(type, sum_sq.data_ptr<double>(), grad.data_ptr(), squares_scratch_.data_ptr<float>(),
-                                    grad.numel(), device_.compute_raw());
+      kernels::cuda::sum_of_squares(type, sum_sq.data_ptr<double>(), grad.data_ptr(),
+                                    squares_scratch_.data_ptr<float>(), grad.numel(), device_.compute_raw());
     } else {
       kernels::cpu::sum_of_squares(sum_sq.data_ptr<double>(), grad.data_ptr<float>(), grad.numel());
     }
@@ -165,43 +229,35 @@ void ShardedParameters::add_squares(at::Tensor& sum_sq) {
 
 void ShardedParameters::optimizer_step(const kernels::AdamW& constants, const at::Tensor& step,
                                        const at::Tensor& grad_scale) {
-  const auto* s = reinterpret_cast<const kernels::AdamWStep*>(step.data_ptr<float>());
+  const OptimizerState::Scalars scalars = {
+      constants, reinterpret_cast<const kernels::AdamWStep*>(step.data_ptr<float>()),
+      grad_scale.data_ptr<float>()};
+  state_->begin_step();
   for (int u = 0; u < layout_.count(); ++u) {
-    const std::size_t i = static_cast<std::size_t>(u);
-    Shard& shard = shards_[i];
-    const at::Tensor& grad = shards_state_ ? grad_shards_[i] : gradient_slot(u).buffer;
-    at::Tensor param = shards_weights_ ? weight_shards_[i] : weight_slot(u).buffer.narrow(0, shard.begin, shard.numel);
-    if (device_.cuda()) {
-      const auto grad_type = grad.scalar_type() == at::kFloat ? kernels::Type::kFloat32 : kernels::Type::kBFloat16;
-      kernels::cuda::adamw(device_.type(), param.data_ptr(), shard.master.data_ptr<float>(), shard.m.data_ptr<float>(),
-                           shard.v.data_ptr<float>(), grad_type, grad.data_ptr(), grad_scale.data_ptr<float>(), s,
-                           constants, shard.numel, device_.compute_raw());
-    } else {
-      kernels::cpu::adamw(param.data_ptr<float>(), shard.master.data_ptr<float>(), shard.m.data_ptr<float>(),
-                          shard.v.data_ptr<float>(), grad.data_ptr<float>(), grad_scale.data_ptr<float>(), s, constants,
-                          shard.numel);
-    }
+    at::Tensor param = weight_shard(u);
+    state_->update(static_cast<std::size_t>(u), param, reduced_gradients(u), scalars);
     gather_after_update(u);
   }
+  state_->end_step();
 }
 
 /// The compute weights of a unit have changed in this rank's shard: make them whole again, now or at
 /// the next gather.
 void ShardedParameters::gather_after_update(int unit) {
+  if (!shards_state_) return;
   Slot& slot = weight_slot(unit);
   if (shards_weights_) {
-    slot.owner = -1;
+    if (slot.owner == unit) slot.owner = -1;
+    // What the next forward pass reads first travels under the updates of the other units; the slots
+    // of later blocks are taken by earlier ones. The mark also keeps the gather behind the update.
     device_.record_compute(slot.free);
+    const int resident = static_cast<int>(slots_.size()) - 2;
+    if (unit <= resident && unit != layout_.head()) prefetch(unit);  // the embedding is unit 0
     return;
   }
-  if (!shards_state_) return;
   device_.record_compute(updated_);
   device_.comm_waits(updated_);
-  const Shard& shard = shards_[static_cast<std::size_t>(unit)];
-  const at::Tensor part = slot.buffer.narrow(0, shard.begin, shard.numel);
-  const Span span(device_, Track::kCommunication, "gather", unit);
-  comm_.all_gather(part.data_ptr(), slot.buffer.data_ptr(), shard.numel, comm_dtype(device_.compute),
-                   device_.comm_raw());
+  all_gather(unit);
   device_.record_comm(slot.ready);
 }
 
@@ -210,18 +266,42 @@ void ShardedParameters::gather_after_update(int unit) {
 void ShardedParameters::initialize(const Fill& fill) {
   for (int u = 0; u < layout_.count(); ++u) {
     const std::size_t i = static_cast<std::size_t>(u);
-    Shard& shard = shards_[i];
+    const Shard& shard = shards_[i];
     for (const Param& param : layout_.units[i].params) {
       const std::int64_t begin = std::max(param.offset, shard.begin);
       const std::int64_t end = std::min(param.offset + param.numel(), shard.begin + shard.numel);
       if (begin >= end) continue;
-      at::Tensor out = shard.master.narrow(0, begin - shard.begin, end - begin);
-      fill(u, param, begin - param.offset, end - begin, out);
+      state_->set_master(i, begin - shard.begin, end - begin,
+                         [&](at::Tensor& out) { fill(u, param, begin - param.offset, end - begin, out); });
     }
-    at::Tensor param = shards_weights_ ? weight_shards_[i] : weight_slot(u).buffer.narrow(0, shard.begin, shard.numel);
-    param.copy_(shard.master);
+    weight_shard(u).copy_(state_->master(i));
     gather_after_update(u);
   }
+}
+
+std::string ShardedParameters::describe_paths() {
+  if (groups_.world().world() == 1) return "none: one rank";
+  device_.synchronize();
+  const int unit = layout_.first_block();
+  const auto path = [&](Communicator& comm, const std::function<void()>& issue) {
+    return comm.path_of(issue, device_.comm_raw());
+  };
+  at::Tensor& grads = gradient_slot(unit).buffer;
+  if (!shards_state_)
+    return "all-reduce: " + path(groups_.world(), [&] { all_reduce(grads, groups_.world()); });
+  std::string text = "all-gather: " + path(groups_.gather(), [&] { all_gather(unit); });
+  at::Tensor& shard = grad_shards_[static_cast<std::size_t>(unit)];
+  const at::Tensor source = reduce_fp32_ ? reduce_scratch_ : grads;
+  const at::Tensor target = source.scalar_type() == shard.scalar_type() ? shard : reduce_scratch_;
+  text += "; reduce-scatter: " + path(groups_.shard(), [&] {
+            groups_.shard().reduce_scatter(source.data_ptr(), target.data_ptr(), shard.numel(),
+                                           comm_dtype(source.scalar_type()), RedOp::kSum, device_.comm_raw());
+          });
+  if (groups_.replicas() != nullptr) {
+    text += "; all-reduce between nodes: " +
+            path(*groups_.replicas(), [&] { all_reduce(shard, *groups_.replicas()); });
+  }
+  return text;
 }
 
 }  // namespace sxb::engine

@@ -5,6 +5,7 @@
 //   optimizer  state sharded (ZeRO-1): gradients reduce-scattered once a step, new weights gathered
 //   gradients  gradients sharded too (ZeRO-2): reduce-scattered in every micro-step
 //   full       weights sharded too (ZeRO-3): each block gathered before use, forward and backward
+//   hybrid     full inside a node; nodes hold equal copies and all-reduce their shards' gradients
 //
 // Every unit is one flat buffer, so a collective needs no copy in or out: an all-gather lands in the
 // buffer that the GEMMs read, and the weight gradients are written into the buffer that is reduced.
@@ -16,9 +17,10 @@
 #include <functional>
 #include <vector>
 
-#include "engine/comm/communicator.h"
 #include "engine/train/device.h"
+#include "engine/train/groups.h"
 #include "engine/train/layout.h"
+#include "engine/train/optimizer_state.h"
 #include "sxbench/config/model.h"
 
 namespace sxb::engine {
@@ -27,13 +29,25 @@ namespace sxb::engine {
 struct Shard {
   std::int64_t begin = 0;
   std::int64_t numel = 0;
-  at::Tensor master, m, v;  ///< float (numel)
+};
+
+struct ShardingOptions {
+  config::Sharding sharding = config::Sharding::kNone;  ///< not kAuto
+  bool reduce_fp32 = false;                             ///< training.reduce_precision = fp32
+  std::int64_t accumulation = 1;                        ///< micro-steps of a step
+  /// full, hybrid: blocks whose whole weights exist at once. 2 is the one in use and the next; a third
+  /// lets a gather start while the last readers of an older one still run. The last blocks of the
+  /// forward pass are the first of the backward pass: each block more saves one gather a micro-step.
+  std::int64_t resident_blocks = 3;
+  bool offload = false;    ///< optimizer state in host memory
+  bool symmetric = false;  ///< buffers of collectives in symmetric windows, on GPUs
 };
 
 class ShardedParameters {
  public:
-  ShardedParameters(const Layout& layout, config::Sharding sharding, bool reduce_fp32,
-                    std::int64_t accumulation, const Device& device, Communicator& comm);
+  /// `groups` must outlive this object.
+  ShardedParameters(const Layout& layout, const ShardingOptions& options, const Device& device,
+                    const ProcessGroups& groups);
 
   // --- weights
   /// The whole flat weights of a unit, valid for work queued on the compute stream until release().
@@ -63,39 +77,47 @@ class ShardedParameters {
   // --- contents
   /// Calls fill(param, first element of it, count, destination float) for every piece of a parameter
   /// that this rank holds, then writes the compute weights from the master weights.
-  using Fill = std::function<void(int unit, const Param&, std::int64_t first, std::int64_t count, at::Tensor& out)>;
+  using Fill =
+      std::function<void(int unit, const Param&, std::int64_t first, std::int64_t count, at::Tensor& out)>;
   void initialize(const Fill& fill);
 
-  const std::vector<Shard>& shards() const { return shards_; }
-  config::Sharding sharding() const { return sharding_; }
+  config::Sharding sharding() const { return options_.sharding; }
+  /// What the device runs for the collectives of a block, for the record; before the first step, as
+  /// it runs them once on the zeros there. Collective.
+  std::string describe_paths();
 
  private:
   struct Slot {
     at::Tensor buffer;
     int owner = -1;
-    Event ready;   ///< comm stream: the gather into it is done
-    Event free;    ///< compute stream: the last reader is done
+    Event ready;  ///< comm stream: the gather into it is done
+    Event free;   ///< compute stream: the last reader is done
   };
   struct GradSlot {
     at::Tensor buffer;
-    Event free;    ///< comm stream: the reduction that reads it is done
+    Event free;  ///< comm stream: the reduction that reads it is done
   };
   Slot& weight_slot(int unit);
   GradSlot& gradient_slot(int unit);
+  void allocate();
+  at::Tensor collective_zeros(std::int64_t numel, at::ScalarType type, Communicator& comm) const;
   void gather_after_update(int unit);
-  void all_gather_into(int unit, at::Tensor& full);
+  void all_gather(int unit);
+  void all_reduce(at::Tensor& data, Communicator& comm);
+  at::Tensor weight_shard(int unit);
+  const at::Tensor& reduced_gradients(int unit);
 
   const Layout& layout_;
-  config::Sharding sharding_;
+  ShardingOptions options_;
   bool shards_state_, shards_gradients_, shards_weights_;
   bool keeps_gradients_;  ///< the flat gradient buffer lives through all micro-steps
   bool reduce_fp32_;
-  std::int64_t accumulation_;
   Device device_;
-  Communicator& comm_;
+  const ProcessGroups& groups_;
   std::int64_t micro_step_ = 0;
 
   std::vector<Shard> shards_;
+  std::optional<OptimizerState> state_;
   std::vector<Slot> slots_;                ///< weights; full: a ring for the blocks
   std::vector<GradSlot> grad_slots_;       ///< gradients; sharded: a ring for the blocks
   std::vector<at::Tensor> weight_shards_;  ///< full sharding: what a rank contributes to the gather

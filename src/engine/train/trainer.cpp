@@ -20,7 +20,9 @@ namespace {
 /// Everything of one training task on one rank.
 class Trainer {
  public:
-  Trainer(const plan::RankTask& task, Communicator& comm, const EmitRecord& emit);
+  /// task.model and `sharding` are settled: nothing is kAuto.
+  Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, Communicator& comm,
+          const EmitRecord& emit);
   void run();
 
  private:
@@ -29,6 +31,7 @@ class Trainer {
   LoaderOptions loader_options() const;
 
   const plan::RankTask& task_;
+  const plan::ShardingChoice sharding_;
   const config::Model& model_;
   const config::Training& training_;
   Communicator& comm_;
@@ -37,16 +40,19 @@ class Trainer {
   Device device_;
   std::optional<c10::cuda::CUDAStreamGuard> stream_;  // the compute stream is the current one
   std::optional<data::PackedDataset> dataset_;
+  std::optional<ProcessGroups> groups_;
   Layout layout_;
   std::optional<ShardedParameters> parameters_;
   std::optional<Llama> llama_;
+  std::string communication_;  // what the device runs for a block's collectives
   std::string gemm_ = "library default";  // how the GEMM algorithms were chosen
   std::optional<Loader> loader_;
   std::optional<TrainStep> step_;
 };
 
-Trainer::Trainer(const plan::RankTask& task, Communicator& comm, const EmitRecord& emit)
-    : task_(task), model_(task.task.model), training_(model_.training), comm_(comm),
+Trainer::Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, Communicator& comm,
+                 const EmitRecord& emit)
+    : task_(task), sharding_(sharding), model_(task.task.model), training_(model_.training), comm_(comm),
       bf16_(trains_in_bf16(training_, task.cuda)), report_(task, comm, emit) {
   check_shape(model_.arch, task.cuda, bf16_);
   device_ = Device::make(task.cuda, bf16_);
@@ -60,10 +66,10 @@ Trainer::Trainer(const plan::RankTask& task, Communicator& comm, const EmitRecor
 
 /// Weights, gradients and optimizer state as the sharding places them, and the model's buffers.
 void Trainer::make_model() {
-  const config::Sharding sharding = plan::resolve_sharding(model_, comm_.world(), device_.cuda());
-  layout_ = make_layout(model_.arch, comm_.world());
-  const bool reduce_fp32 = training_.reduce_precision == config::Precision::kFp32;
-  parameters_.emplace(layout_, sharding, reduce_fp32, training_.grad_accumulation, device_, comm_);
+  groups_.emplace(comm_, sharding_.sharding, task_);
+  layout_ = make_layout(model_.arch, groups_->shard().world());
+  parameters_.emplace(layout_, sharding_options(training_, sharding_.sharding), device_, *groups_);
+  communication_ = parameters_->describe_paths();
   if (model_.init_from.empty()) {
     initialize_random(*parameters_, layout_, training_.seed, device_);
   } else {
@@ -114,7 +120,7 @@ void Trainer::run() {
   while (log.pending() > 0) take();
   device_.synchronize();
   if (!task_.save_dir.empty()) save_weights(*parameters_, layout_, task_.save_dir, comm_.rank(), device_);
-  report_.finish({bf16_, parameters_->sharding(), gemm_, dataset_ ? &*dataset_ : nullptr});
+  report_.finish({bf16_, sharding_, communication_, gemm_, dataset_ ? &*dataset_ : nullptr});
 }
 
 }  // namespace
@@ -122,8 +128,8 @@ void Trainer::run() {
 void run_training(const plan::RankTask& task, Communicator& comm, const EmitRecord& emit) {
   const c10::InferenceMode no_autograd;
   plan::RankTask settled = task;
-  settled.task.model = plan::resolve_auto(task.task.model, comm.world(), task.cuda, task.memory_bytes);
-  Trainer trainer(settled, comm, emit);
+  settled.task.model = plan::resolve_auto(task.task.model, plan::ranks_of(task));
+  Trainer trainer(settled, plan::resolve_sharding(task.task.model, plan::ranks_of(task)), comm, emit);
   trainer.run();
 }
 

@@ -7,9 +7,9 @@
 #include <fstream>
 #include <utility>
 
+#include "engine/comm/nccl_memory.h"
 #include "engine/train/attention.h"
 #include "engine/train/flops.h"
-#include "sxbench/plan/memory.h"
 #include "sxbench/record/record.h"
 
 namespace sxb::engine {
@@ -29,7 +29,9 @@ std::int64_t peak_resident_bytes() {
 std::int64_t peak_memory_bytes(bool cuda) {
   if (!cuda) return peak_resident_bytes();
   const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(0);
-  return stats.allocated_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
+  // Buffers of collectives are there from the first step to the last.
+  return stats.allocated_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak +
+         NcclMemory::allocated_bytes();
 }
 
 /// Of at least one value.
@@ -102,7 +104,7 @@ void TrainingReport::finish(const TrainingFacts& facts) {
 }
 
 void TrainingReport::emit_rank() {
-  const std::int64_t predicted = plan::estimate_memory(model_, comm_.world(), task_.cuda).total();
+  const std::int64_t predicted = plan::estimate_memory(model_, plan::ranks_of(task_)).total();
   Json rank = {{"gpu", task_.cuda ? task_.gpu : -1}, {"step_time_ms_median", nullptr},
                {"peak_memory_bytes", peak_memory_bytes(task_.cuda)}, {"predicted_memory_bytes", predicted}};
   if (!own_ms_.empty()) rank["step_time_ms_median"] = median(own_ms_);
@@ -126,7 +128,9 @@ void TrainingReport::emit_training(const TrainingFacts& facts) {
   const FlopsPerToken flops = flops_per_token(model_.arch, static_cast<double>(training_.seq_len));
   Json training = {{"model", model_.name}, {"parameters", model_.arch.parameters()},
                    {"matmul_parameters", model_.arch.matmul_parameters()}, {"precision", facts.bf16 ? "bf16" : "fp32"},
-                   {"sharding", config::to_string(facts.sharding)},
+                   {"sharding", config::to_string(facts.sharding.sharding)},
+                   {"sharding_reason", facts.sharding.reason}, {"resident_blocks", training_.resident_blocks},
+                   {"offload", config::to_string(training_.offload)}, {"communication", facts.communication},
                    {"recompute", config::to_string(training_.recompute)},
                    {"attention_kernel", Attention::kernel(task_.cuda, whole_rows_)},
                    {"gemm", facts.gemm}, {"seq_len", training_.seq_len}, {"micro_batch", training_.micro_batch},

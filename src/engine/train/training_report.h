@@ -8,13 +8,15 @@
 #include "engine/train/step_log.h"
 #include "engine/train/trainer.h"
 #include "sxbench/data/packed.h"
+#include "sxbench/plan/memory.h"
 
 namespace sxb::engine {
 
 /// How the task was run, as far as its config does not say it.
 struct TrainingFacts {
   bool bf16 = false;
-  config::Sharding sharding = config::Sharding::kNone;
+  plan::ShardingChoice sharding;
+  std::string communication;                     ///< ShardedParameters::describe_paths
   std::string gemm;                              ///< how the GEMM algorithms were chosen
   const data::PackedDataset* dataset = nullptr;  ///< null: synthetic tokens
 };

@@ -74,7 +74,8 @@ void expect_parity(const config::Recompute& recompute, std::vector<at::Tensor>& 
   const auto comm = create_gloo_communicator(rendezvous, {});
   const Device device = Device::make(false, false);
   const Layout layout = make_layout(tiny(), 1);
-  ShardedParameters p(layout, config::Sharding::kNone, false, 1, device, *comm);
+  const ProcessGroups groups(*comm);
+  ShardedParameters p(layout, {}, device, groups);
   initialize_from(p, layout, folder + "/model.safetensors", device);
   Llama llama(layout, device, kRows * kSeqLen, kSeqLen, recompute);
 

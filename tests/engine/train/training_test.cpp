@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "engine/ranks.h"
+#include "engine/train/groups.h"
 #include "engine/train/trainer.h"
 #include "sxbench/base/files.h"
 #include "sxbench/data/packed.h"
@@ -68,7 +69,7 @@ plan::RankTask tiny_task(int world, std::int64_t steps) {
   model.optimizer.lr = 3e-3;
   model.optimizer.weight_decay = 0.01;
   model.optimizer.schedule.warmup_steps = 5;
-  task.world = world;
+  task.world = task.ranks_per_node = world;
   task.dataset_dir = dataset().string();
   return task;
 }
@@ -79,11 +80,14 @@ struct RunRecords {
   std::vector<double> losses;
 };
 
+/// On task.nodes pretended nodes with ranks_per_node ranks each.
 void run(const plan::RankTask& base, RunRecords& records) {
   run_gloo(base.world, [&](Communicator& comm) {
     plan::RankTask task = base;
-    task.rank = task.local_rank = comm.rank();
-    task.local_world = comm.world();
+    task.rank = comm.rank();
+    task.local_world = base.ranks_per_node;
+    task.local_rank = task.rank % task.local_world;
+    task.node_rank = task.rank / task.local_world;
     at::set_num_threads(1);  // ranks are threads here: more would only wait for each other
     run_training(task, comm, [&](const char* kind, const Json& data) {
       const std::lock_guard lock(records.mutex);
@@ -124,6 +128,99 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& values) {
       return config::to_string(std::get<1>(values.param)) + "_on_" + std::to_string(std::get<0>(values.param)) + "_ranks";
     });
+
+/// `nodes` pretended nodes with `per_node` ranks.
+plan::RankTask hybrid_task(int nodes, int per_node, std::int64_t steps) {
+  plan::RankTask task = tiny_task(nodes * per_node, steps);
+  task.task.nodes = nodes;
+  task.ranks_per_node = per_node;
+  task.task.model.training.sharding = config::Sharding::kHybrid;
+  return task;
+}
+
+std::vector<double> gradient_norms(const RunRecords& records) {
+  std::vector<double> norms;
+  for (const auto& [kind, data] : records.all) {
+    if (kind == record::kind::kStep) norms.push_back(data.at("grad_norm").get<double>());
+  }
+  return norms;
+}
+
+TEST(Hybrid, GivesTheCurveAndTheNormsOfOneRank) {
+  RunRecords one, two_by_two;
+  run(tiny_task(1, 50), one);
+  run(hybrid_task(2, 2, 50), two_by_two);
+  expect_same_curve(two_by_two.losses, one.losses);
+  const std::vector<double> expected = gradient_norms(one);
+  const std::vector<double> norms = gradient_norms(two_by_two);
+  ASSERT_EQ(norms.size(), expected.size());
+  for (std::size_t i = 0; i < 10; ++i) EXPECT_NEAR(norms[i] / expected[i], 1.0, 1e-4) << "step " << i + 1;
+  for (const auto& [kind, data] : two_by_two.all) {
+    if (kind != record::kind::kTraining) continue;
+    EXPECT_EQ(data.at("sharding"), "hybrid");
+    EXPECT_EQ(data.at("communication"), "all-gather: gloo; reduce-scatter: gloo; all-reduce between nodes: gloo");
+  }
+}
+
+TEST(Hybrid, SumsMicroStepsBeforeTheNodesMeet) {
+  plan::RankTask task = hybrid_task(2, 2, 12);
+  task.task.model.training.micro_batch = 1;
+  task.task.model.training.grad_accumulation = 3;
+  expect_same_curve(losses(task), losses(tiny_task(1, 12)));
+}
+
+TEST(Hybrid, SavesWeightsThatContinueWhereTheyWere) {
+  const TemporaryDir dir;
+  plan::RankTask task = hybrid_task(2, 2, 8);
+  task.task.model.training.steps = 4;
+  task.save_dir = (dir.path() / "saved").string();
+  losses(task);
+  plan::RankTask longer = tiny_task(1, 5);
+  const double expected = losses(longer).back();  // the loss that the weights after step 4 give
+  plan::RankTask again = tiny_task(1, 5);
+  again.task.model.init_from = task.save_dir;
+  again.task.model.optimizer.lr = 1e-30;
+  EXPECT_NEAR(losses(again).back() / expected, 1.0, 1e-4);
+}
+
+TEST(Hybrid, RefusesNodesThatDiffer) {
+  run_gloo(3, [&](Communicator& comm) {
+    plan::RankTask task = hybrid_task(2, 2, 2);
+    task.rank = comm.rank();
+    task.local_world = task.rank < 2 ? 2 : 1;
+    task.local_rank = task.rank % 2;
+    task.node_rank = task.rank / 2;
+    try {
+      const ProcessGroups groups(comm, config::Sharding::kHybrid, task);
+      ADD_FAILURE() << "accepted";
+    } catch (const EngineError& error) {
+      EXPECT_EQ(error.code, "uneven_nodes");
+      EXPECT_EQ(error.exit_code, ExitCode::kUsage);
+    }
+  });
+}
+
+TEST(Sharding, ResidentBlocksChangeNoBit) {
+  plan::RankTask task = tiny_task(2, 8);
+  task.task.model.arch.layers = 4;
+  task.task.model.training.sharding = config::Sharding::kFull;
+  task.task.model.training.grad_accumulation = 2;
+  task.task.model.training.micro_batch /= 2;
+  task.task.model.training.resident_blocks = 2;
+  const std::vector<double> two = losses(task);
+  for (const std::int64_t blocks : {3, 4, 9}) {
+    task.task.model.training.resident_blocks = blocks;
+    EXPECT_EQ(losses(task), two) << blocks;
+  }
+}
+
+TEST(Offload, ChangesNoBit) {
+  plan::RankTask task = tiny_task(2, 8);
+  task.task.model.training.sharding = config::Sharding::kFull;
+  const std::vector<double> on_device = losses(task);
+  task.task.model.training.offload = config::Offload::kOptimizer;
+  EXPECT_EQ(losses(task), on_device);
+}
 
 TEST(Training, AccumulationEqualsALargerBatch) {
   plan::RankTask task = tiny_task(2, 12);
