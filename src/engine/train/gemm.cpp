@@ -30,10 +30,10 @@ constexpr std::int64_t kHeatNs = 2'000'000'000;
 /// candidates timed for a few milliseconds run at the clock of their neighbours, and the fast and
 /// hungry ones win. (Ranked so, five of twelve products of 7B took a candidate that is 1-4 % slower in
 /// a long run.)
-constexpr double kSettleMs = 150;
-constexpr double kTimedMs = 200;
+constexpr double kSettleMs = 100;
+constexpr double kTimedMs = 120;
 /// A candidate this much slower than the best in a first call is not timed further.
-constexpr double kHopeless = 1.15;
+constexpr double kHopeless = 1.1;
 
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
