@@ -2,7 +2,8 @@
 #
 # Input (cache or environment): SXBENCH_TORCH = the `torch` package folder; SXBENCH_CUDA = a CUDA 13
 # toolkit folder with bin/nvcc (default: nvidia/cu13 beside torch, where the wheels put it).
-# Output: Libtorch::torch, Libtorch::nccl, Libtorch::cudart, and CMAKE_CUDA_COMPILER.
+# Output: Libtorch::torch, Libtorch::nccl, Libtorch::cudart, Libtorch::cublaslt, Libtorch::cupti, and
+# CMAKE_CUDA_COMPILER.
 #
 # Not find_package(Torch): that demands a full system toolkit, ignores CMAKE_CUDA_ARCHITECTURES and
 # adds rpaths of its own. The wheels' libraries have no unversioned .so links, hence the full names.
@@ -55,10 +56,14 @@ libtorch_first_of(libtorch_cuda_include "${libtorch_wheels}/cu13/include" "${SXB
 libtorch_first_of(libtorch_cudart "${libtorch_wheels}/cu13/lib/libcudart.so.13" "${SXBENCH_CUDA}/lib64/libcudart.so.13")
 libtorch_first_of(libtorch_nccl "${libtorch_wheels}/nccl/lib/libnccl.so.2")
 libtorch_first_of(libtorch_cublaslt "${libtorch_wheels}/cu13/lib/libcublasLt.so.13" "${SXBENCH_CUDA}/lib64/libcublasLt.so.13")
+libtorch_first_of(libtorch_cupti "${libtorch_wheels}/cu13/lib/libcupti.so.13"
+  "${SXBENCH_CUDA}/extras/CUPTI/lib64/libcupti.so.13" "${SXBENCH_CUDA}/lib64/libcupti.so.13")
 
 libtorch_import(Libtorch::cudart "${libtorch_cudart}")
 target_include_directories(Libtorch::cudart SYSTEM INTERFACE "${libtorch_cuda_include}")
 libtorch_import(Libtorch::cublaslt "${libtorch_cublaslt}")
+libtorch_import(Libtorch::cupti "${libtorch_cupti}")
+target_include_directories(Libtorch::cupti SYSTEM INTERFACE "${libtorch_cuda_include}")
 libtorch_import(Libtorch::nccl "${libtorch_nccl}")
 target_include_directories(Libtorch::nccl SYSTEM INTERFACE "${libtorch_wheels}/nccl/include" "${libtorch_cuda_include}")
 

@@ -23,6 +23,8 @@ constexpr EnumName<Sharding> kShardings[] = {{Sharding::kAuto, "auto"},
 constexpr EnumName<Offload> kOffloads[] = {{Offload::kNone, "none"}, {Offload::kOptimizer, "optimizer"}};
 constexpr EnumName<bool Recompute::*> kRecomputes[] = {
     {&Recompute::norms, "norms"}, {&Recompute::swiglu, "swiglu"}, {&Recompute::blocks, "blocks"}};
+constexpr EnumName<CudaGraph> kCudaGraphs[] = {
+    {CudaGraph::kAuto, "auto"}, {CudaGraph::kOn, "on"}, {CudaGraph::kOff, "off"}};
 constexpr EnumName<ScheduleKind> kSchedules[] = {{ScheduleKind::kConstant, "constant"},
                                                  {ScheduleKind::kLinear, "linear"},
                                                  {ScheduleKind::kCosine, "cosine"},
@@ -123,6 +125,8 @@ void read_training(ObjectReader reader, Training& training) {
   reader.choice("offload", training.offload, kOffloads);
   read_comm(reader.child("comm"), training.comm);
   read_recompute(reader, training.recompute);
+  reader.choice("cuda_graph", training.cuda_graph, kCudaGraphs);
+  reader.flag("trace", training.trace);
   reader.unsigned_integer("seed", training.seed);
   if (training.steps > 0 && training.warmup >= training.steps) {
     reader.error(
@@ -204,6 +208,8 @@ Json training_to_json(const Training& training) {
             {"zero_cta", training.comm.zero_cta},
             {"max_ctas", training.comm.max_ctas}}},
           {"recompute", recompute_to_json(training.recompute)},
+          {"cuda_graph", to_string(training.cuda_graph)},
+          {"trace", training.trace},
           {"seed", training.seed}};
 }
 
@@ -279,6 +285,7 @@ std::string to_string(const Recompute& v) {
   }
   return names.empty() ? "none" : join(names, ",");
 }
+std::string to_string(CudaGraph v) { return enum_name(kCudaGraphs, v); }
 std::string to_string(ScheduleKind v) { return enum_name(kSchedules, v); }
 
 }  // namespace sxb::config

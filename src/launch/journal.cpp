@@ -96,11 +96,18 @@ Result<LineFile*> Journal::side_file(const fs::path& path) {
 
 Status Journal::append(const record::Record& record) {
   if (record.kind == record::kind::kHeartbeat) return ok_status();
+  if (record.kind == record::kind::kTrace) return write_trace(record);
   const std::string line = record::to_json(record).dump();
   if (record.kind != record::kind::kSample) return records_.append(line);
   const fs::path path = dir_ / "samples" / fmt::format("{}-{}.jsonl", record.task, record.node);
   SXB_ASSIGN_OR_RETURN(LineFile * file, side_file(path));
   return file->append(line);
+}
+
+/// A file that trace viewers open as it is. A later attempt of the task replaces it.
+Status Journal::write_trace(const record::Record& record) {
+  const Json events = record.data.value("events", Json::array());
+  return write_file_atomic(dir_ / "traces" / fmt::format("{}-rank{}.json", record.task, record.rank), events.dump() + "\n");
 }
 
 Status Journal::log(const std::string& name, const std::string& line) {

@@ -38,7 +38,8 @@ class Journal {
   const std::filesystem::path& dir() const { return dir_; }
   std::string run_id() const { return dir_.filename().string(); }
 
-  /// "sample" goes to samples/<task>-<node>.jsonl, "heartbeat" nowhere, all others to records.jsonl.
+  /// "sample" goes to samples/<task>-<node>.jsonl, "heartbeat" nowhere, the events of "trace" to
+  /// traces/<task>-rank<rank>.json, all others to records.jsonl.
   Status append(const record::Record& record);
   /// A line of logs/<name>.log.
   Status log(const std::string& name, const std::string& line);
@@ -47,6 +48,7 @@ class Journal {
 
  private:
   Journal(std::filesystem::path dir, LineFile records);
+  Status write_trace(const record::Record& record);
   Result<LineFile*> side_file(const std::filesystem::path& path);
 
   std::filesystem::path dir_;

@@ -108,6 +108,7 @@ const std::vector<Field>& fields() {
       {kTraining, "recompute", "", Hint::kText, "What the backward pass computed again: none, or some of norms,swiglu,blocks."},
       {kTraining, "attention_kernel", "", Hint::kText, "Kernel that ran: cudnn, cudnn-varlen, flash-varlen, reference."},
       {kTraining, "gemm", "", Hint::kText, "How the GEMM algorithms were chosen."},
+      {kTraining, "cuda_graph", "", Hint::kText, "replayed, or why the steps were launched kernel by kernel."},
       {kTraining, "seq_len", "", Hint::kCount, "Tokens per sequence."},
       {kTraining, "micro_batch", "", Hint::kCount, "Sequences per rank and micro-step."},
       {kTraining, "grad_accumulation", "", Hint::kCount, "Micro-steps per optimizer step."},
@@ -137,6 +138,9 @@ const std::vector<Field>& fields() {
       {kWindow, "name", "", Hint::kText, "measured (training) or sweep (collectives)."},
       {kWindow, "begin_ns", "ns", Hint::kNanoseconds, "Monotonic clock of the node."},
       {kWindow, "end_ns", "ns", Hint::kNanoseconds, "Monotonic clock of the node."},
+
+      {kTrace, "events", "", Hint::kText,
+       "Chrome trace events (array) of one step launched kernel by kernel after the last; ts and dur in us from its start."},
 
       {kFinding, "severity", "", Hint::kText, "error, warning or info."},
       {kFinding, "code", "", Hint::kText, "Stable short name, e.g. nan_loss."},

@@ -29,6 +29,9 @@ constexpr KindInfo kKinds[] = {
     {record::kind::kWindow,
      "Written by local rank 0 of each node: the measured interval. Samples outside count in no figure."},
     {record::kind::kFinding, "Written by anyone: a warning or error with what to do."},
+    {record::kind::kTrace,
+     "Written by every rank with `training.trace`. Its events alone are kept, as `traces/TASK-rankN.json`, which Perfetto "
+     "(ui.perfetto.dev) and chrome://tracing open."},
     {record::kind::kTaskEnd, "Written by the head: status and reason."},
     {record::kind::kRunEnd, "Written by the head at the end."},
     {record::kind::kHeartbeat, "A rank is alive. On the wire only, never kept, without fields."},

@@ -41,6 +41,8 @@ TEST(ParseModel, FillsInDefaultsAndRoundTrips) {
                       Offload::kOptimizer,
                       {true, true, 16},
                       {false, true, false, true},
+                      CudaGraph::kOff,
+                      true,
                       18446744073709551615u};
   changed.optimizer = {1e-3, 0.8, 0.95, 1e-6, 0.1, 0, {ScheduleKind::kStep, 3, 0.1, 5, 0.5}};
   changed.data = {"a.json", "t.model"};
@@ -94,6 +96,8 @@ TEST(ApplySetting, ChangesOneKeyInItsType) {
   EXPECT_EQ(apply_setting(small(), "model.training.micro_batch=8")->training.micro_batch, 8);
   EXPECT_EQ(apply_setting(small(), "training.steps=1e3")->training.steps, 1000);
   EXPECT_EQ(apply_setting(small(), "optimizer.lr = 3e-4")->optimizer.lr, 3e-4);
+  EXPECT_EQ(apply_setting(small(), "training.cuda_graph=off")->training.cuda_graph, CudaGraph::kOff);
+  EXPECT_TRUE(apply_setting(small(), "training.trace=true")->training.trace);
   EXPECT_EQ(apply_setting(small(), "name=7")->name, "7");  // a text stays text
   EXPECT_EQ(apply_setting(small(), "training.steps=20")->source, "m.json");
 }

@@ -75,6 +75,18 @@ TEST_F(JournalTest, SortsRecordsByKind) {
   EXPECT_THAT(lines(journal->dir() / "logs" / "n1.log"), ::testing::ElementsAre("hello", "again"));
 }
 
+TEST_F(JournalTest, KeepsTheEventsOfATraceInAFileOfTheirOwn) {
+  Result<Journal> journal = Journal::create(dir_, "a", "abcdef");
+  ASSERT_TRUE(journal.ok());
+  const Json events = {{{"name", "forward"}, {"ph", "X"}}};
+  ASSERT_TRUE(journal->append(make(record::kind::kTrace, {{"events", Json::array()}})).ok());
+  ASSERT_TRUE(journal->append(make(record::kind::kTrace, {{"events", events}})).ok());  // a second attempt
+  const Result<Json> kept = load_json(journal->dir() / "traces" / "t1-rank0.json");
+  ASSERT_TRUE(kept.ok()) << format_errors(kept.errors());
+  EXPECT_EQ(*kept, events);
+  EXPECT_TRUE(lines(journal->dir() / "records.jsonl").empty());
+}
+
 TEST_F(JournalTest, AFullDiskIsAnErrorAndLeavesWholeLines) {
   const fs::path path = dir_ / "file";
   const pid_t child = ::fork();

@@ -15,6 +15,7 @@ enum class Precision { kAuto, kBf16, kFp32 };            ///< kAuto: BF16 on GPU
 /// ZeRO-0, 1, 2, 3; kHybrid = kFull inside a node, whole copies on the nodes.
 enum class Sharding { kAuto, kNone, kOptimizer, kGradients, kFull, kHybrid };
 enum class Offload { kNone, kOptimizer };                ///< kOptimizer: its state in host memory
+enum class CudaGraph { kAuto, kOn, kOff };               ///< kAuto: where a step always has the same shapes
 enum class ScheduleKind { kConstant, kLinear, kCosine, kStep };
 
 /// What the backward pass computes again instead of keeping it from the forward pass.
@@ -81,6 +82,8 @@ struct Training {
   Offload offload = Offload::kNone;
   CommOptions comm;
   Recompute recompute;
+  CudaGraph cuda_graph = CudaGraph::kAuto;  ///< record a step once and replay it; GPUs only
+  bool trace = false;                      ///< trace one more step of every rank after the last
   std::uint64_t seed = 1234;
 };
 
@@ -144,6 +147,7 @@ std::string to_string(Sharding v);
 std::string to_string(Offload v);
 /// "auto", "none", or the names with commas: "norms,swiglu". --set takes the same.
 std::string to_string(const Recompute& v);
+std::string to_string(CudaGraph v);
 std::string to_string(ScheduleKind v);
 
 }  // namespace sxb::config

@@ -24,6 +24,7 @@ inline constexpr const char* kTraining = "training";       ///< rank 0: facts an
 inline constexpr const char* kRank = "rank";               ///< every rank: its own step times, memory
 inline constexpr const char* kPhases = "phases";           ///< every rank: where its measured steps went
 inline constexpr const char* kWindow = "window";           ///< local rank 0: measured interval (monotonic)
+inline constexpr const char* kTrace = "trace";             ///< every rank, if asked: one step; goes to traces/, not to records.jsonl
 inline constexpr const char* kFinding = "finding";         ///< anyone: a warning with evidence
 inline constexpr const char* kHeartbeat = "heartbeat";     ///< rank: alive; never journalled
 inline constexpr const char* kSample = "sample";           ///< agent: metrics; goes to samples/, not to records.jsonl

@@ -86,6 +86,10 @@ BlockSaved Llama::make_saved() const {
   return saved;
 }
 
+void Llama::release_attention() {
+  for (BlockSaved& saved : saved_) saved.attention = {};
+}
+
 at::Tensor& Llama::other(const at::Tensor& dx) { return dx_TD_[dx.is_same(dx_TD_[0]) ? 1 : 0]; }
 
 // --- forward -------------------------------------------------------------------------------------

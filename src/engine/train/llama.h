@@ -71,6 +71,8 @@ class Llama {
   /// dx_TD of the block's output -> dx_TD of its input.
   at::Tensor block_backward(int layer, const at::Tensor& dx_TD, const BlockView& weights, const BlockView& grads,
                             bool accumulate, const DeviceBatch& batch);
+  /// Frees what the attention library allocated for the backward pass; the next step allocates it anew.
+  void release_attention();
   void embed_backward(const at::Tensor& dx_TD, at::Tensor& dtable_VD, bool accumulate, const DeviceBatch& batch);
 
  private:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/comm/communicator.h"
+#include "engine/train/step.h"
 
 namespace sxb::engine {
 
@@ -41,6 +42,29 @@ void check_shape(const config::Architecture& a, bool cuda, bool bf16) {
     throw EngineError("hidden sizes above 16384 are not supported on the GPU", "shape_unsupported", "",
                       ExitCode::kUsage);
   }
+}
+
+std::string graph_obstacle(const plan::RankTask& task) {
+  using config::CudaGraph;
+  const config::Training& training = task.task.model.training;
+  constexpr std::int64_t kWarmup = TrainStep::kLaunchedSteps + 1;  // recording takes seconds: not in a measured step
+  if (training.cuda_graph == CudaGraph::kOff) return "training.cuda_graph is off";
+  std::string obstacle, help;
+  if (!task.cuda) {
+    obstacle = "the ranks are CPUs";
+    help = "leave training.cuda_graph at auto";
+  } else if (!task.dataset_dir.empty()) {
+    obstacle = "packed documents: their number and lengths change from step to step";
+    help = "leave training.cuda_graph at auto, or train on synthetic tokens: --set data.dataset=synthetic";
+  } else if (training.warmup < kWarmup) {
+    obstacle = std::to_string(training.warmup) + " warm-up steps, " + std::to_string(kWarmup) + " are needed";
+    help = "--warmup " + std::to_string(kWarmup) + " or more";
+  }
+  if (training.cuda_graph == CudaGraph::kOn && !obstacle.empty()) {
+    throw EngineError("training.cuda_graph is on, but the steps cannot be replayed: " + obstacle, "cuda_graph_unusable",
+                      help, ExitCode::kUsage);
+  }
+  return obstacle;
 }
 
 std::optional<data::PackedDataset> open_dataset(const plan::RankTask& task) {

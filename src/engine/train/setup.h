@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "engine/train/sharding.h"
 #include "sxbench/config/model.h"
@@ -19,6 +20,10 @@ ShardingOptions sharding_options(const config::Training& training, config::Shard
 /// The kernels move 16 bytes at a time: refuses shapes that do not divide, before any memory is taken.
 /// EngineError "shape_unsupported" or "precision_unsupported".
 void check_shape(const config::Architecture& arch, bool cuda, bool bf16);
+
+/// Why this task launches its steps kernel by kernel; empty: it replays them as a CUDA graph.
+/// EngineError "cuda_graph_unusable" if training.cuda_graph is on and they cannot be replayed.
+std::string graph_obstacle(const plan::RankTask& task);
 
 /// The packed shards of the task, checked against its model; nothing for synthetic tokens.
 /// EngineError "dataset_invalid" or "vocabulary_overflow".

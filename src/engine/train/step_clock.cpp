@@ -74,8 +74,8 @@ void StepClock::wait_ends(Stream compute) {
 
 void StepClock::check_room() const {
   if (marks_.stamps + kOpen > stamps_.numel()) {
-    throw EngineError("a step has more marks than the " + std::to_string(stamps_.numel()) + " that fit", "engine_error",
-                      "this is a defect of sxbench");
+    throw EngineError("a step has more marks than the " + std::to_string(stamps_.numel()) + " that fit",
+                      "engine_error", "this is a defect of sxbench");
   }
 }
 

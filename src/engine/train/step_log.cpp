@@ -3,66 +3,80 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "engine/comm/cuda_check.h"
 #include "sxbench/base/clock.h"
 
 namespace sxb::engine {
+namespace {
 
-StepLog::StepLog(const Device& device) : device_(device) {}
+/// The first bytes of `from` behind the work of the compute stream; at once on the CPU.
+void copy_to_host(const Device& device, at::Tensor& to, const at::Tensor& from, std::size_t bytes) {
+  if (device.cuda()) {
+    SXB_CUDA(cudaMemcpyAsync(to.data_ptr(), from.data_ptr(), bytes, cudaMemcpyDeviceToHost,
+                             static_cast<cudaStream_t>(device.compute_raw())));
+  } else {
+    std::memcpy(to.data_ptr(), from.data_ptr(), bytes);
+  }
+}
+
+}  // namespace
+
+StepLog::StepLog(const Device& device, std::size_t steps, std::int64_t sums)
+    : device_(device), entries_(steps + 1) {
+  const auto host = [&](std::int64_t numel, at::ScalarType type) {
+    return at::empty({numel}, at::TensorOptions().dtype(type).pinned_memory(device.cuda()));
+  };
+  for (Entry& entry : entries_) {
+    entry.results = host(3, at::kFloat);
+    entry.sums = host(sums, at::kDouble);
+    entry.stamps = host(device.clock->stamps().numel(), at::kLong);
+  }
+}
 
 void StepLog::start() {
   device_.synchronize();
-  origin_ns_ = last_end_ns_ = monotonic_ns();
-  device_.record_compute(origin_);
+  last_end_ns_ = monotonic_ns();
+  device_.record_compute(start_);
 }
 
 void StepLog::finish(const StepFacts& facts, const at::Tensor& results, const at::Tensor& sums) {
-  Entry entry;
-  entry.facts = facts;
-  entry.marks = device_.clock->marks();
-  const at::Tensor stamps = device_.clock->stamps().narrow(0, 0, entry.marks.stamps);
-  if (device_.cuda()) {
-    entry.results = at::empty(results.sizes(), at::TensorOptions().dtype(at::kFloat).pinned_memory(true));
-    entry.sums = at::empty(sums.sizes(), at::TensorOptions().dtype(at::kDouble).pinned_memory(true));
-    entry.stamps = at::empty(stamps.sizes(), at::TensorOptions().dtype(at::kLong).pinned_memory(true));
-    entry.results.copy_(results, /*non_blocking=*/true);
-    entry.sums.copy_(sums, /*non_blocking=*/true);
-    entry.stamps.copy_(stamps, /*non_blocking=*/true);
-    entry.end = Event(true);
-    device_.record_compute(entry.end);
-  } else {
-    entry.results = results.clone();
-    entry.sums = sums.clone();
-    entry.stamps = stamps.clone();
-    entry.host_end_ns = monotonic_ns();
-  }
-  entries_.push_back(std::move(entry));
+  Entry& e = entry(queued_++);
+  e.facts = facts;
+  e.marks = device_.clock->marks();
+  copy_to_host(device_, e.results, results, results.nbytes());
+  copy_to_host(device_, e.sums, sums, sums.nbytes());
+  copy_to_host(device_, e.stamps, device_.clock->stamps(),
+               static_cast<std::size_t>(e.marks.stamps) * sizeof(std::int64_t));
+  device_.record_compute(e.end);
+  e.host_end_ns = monotonic_ns();
 }
 
 StepResult StepLog::take() {
-  Entry entry = std::move(entries_.front());
-  entries_.erase(entries_.begin());
+  const Event& begin = taken_ == 0 ? start_ : entry(taken_ - 1).end;
+  const Entry& e = entry(taken_++);
   StepResult result;
-  result.facts = entry.facts;
+  result.facts = e.facts;
   result.begin_ns = last_end_ns_;
   if (device_.cuda()) {
-    entry.end.synchronize();
-    result.end_ns = origin_ns_ + static_cast<std::int64_t>(origin_.milliseconds_to(entry.end) * 1e6);
+    e.end.synchronize();
+    result.end_ns = last_end_ns_ + static_cast<std::int64_t>(begin.milliseconds_to(e.end) * 1e6);
   } else {
-    result.end_ns = entry.host_end_ns;
+    result.end_ns = e.host_end_ns;
   }
   last_end_ns_ = result.end_ns;
   result.own_ms = static_cast<double>(result.end_ns - result.begin_ns) / 1e6;
-  result.phases = phase_times(entry.marks, entry.stamps.data_ptr<std::int64_t>());
-  const float* values = entry.results.data_ptr<float>();
+  result.phases = phase_times(e.marks, e.stamps.data_ptr<std::int64_t>());
+  const float* values = e.results.data_ptr<float>();
   result.grad_norm = static_cast<double>(values[1]);
   result.loss = static_cast<double>(values[2]);
-  const double* sums = entry.sums.data_ptr<double>();
+  const double* sums = e.sums.data_ptr<double>();
   result.loss_tokens = sums[kLossTokens];
   result.tokens = sums[kTokens];
   result.documents = sums[kDocuments];
   result.sum_len_sq = sums[kSumLenSq];
-  result.timed_step_longest_ms = *std::max_element(sums + kStepSums, sums + entry.sums.numel());
+  result.timed_step_longest_ms = *std::max_element(sums + kStepSums, sums + e.sums.numel());
   return result;
 }
 

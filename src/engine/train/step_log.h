@@ -4,7 +4,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -39,29 +38,33 @@ enum StepSum { kSumSquares, kLossSum, kLossTokens, kTokens, kDocuments, kSumLenS
 
 class StepLog {
  public:
-  explicit StepLog(const Device& device);
+  /// Room for `steps` that are queued and not taken, of `sums` doubles (StepSum) each. The step's
+  /// marks have their final capacity (StepClock::reserve).
+  StepLog(const Device& device, std::size_t steps, std::int64_t sums);
   /// Marks the start of the first step.
   void start();
   /// Queues the copy of a step's results (3 floats of kernels::gradient_scale; kStepSums + ranks
-  /// doubles) behind the step's work and marks its end.
+  /// doubles; stamps) behind the step's work and marks its end. Call only if pending() < steps.
   void finish(const StepFacts& facts, const at::Tensor& results, const at::Tensor& sums);
   /// The oldest finished step; blocks until the device has finished it. Call only if pending() > 0.
   StepResult take();
-  std::size_t pending() const { return entries_.size(); }
+  std::size_t pending() const { return queued_ - taken_; }
 
  private:
   struct Entry {
     StepFacts facts;
-    at::Tensor results, sums, stamps;  ///< pinned host memory
     StepMarks marks;
-    Event end;
+    at::Tensor results, sums, stamps;  ///< host memory, pinned beside a GPU
+    Event end{true};
     std::int64_t host_end_ns = 0;
   };
+  Entry& entry(std::size_t number) { return entries_[number % entries_.size()]; }
+
   const Device device_;
-  Event origin_{true};
-  std::int64_t origin_ns_ = 0;
+  Event start_{true};
   std::int64_t last_end_ns_ = 0;
-  std::vector<Entry> entries_;
+  std::vector<Entry> entries_;  ///< one more than may be queued: the step before tells when one began
+  std::size_t queued_ = 0, taken_ = 0;
 };
 
 }  // namespace sxb::engine

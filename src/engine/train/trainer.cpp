@@ -10,9 +10,11 @@
 #include "engine/train/checkpoint.h"
 #include "engine/train/setup.h"
 #include "engine/train/step.h"
+#include "engine/train/trace.h"
 #include "engine/train/training_report.h"
 #include "sxbench/base/files.h"
 #include "sxbench/plan/memory.h"
+#include "sxbench/record/record.h"
 
 namespace sxb::engine {
 namespace {
@@ -28,6 +30,7 @@ class Trainer {
  private:
   void make_model();
   void tune_gemms();
+  void trace();
   LoaderOptions loader_options() const;
 
   const plan::RankTask& task_;
@@ -35,7 +38,9 @@ class Trainer {
   const config::Model& model_;
   const config::Training& training_;
   Communicator& comm_;
+  const EmitRecord& emit_;
   const bool bf16_;
+  const std::string graph_obstacle_;
   TrainingReport report_;
   Device device_;
   std::optional<c10::cuda::CUDAStreamGuard> stream_;  // the compute stream is the current one
@@ -53,7 +58,8 @@ class Trainer {
 Trainer::Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, Communicator& comm,
                  const EmitRecord& emit)
     : task_(task), sharding_(sharding), model_(task.task.model), training_(model_.training), comm_(comm),
-      bf16_(trains_in_bf16(training_, task.cuda)), report_(task, comm, emit) {
+      emit_(emit), bf16_(trains_in_bf16(training_, task.cuda)), graph_obstacle_(graph_obstacle(task)),
+      report_(task, comm, emit) {
   check_shape(model_.arch, task.cuda, bf16_);
   device_ = Device::make(task.cuda, bf16_);
   if (device_.compute_stream) stream_.emplace(*device_.compute_stream);
@@ -61,7 +67,7 @@ Trainer::Trainer(const plan::RankTask& task, const plan::ShardingChoice& shardin
   make_model();
   tune_gemms();
   loader_.emplace(dataset_ ? &*dataset_ : nullptr, loader_options());
-  step_.emplace(model_, layout_, device_, comm_, *parameters_, *llama_, *loader_);
+  step_.emplace(model_, layout_, device_, comm_, *parameters_, *llama_, *loader_, graph_obstacle_.empty());
 }
 
 /// Weights, gradients and optimizer state as the sharding places them, and the model's buffers.
@@ -105,11 +111,20 @@ LoaderOptions Trainer::loader_options() const {
   return options;
 }
 
+/// One more step, which changes no weight and counts in no figure.
+void Trainer::trace() {
+  step_->run_traced();
+  const at::Tensor stamps = device_.clock->stamps().cpu();
+  const std::string process = model_.name + " on " + task_.node + ", rank " + std::to_string(task_.rank);
+  emit_(record::kind::kTrace, {{"events", chrome_trace(device_.clock->marks(), stamps.data_ptr<std::int64_t>(), layout_,
+                                                      process, task_.rank)}});
+}
+
 void Trainer::run() {
   // Results are read a step late: the host never waits for the step it has just queued.
   constexpr std::size_t kInFlight = 1;
   comm_.barrier();
-  StepLog log(device_);
+  StepLog log(device_, kInFlight + 1, step_->sums().numel());
   log.start();
   const auto take = [&] { report_.take(log.take()); };
   for (std::int64_t number = 1; number <= training_.steps; ++number) {
@@ -118,9 +133,11 @@ void Trainer::run() {
     if (!device_.cuda() || log.pending() > kInFlight) take();
   }
   while (log.pending() > 0) take();
+  step_->finish();
   device_.synchronize();
+  if (training_.trace) trace();
   if (!task_.save_dir.empty()) save_weights(*parameters_, layout_, task_.save_dir, comm_.rank(), device_);
-  report_.finish({bf16_, sharding_, communication_, gemm_, dataset_ ? &*dataset_ : nullptr});
+  report_.finish({bf16_, sharding_, communication_, gemm_, graph_obstacle_, dataset_ ? &*dataset_ : nullptr});
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct TrainingFacts {
   plan::ShardingChoice sharding;
   std::string communication;                     ///< ShardedParameters::describe_paths
   std::string gemm;                              ///< how the GEMM algorithms were chosen
+  std::string graph_obstacle;                    ///< empty: steps were replayed as a CUDA graph
   const data::PackedDataset* dataset = nullptr;  ///< null: synthetic tokens
 };
 

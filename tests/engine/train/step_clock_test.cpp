@@ -16,10 +16,11 @@ StepMarks marks_of(std::vector<StepPhase> phases) {
 TEST(PhaseTimes, AreDisjointAndAddUp) {
   using enum StepPhase;
   // Two micro-steps; a wait inside the first forward and one inside the optimizer's step.
-  const StepMarks marks = marks_of({kForward, kExposedComm, kForward, kBackward, kOutside, kForward, kBackward, kOptimizer,
-                                    kExposedComm, kOptimizer, kOutside});
+  const StepMarks marks = marks_of({kForward, kExposedComm, kForward, kBackward, kOutside, kForward,
+                                    kBackward, kOptimizer, kExposedComm, kOptimizer, kOutside});
   const std::int64_t ms = 1'000'000;
-  const std::int64_t stamps[] = {0, 1 * ms, 3 * ms, 7 * ms, 15 * ms, 31 * ms, 32 * ms, 34 * ms, 38 * ms, 46 * ms, 62 * ms};
+  const std::int64_t stamps[] = {0,       1 * ms,  3 * ms,  7 * ms,  15 * ms, 31 * ms,
+                                 32 * ms, 34 * ms, 38 * ms, 46 * ms, 62 * ms};
   const PhaseTimes times = phase_times(marks, stamps);
   EXPECT_DOUBLE_EQ(times.forward_ms, 1 + 4 + 1);
   EXPECT_DOUBLE_EQ(times.backward_ms, 8 + 2);
@@ -48,7 +49,11 @@ TEST(StepClock, CommunicationOfACpuRankIsExposed) {
 TEST(StepClock, RefusesMoreMarksThanFit) {
   const Device device = Device::make(false, false);
   device.clock->begin();
-  EXPECT_THROW({ for (int i = 0; i < 100; ++i) device.enter(StepPhase::kForward); }, EngineError);
+  EXPECT_THROW(
+      {
+        for (int i = 0; i < 100; ++i) device.enter(StepPhase::kForward);
+      },
+      EngineError);
 }
 
 }  // namespace

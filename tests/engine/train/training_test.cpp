@@ -354,6 +354,54 @@ TEST(Training, PhasesArePartsOfTheStep) {
   }
 }
 
+TEST(Training, TraceHoldsTheWholeStepAndChangesNoWeight) {
+  const TemporaryDir dir;
+  plan::RankTask task = tiny_task(2, 4);
+  task.task.model.training.sharding = config::Sharding::kFull;
+  const auto saved = [&](bool trace, RunRecords& records) {
+    task.task.model.training.trace = trace;
+    task.save_dir = (dir.path() / (trace ? "traced" : "plain")).string();
+    run(task, records);
+    return *read_file(fs::path(task.save_dir) / "model.safetensors");
+  };
+  RunRecords traced, plain;
+  EXPECT_EQ(saved(true, traced), saved(false, plain));
+  EXPECT_EQ(traced.losses, plain.losses);
+
+  int traces = 0;
+  for (const auto& [kind, data] : traced.all) {
+    if (kind != record::kind::kTrace) continue;
+    ++traces;
+    const Json events = *parse_json(data.at("events").dump(), "trace");
+    const auto find = [&](const std::string& name, int track) {
+      for (const Json& e : events) {
+        if (e.at("name") == name && e.at("ph") == "X" && e.at("tid") == track) return e;
+      }
+      ADD_FAILURE() << name << " is missing on track " << track;
+      return Json{{"ts", 0.0}, {"dur", 0.0}};
+    };
+    const Json step = find("step", 0);
+    const double end = step.at("ts").get<double>() + step.at("dur").get<double>();
+    for (const char* unit : {"embedding", "block 0", "block 1"}) {
+      find(std::string("forward ") + unit, 0), find(std::string("backward ") + unit, 0);
+      find(std::string("gather ") + unit, 1), find(std::string("reduce ") + unit, 1);
+    }
+    find("forward and backward head", 0), find("optimizer", 0), find("wait for communication", 0);
+    int names = 0;
+    for (const Json& e : events) {
+      if (e.at("ph") == "M") {
+        ++names;
+        continue;
+      }
+      EXPECT_GE(e.at("dur").get<double>(), 0.0) << e;
+      EXPECT_GE(e.at("ts").get<double>(), step.at("ts").get<double>()) << e;
+      EXPECT_LE(e.at("ts").get<double>() + e.at("dur").get<double>(), end + 1e-3) << e;  // ns, printed in us
+    }
+    EXPECT_EQ(names, 3);
+  }
+  EXPECT_EQ(traces, 2);
+}
+
 TEST(Training, OneRankNeverWaitsForCommunication) {
   RunRecords records;
   run(tiny_task(1, 4), records);
@@ -424,6 +472,12 @@ TEST(TrainingErrors, TruncatedCheckpoint) {
   plan::RankTask task = tiny_task(1, 2);
   task.task.model.init_from = copy.string();
   EXPECT_EQ(error_code(task), "checkpoint_invalid");
+}
+
+TEST(TrainingErrors, AGraphThatIsDemandedNeedsAGpu) {
+  plan::RankTask task = tiny_task(1, 2);
+  task.task.model.training.cuda_graph = config::CudaGraph::kOn;
+  EXPECT_EQ(error_code(task), "cuda_graph_unusable");
 }
 
 TEST(TrainingErrors, Bf16NeedsAGpu) {
