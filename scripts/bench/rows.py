@@ -47,15 +47,15 @@ class Comparison:
         return f"{o.model.upper()} shape{layers}, BF16, {size}, {gpus}, against {self.against}"
 
 
-SEVEN_B = Ours("7b", 8, 2048, 4, 14500)
+SEVEN_B = Ours("7b", 8, 2048, 4, 15000)
 BEST = "FSDP2 ZeRO-2 + compile + cuDNN attention"
 ROWS = [
     Comparison("7b-2048", SEVEN_B, 1.10, "fsdp2", FSDP2, BEST),
-    Comparison("7b-4096", Ours("7b", 4, 4096, 4, 14000), 1.10, "fsdp2", FSDP2, BEST),
-    Comparison("13b-2048", Ours("13b", 4, 2048, 4, 7400), 1.10, "fsdp2", FSDP2, BEST),
+    Comparison("7b-4096", Ours("7b", 4, 4096, 4, 14600), 1.10, "fsdp2", FSDP2, BEST),
+    Comparison("13b-2048", Ours("13b", 4, 2048, 4, 7800), 1.10, "fsdp2", FSDP2, BEST),
     Comparison(
         "70b-20l",
-        Ours("70b", 1, 4096, 4, 5100, layers=20),
+        Ours("70b", 1, 4096, 4, 5600, layers=20),
         1.12,
         "fsdp2",
         ("--compile", "--liger", "--reduce", "bf16", "--keep-parameters"),
@@ -64,7 +64,7 @@ ROWS = [
     ),
     Comparison(
         "7b-8l-1gpu",
-        Ours("7b", 8, 2048, 1, 53000, layers=8),
+        Ours("7b", 8, 2048, 1, 56000, layers=8),
         1.08,
         "fsdp2",
         FSDP2,

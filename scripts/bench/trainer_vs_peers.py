@@ -53,6 +53,9 @@ def parse(argv):
         default=2,
         help="how often each side runs, in turn (default 2); 1: ours, peer, ours",
     )
+    p.add_argument(
+        "--once", action="store_true", help="each side once: the shortest, and no drift shows"
+    )
     p.add_argument("--out", default="trainer-vs-peers", help="folder for raw output and the table")
     split = argv.index("--") if "--" in argv else len(argv)
     args = p.parse_args(argv[:split])
@@ -60,11 +63,11 @@ def parse(argv):
     return args
 
 
-def schedule(rounds, peers):
+def schedule(rounds, peers, once=False):
     """Order of the runs of one model of ours and its peers: ours first each round; with one round ours also
-    last, so that a drift of the machine shows."""
-    order = [side for _ in range(rounds) for side in ("ours", *peers)]
-    return order + ["ours"] if rounds == 1 else order
+    last, so that a drift of the machine shows, unless time allows each side only `once`."""
+    order = [side for _ in range(1 if once else rounds) for side in ("ours", *peers)]
+    return order + ["ours"] if rounds == 1 and not once else order
 
 
 def steps_for(seconds, warmup_seconds, tokens, rate):
@@ -262,7 +265,7 @@ class Session:
             else:
                 runnable[row.id] = row
         counts = {}
-        for side in schedule(self.args.rounds, list(runnable)):
+        for side in schedule(self.args.rounds, list(runnable), self.args.once):
             counts[side] = counts.get(side, 0) + 1
             if side == "ours":
                 self.run_ours(counts[side])

@@ -209,7 +209,8 @@ TEST(StepOnGpu, LaunchedStepNeverWaitsNorTakesMemoryFromTheDriver) {
 
 TEST(StepOnGpu, ASingleWaitOrAllocationWouldBeSeen) {
   on_every_gpu([](Communicator&) {
-    const auto on_gpu = at::TensorOptions().device(at::kCUDA).dtype(at::kByte);
+    const Device device = Device::make(true, true);
+    const auto on_gpu = at::TensorOptions().device(device.at).dtype(at::kByte);
     const at::Tensor first = at::empty({1}, on_gpu);  // context and allocator are there
     CudaCalls calls;
     const std::int64_t before = allocator_requests();
@@ -292,7 +293,7 @@ void expect_replay_gives_the_launched_curve(Communicator& comm, config::Model mo
     EXPECT_GE(e.at("dur").get<double>(), 0) << e;
     blocks += e.at("name") == "forward block 2" || e.at("name") == "backward block 2" ? 1 : 0;
   }
-  EXPECT_EQ(blocks, 2);
+  EXPECT_EQ(blocks, 2 * model.training.grad_accumulation);
 }
 
 class ReplayedOnGpu : public testing::TestWithParam<Sharding> {};
