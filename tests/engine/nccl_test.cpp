@@ -2,7 +2,6 @@
 // per GPU, as in a run; the parent never touches CUDA. Label gpu; without a GPU these tests fail.
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <cstdio>
 
@@ -10,7 +9,7 @@
 #include "engine/bench/sweep.h"
 #include "engine/comm/cuda_check.h"
 #include "engine/comm/nccl_memory.h"
-#include "ranks.h"
+#include "gpu_ranks.h"
 
 namespace sxb::engine {
 namespace {
@@ -28,65 +27,6 @@ std::vector<char> to_host(const void* device, std::int64_t bytes) {
 }
 void to_device(void* device, const std::vector<char>& host) {
   SXB_CUDA(cudaMemcpy(device, host.data(), host.size(), cudaMemcpyHostToDevice));
-}
-
-/// Runs the body in a child process, which ends with the code it returns.
-pid_t start_child(const std::function<int()>& body) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    int code = 1;
-    try {
-      code = body();
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "child: %s\n", error.what());
-    }
-    std::fflush(nullptr);
-    _exit(code);
-  }
-  return child;
-}
-
-int exit_code_of(pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-int gpu_count() {
-  return exit_code_of(start_child([] {
-    int gpus = 0;
-    return cudaGetDeviceCount(&gpus) == cudaSuccess ? gpus : 0;
-  }));
-}
-
-/// The body in one child per GPU; expectations that fail there fail the test here.
-void on_every_gpu(const std::function<void(int rank, int world)>& body) {
-  const int gpus = gpu_count();
-  ASSERT_GT(gpus, 0) << "no GPU: exclude the label gpu";
-  std::vector<pid_t> children;
-  for (int rank = 0; rank < gpus; ++rank) {
-    children.push_back(start_child([&] {
-      SXB_CUDA(cudaSetDevice(rank));
-      body(rank, gpus);
-      return testing::Test::HasFailure() ? 1 : 0;
-    }));
-  }
-  for (std::size_t rank = 0; rank < children.size(); ++rank) {
-    EXPECT_EQ(exit_code_of(children[rank]), 0) << "rank " << rank;
-  }
-}
-
-void run_nccl(const std::function<void(Communicator&)>& body) {
-  const int port = free_port();
-  on_every_gpu([&](int rank, int world) {
-    auto options = local_rendezvous(rank, world, port);
-    options.timeout = std::chrono::seconds(60);
-    Rendezvous rendezvous(options);
-    const auto comm = create_nccl_communicator(rendezvous, {});
-    body(*comm);
-    comm->barrier();
-  });
 }
 
 void check_kernels() {

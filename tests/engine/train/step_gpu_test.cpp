@@ -5,15 +5,11 @@
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <ATen/ops/empty.h>
 #include <cuda_runtime_api.h>
 
-#include <cstdio>
-#include <cstdlib>
-
-#include "engine/ranks.h"
+#include "engine/gpu_ranks.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/cuda_calls.h"
 #include "engine/train/step.h"
@@ -26,51 +22,6 @@ namespace {
 using config::Sharding;
 using testing::IsEmpty;
 using testing::Not;
-
-pid_t start_child(const std::function<int()>& body) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child != 0) return child;
-  int code = 1;
-  try {
-    code = body();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "child: %s\n", error.what());
-  }
-  std::fflush(nullptr);
-  _exit(code);
-}
-
-int exit_code_of(pid_t child) {
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/// The body in one child per GPU, which sees that one alone; what fails there fails the test here.
-void on_every_gpu(const std::function<void(Communicator&)>& body) {
-  const int gpus = exit_code_of(start_child([] {
-    int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
-  }));
-  ASSERT_GT(gpus, 0) << "no GPU: exclude the label gpu";
-  const int port = free_port();
-  std::vector<pid_t> children;
-  for (int rank = 0; rank < gpus; ++rank) {
-    children.push_back(start_child([&] {
-      setenv("CUDA_VISIBLE_DEVICES", std::to_string(rank).c_str(), 1);
-      auto options = local_rendezvous(rank, gpus, port);
-      options.timeout = std::chrono::seconds(60);
-      Rendezvous rendezvous(options);
-      const auto comm = create_nccl_communicator(rendezvous, {});
-      body(*comm);
-      comm->barrier();
-      return testing::Test::HasFailure() ? 1 : 0;
-    }));
-  }
-  for (std::size_t rank = 0; rank < children.size(); ++rank)
-    EXPECT_EQ(exit_code_of(children[rank]), 0) << "rank " << rank;
-}
 
 /// Rows of one attention tile, so that the library sums in one order and both ways give the same bits.
 config::Model small_model(Sharding sharding) {
@@ -85,8 +36,8 @@ config::Model small_model(Sharding sharding) {
   model.training.warmup = 4;
   model.training.sharding = sharding;
   model.training.recompute.automatic = false;
-  model.optimizer.lr =
-      1e-2;  // one update missed, repeated or made with another step's rate shows in the loss
+  // One update missed, repeated or made with another step's rate shows in the loss.
+  model.optimizer.lr = 1e-2;
   model.optimizer.schedule.warmup_steps = 8;
   return model;
 }
@@ -185,7 +136,7 @@ constexpr Sharding kShardings[] = {Sharding::kNone, Sharding::kOptimizer, Shardi
                                    Sharding::kFull};
 
 TEST(StepOnGpu, ReplayedStepNeitherAllocatesNorWaits) {
-  on_every_gpu([](Communicator& comm) {
+  run_nccl([](Communicator& comm) {
     for (const Sharding sharding : kShardings) {
       const Asked asked = asked_by_steady_steps(comm, sharding, true);
       EXPECT_THAT(asked.waits, IsEmpty()) << config::to_string(sharding);
@@ -198,7 +149,7 @@ TEST(StepOnGpu, ReplayedStepNeitherAllocatesNorWaits) {
 }
 
 TEST(StepOnGpu, LaunchedStepNeverWaitsNorTakesMemoryFromTheDriver) {
-  on_every_gpu([](Communicator& comm) {
+  run_nccl([](Communicator& comm) {
     for (const Sharding sharding : kShardings) {
       const Asked asked = asked_by_steady_steps(comm, sharding, false);
       EXPECT_THAT(asked.waits, IsEmpty()) << config::to_string(sharding);
@@ -208,7 +159,7 @@ TEST(StepOnGpu, LaunchedStepNeverWaitsNorTakesMemoryFromTheDriver) {
 }
 
 TEST(StepOnGpu, ASingleWaitOrAllocationWouldBeSeen) {
-  on_every_gpu([](Communicator&) {
+  run_nccl([](Communicator&) {
     const Device device = Device::make(true, true);
     const auto on_gpu = at::TensorOptions().device(device.at).dtype(at::kByte);
     const at::Tensor first = at::empty({1}, on_gpu);  // context and allocator are there
@@ -300,13 +251,12 @@ class ReplayedOnGpu : public testing::TestWithParam<Sharding> {};
 
 TEST_P(ReplayedOnGpu, GivesTheCurveOfLaunchedSteps) {
   const Sharding sharding = GetParam();
-  on_every_gpu(
-      [&](Communicator& comm) { expect_replay_gives_the_launched_curve(comm, small_model(sharding)); });
+  run_nccl([&](Communicator& comm) { expect_replay_gives_the_launched_curve(comm, small_model(sharding)); });
 }
 
 TEST_P(ReplayedOnGpu, AccumulatesMicroSteps) {
   const Sharding sharding = GetParam();
-  on_every_gpu([&](Communicator& comm) {
+  run_nccl([&](Communicator& comm) {
     config::Model model = small_model(sharding);
     model.training.micro_batch = 4;
     model.training.grad_accumulation = 3;
@@ -315,7 +265,7 @@ TEST_P(ReplayedOnGpu, AccumulatesMicroSteps) {
 }
 
 TEST(StepOnGpu, ReplayedWithRecomputation) {
-  on_every_gpu([](Communicator& comm) {
+  run_nccl([](Communicator& comm) {
     config::Model model = small_model(Sharding::kFull);
     model.training.recompute = {false, true, true, true};
     expect_replay_gives_the_launched_curve(comm, model);
