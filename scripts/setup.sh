@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
   cat << EOF
-usage: scripts/setup.sh [--core] [--no-apt]
+usage: scripts/setup.sh [--core] [--tests] [--no-apt]
 
 Installs what a build of sxbench needs on Debian 12, Ubuntu 22.04 or 24.04 (x86-64):
   - distribution packages, with apt-get (as root, or with sudo);
@@ -15,6 +15,8 @@ Installs what a build of sxbench needs on Debian 12, Ubuntu 22.04 or 24.04 (x86-
 No CUDA on the machine is needed, none is used.
 
   --core     the sxbench command alone: no libtorch, no CUDA
+  --tests    also what the tests of many nodes start, in network namespaces and as root: OpenSSH's server,
+             pdsh, rsync, munge and Slurm; their services are not started on this machine
   --no-apt   install no distribution packages, only say which are missing (the default without
              root and sudo)
 
@@ -26,11 +28,13 @@ EOF
 }
 
 core=false
+tests=false
 apt=true
 [ "$(id -u)" = 0 ] || command -v sudo > /dev/null || apt=false
 for argument in "$@"; do
   case $argument in
     --core) core=true ;;
+    --tests) tests=true ;;
     --no-apt) apt=false ;;
     -h | --help) usage && exit 0 ;;
     *) say "error: unknown argument '$argument'" && usage >&2 && exit 2 ;;
@@ -66,6 +70,19 @@ EOF
   if wheels_missing; then
     echo "python3-venv python3"
     echo "ca-certificates /etc/ssl/certs/ca-certificates.crt"
+  fi
+  if $tests; then
+    cat << EOF
+iproute2 ip
+openssh-client ssh
+openssh-server sshd
+pdsh pdsh
+rsync rsync
+munge munged
+slurmctld slurmctld
+slurmd slurmd
+slurm-client srun
+EOF
   fi
   if $apt; then echo "ccache ccache"; fi  # a faster second build: nice to have, not needed
 }
@@ -108,8 +125,19 @@ install_packages() {
     { say "Updating the package lists." && "${as_root[@]}" apt-get update -q > /dev/null; }
   apt-get install --assume-no --no-install-recommends "$@" 2> /dev/null |
     grep -E '^(Need to get|After this operation)' >&2 || true
+  if $tests; then forbid_service_starts; fi
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" > /dev/null ||
     fail "apt-get could not install: $*" "try 'apt-get update' and call this again"
+}
+
+# Debian starts a service when its package is installed, unless this file says no.
+forbid_service_starts() {
+  local policy=/usr/sbin/policy-rc.d
+  [ ! -e $policy ] || return 0
+  # shellcheck disable=SC2016
+  "${as_root[@]}" sh -c 'printf "#!/bin/sh\nexit 101\n" > $0 && chmod 755 $0' $policy
+  # shellcheck disable=SC2064
+  trap "${as_root[*]} rm -f $policy" EXIT
 }
 
 ensure_packages() {

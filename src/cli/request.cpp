@@ -145,6 +145,11 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   options.name = !flags.name.empty() ? flags.name : flags.smoke ? "smoke" : cluster.name;
   options.command = command;
   options.results = settings.out.empty() ? "results" : settings.out;
+  if (!cluster.paths.program.empty()) options.program = cluster.paths.program;
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  options.bounds.agent_silence_ns = cluster.timeouts.agent_silence_s * kSecond;
+  options.bounds.stall_ns = cluster.timeouts.stall_s * kSecond;
+  options.settings.heartbeat_timeout_ns = cluster.timeouts.rank_silence_s * kSecond;
   options.settings.sample_interval_ns = settings.metrics_interval_ms * 1'000'000;
   if (!flags.save.empty()) options.settings.save_dir = std::filesystem::absolute(flags.save).string();
   request.report = contains(input.phases, Phase::kReport);

@@ -104,6 +104,28 @@ Json gpu_to_json(const GpuFacts& gpu) {
   return json;
 }
 
+void read_ssh(ObjectReader reader, Ssh& ssh) {
+  reader.text("config", ssh.config);
+  reader.integer("keepalive_s", ssh.keepalive_s, 1, 3600);
+  reader.integer("persist_s", ssh.persist_s, 0, 86400);
+  reader.finish();
+}
+
+void read_timeouts(ObjectReader reader, Timeouts& timeouts) {
+  reader.integer("connect_s", timeouts.connect_s, 1, 3600);
+  reader.integer("agent_silence_s", timeouts.agent_silence_s, 5, 86400);
+  reader.integer("rank_silence_s", timeouts.rank_silence_s, 5, 86400);
+  reader.integer("stall_s", timeouts.stall_s, 5, 86400);
+  reader.finish();
+}
+
+Json timeouts_to_json(const Timeouts& timeouts) {
+  return {{"connect_s", timeouts.connect_s},
+          {"agent_silence_s", timeouts.agent_silence_s},
+          {"rank_silence_s", timeouts.rank_silence_s},
+          {"stall_s", timeouts.stall_s}};
+}
+
 bool is_variable_name(const std::string& name) {
   const auto word = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
   return !name.empty() && !std::isdigit(static_cast<unsigned char>(name.front())) &&
@@ -147,8 +169,9 @@ Result<Cluster> parse_cluster(const Json& json, const std::string& where) {
   read_environment(reader, "nccl_env", cluster.nccl_env);
   read_environment(reader, "env", cluster.env);
   read_goals(reader.child("goals"), cluster.goals);
-  cluster.paths = {"results", (cache_dir() / "datasets").string()};
+  cluster.paths = {"", "results", (cache_dir() / "datasets").string()};
   ObjectReader paths = reader.child("paths");
+  paths.text("program", cluster.paths.program);
   paths.text("results", cluster.paths.results);
   paths.text("data", cluster.paths.data);
   paths.finish();
@@ -156,6 +179,9 @@ Result<Cluster> parse_cluster(const Json& json, const std::string& where) {
   rendezvous.text("host", cluster.rendezvous.host);
   rendezvous.integer("port", cluster.rendezvous.port, 0, 65535);
   rendezvous.finish();
+  reader.integer("fanout", cluster.fanout, 1, 4096);
+  read_ssh(reader.child("ssh"), cluster.ssh);
+  read_timeouts(reader.child("timeouts"), cluster.timeouts);
   reader.finish();
   if (!errors.empty()) return errors;
   cluster.source = where;
@@ -174,8 +200,17 @@ Json to_json(const Cluster& cluster) {
           {"nccl_env", Json(cluster.nccl_env)},
           {"env", Json(cluster.env)},
           {"goals", goals_to_json(cluster.goals)},
-          {"paths", {{"results", cluster.paths.results}, {"data", cluster.paths.data}}},
-          {"rendezvous", {{"host", cluster.rendezvous.host}, {"port", cluster.rendezvous.port}}}};
+          {"paths",
+           {{"program", cluster.paths.program},
+            {"results", cluster.paths.results},
+            {"data", cluster.paths.data}}},
+          {"rendezvous", {{"host", cluster.rendezvous.host}, {"port", cluster.rendezvous.port}}},
+          {"fanout", cluster.fanout},
+          {"ssh",
+           {{"config", cluster.ssh.config},
+            {"keepalive_s", cluster.ssh.keepalive_s},
+            {"persist_s", cluster.ssh.persist_s}}},
+          {"timeouts", timeouts_to_json(cluster.timeouts)}};
 }
 
 std::string to_string(TransportKind kind) { return enum_name(kTransports, kind); }

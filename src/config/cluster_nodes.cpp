@@ -16,13 +16,24 @@ namespace {
 
 constexpr int kMaxGpus = 64;
 
-/// Hosts and users become words of a remote command: no spaces, and no leading "-" that ssh would
-/// take for a flag.
+/// Hosts, users and jump hosts become words of ssh's command line, which may pass them on to a shell
+/// (ProxyCommand with %h): a small alphabet, and no leading "-" that ssh would take for a flag.
 void check_word(ObjectReader& reader, const char* key, const std::string& word) {
-  const bool clean =
-      std::all_of(word.begin(), word.end(), [](unsigned char c) { return c > ' ' && c != 0x7f; });
+  const bool clean = std::all_of(word.begin(), word.end(), [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("._-:@%+,[]").find(static_cast<char>(c)) != std::string::npos;
+  });
   if (clean && (word.empty() || word.front() != '-')) return;
-  reader.error(key, fmt::format("\"{}\" is not usable as {}", word, key), "no spaces, and no \"-\" in front");
+  reader.error(key, fmt::format("\"{}\" is not usable as {}", word, key),
+               "letters, digits and . _ - : @ % + , [ ] only, and no \"-\" in front");
+}
+
+/// A file name that ssh takes as it is: it expands % and ${ itself.
+void check_key_path(ObjectReader& reader, const std::string& path) {
+  const bool control =
+      std::any_of(path.begin(), path.end(), [](unsigned char c) { return c < ' ' || c == '"'; });
+  if (!control && path.find('%') == std::string::npos && path.find("${") == std::string::npos) return;
+  reader.error("ssh_key", fmt::format("\"{}\" is not usable as a key file", path),
+               "give a path without %, ${, quotes and control characters, which ssh reads in its own way");
 }
 
 /// A count (4 = GPUs 0 to 3) or a list of indices.
@@ -95,6 +106,7 @@ void read_node_object(ObjectReader reader, std::vector<Node>& out) {
   reader.text("ssh_jump", node.ssh_jump);
   check_word(reader, "ssh_user", node.ssh_user);
   check_word(reader, "ssh_jump", node.ssh_jump);
+  check_key_path(reader, node.ssh_key);
   reader.finish();
   for (std::size_t i = 0; i < names.size(); ++i) {
     node.name = names[i];

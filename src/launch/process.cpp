@@ -257,6 +257,23 @@ void ProcessSet::poll(int timeout_ms, const std::function<void(const ProcessEven
   for (const ProcessEvent& event : events) handler(event);
 }
 
+void ProcessSet::end_input(int id, int grace_ms) {
+  const auto it = children_.find(id);
+  if (it == children_.end()) return;
+  Child& child = it->second;
+  child.keep_stdin_open = false;
+  feed_stdin(child);
+  const std::int64_t kill_at = monotonic_ns() + std::int64_t{grace_ms} * 1'000'000;
+  child.kill_at_ns = child.kill_at_ns == 0 ? kill_at : std::min(child.kill_at_ns, kill_at);
+}
+
+void ProcessSet::write(int id, std::string_view text) {
+  const auto it = children_.find(id);
+  if (it == children_.end() || it->second.stdin_fd < 0) return;
+  it->second.stdin_left += text;
+  feed_stdin(it->second);
+}
+
 void ProcessSet::stop(int id, int grace_ms) {
   const auto it = children_.find(id);
   if (it == children_.end()) return;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sxbench/base/result.h"
@@ -53,6 +54,10 @@ class ProcessSet {
   /// Waits at most `timeout_ms` for something to happen and hands out all events that are there.
   void poll(int timeout_ms, const std::function<void(const ProcessEvent&)>& handler);
 
+  /// Closes the child's stdin, once what it was to get is written. It is killed after `grace_ms`.
+  void end_input(int id, int grace_ms);
+  /// Adds to what is written to the stdin of a child that was started with keep_stdin_open.
+  void write(int id, std::string_view text);
   /// SIGTERM to the child's group now, SIGKILL after `grace_ms` (sent by a later poll()).
   void stop(int id, int grace_ms);
   void stop_all(int grace_ms);

@@ -74,7 +74,7 @@ Status TaskRun::start_agents() {
     Result<int> job =
         transport_.start(node, {options_.program, "worker", "agent"}, {}, to_json(agent).dump() + "\n");
     if (!job.ok()) return Error{job.error().what, node.name, job.error().help, ExitCode::kEnvironment};
-    agents_[*job] = {node.name, true, monotonic_ns()};
+    agents_[*job] = {node.name, true, false, monotonic_ns()};
   }
   return ok_status();
 }
@@ -92,7 +92,8 @@ void TaskRun::watch() {
 
 void TaskRun::check_bounds(std::int64_t now) {
   for (auto& [job, agent] : agents_) {
-    if (!agent.running || now - agent.last_seen_ns < options_.bounds.agent_silence_ns) continue;
+    if (!agent.running || !agent.started || now - agent.last_seen_ns < options_.bounds.agent_silence_ns)
+      continue;
     fail({3, agent.node, -1,
           fmt::format("node {} has sent nothing for {}: it is down, cut off or overloaded", agent.node,
                       format_duration(options_.bounds.agent_silence_ns)),
@@ -117,8 +118,12 @@ void TaskRun::on_event(const TransportEvent& event) {
       return on_exit(agent, event.status);
     case TransportEvent::Kind::kLost:
       agent.running = false;
-      return fail({3, agent.node, -1, fmt::format("node {} was lost: {}", agent.node, event.reason),
+      return fail({3, agent.node, -1, fmt::format("node {} was lost: {}", agent.node, event.loss.what),
                    ExitCode::kEnvironment});
+    case TransportEvent::Kind::kStarted:
+      agent.started = true;
+      last_progress_ns_ = agent.last_seen_ns;
+      return;
     case TransportEvent::Kind::kLine:
       break;
   }

@@ -21,6 +21,7 @@ class TaskRun {
   struct Agent {
     std::string node;
     bool running = true;
+    bool started = false;  ///< silence counts from the start that the transport reports
     std::int64_t last_seen_ns = 0;
   };
   struct Failure {

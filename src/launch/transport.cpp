@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "launch/transports.h"
+
 namespace sxb::launch {
 namespace {
 
@@ -16,14 +18,23 @@ class LocalTransport final : public Transport {
     spec.env = env;
     spec.stdin_text = input;
     spec.keep_stdin_open = true;
-    return processes_.start(spec);
+    SXB_ASSIGN_OR_RETURN(const int job, processes_.start(spec));
+    started_.push_back(job);
+    return job;
   }
 
   void poll(int timeout_ms, const std::function<void(const TransportEvent&)>& handler) override {
+    for (const int job : std::exchange(started_, {})) {
+      handler({TransportEvent::Kind::kStarted, job, false, "", {}, {}});
+    }
     processes_.poll(timeout_ms, [&](const ProcessEvent& event) {
       const bool exit = event.kind == ProcessEvent::Kind::kExit;
-      handler({exit ? TransportEvent::Kind::kExit : TransportEvent::Kind::kLine, event.id, event.from_stderr,
-               event.line, event.status, ""});
+      handler({exit ? TransportEvent::Kind::kExit : TransportEvent::Kind::kLine,
+               event.id,
+               event.from_stderr,
+               event.line,
+               event.status,
+               {}});
     });
   }
 
@@ -31,6 +42,7 @@ class LocalTransport final : public Transport {
 
  private:
   ProcessSet processes_;
+  std::vector<int> started_;
 };
 
 class DryRunTransport final : public Transport {
@@ -46,7 +58,7 @@ class DryRunTransport final : public Transport {
 
   void poll(int, const std::function<void(const TransportEvent&)>& handler) override {
     for (const int job : std::exchange(ended_, {})) {
-      handler({TransportEvent::Kind::kExit, job, false, "", {}, ""});
+      handler({TransportEvent::Kind::kExit, job, false, "", {}, {}});
     }
   }
 
@@ -66,19 +78,44 @@ std::unique_ptr<Transport> dry_run_transport(PrintCommand print) {
   return std::make_unique<DryRunTransport>(std::move(print));
 }
 
-bool reaches_only_this_machine(const config::Cluster& cluster) {
+const char* to_string(Loss::Class kind) {
+  switch (kind) {
+    case Loss::Class::kUnreachable:
+      return "unreachable";
+    case Loss::Class::kHostKey:
+      return "host_key";
+    case Loss::Class::kAuth:
+      return "auth";
+    case Loss::Class::kNotInstalled:
+      return "not_installed";
+    case Loss::Class::kConnectionLost:
+      return "connection_lost";
+    case Loss::Class::kNoAnswer:
+      return "no_answer";
+    case Loss::Class::kOther:
+      break;
+  }
+  return "transport";
+}
+
+config::TransportKind transport_of(const config::Cluster& cluster) {
   using config::TransportKind;
-  return cluster.transport == TransportKind::kLocal ||
-         (cluster.transport == TransportKind::kAuto && cluster.nodes.size() == 1);
+  if (cluster.transport != TransportKind::kAuto) return cluster.transport;
+  return cluster.nodes.size() == 1 ? TransportKind::kLocal : TransportKind::kSsh;
+}
+
+bool reaches_only_this_machine(const config::Cluster& cluster) {
+  return transport_of(cluster) == config::TransportKind::kLocal;
 }
 
 Result<std::unique_ptr<Transport>> make_transport(const config::Cluster& cluster) {
-  if (reaches_only_this_machine(cluster)) return local_transport();
-  return Error{
-      fmt::format("transport \"{}\" is not in this build, which reaches this machine only",
-                  config::to_string(cluster.transport)),
-      cluster.source + ":/transport",
-      "set \"transport\": \"local\" to run every node on this machine, or use --dry-run to see the plan"};
+  using config::TransportKind;
+  const TransportKind kind = transport_of(cluster);
+  if (kind == TransportKind::kLocal) return local_transport();
+  if (kind == TransportKind::kSsh) return ssh_transport(cluster);
+  return Error{fmt::format("transport \"{}\" is not in this build", config::to_string(cluster.transport)),
+               cluster.source + ":/transport",
+               "set \"transport\": \"ssh\", or use --dry-run to see the plan"};
 }
 
 }  // namespace sxb::launch

@@ -64,7 +64,8 @@ class EndToEnd : public ::testing::Test {
 
   int start(launch::ProcessSet& processes, const std::vector<std::string>& arguments) {
     launch::ProcessSpec spec;
-    spec.argv = {SXB_BINARY};
+    spec.argv = prefix_;
+    spec.argv.emplace_back(SXB_BINARY);
     spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
     spec.env = env_;
     const Result<int> id = processes.start(spec);
@@ -123,6 +124,7 @@ class EndToEnd : public ::testing::Test {
 
   fs::path dir_;
   std::map<std::string, std::string> env_;
+  std::vector<std::string> prefix_;  ///< put before every sxbench, to run it elsewhere
 };
 
 }  // namespace sxb::e2e

@@ -128,14 +128,15 @@ TEST(AgentTasks, ABrokenTaskIsAnErrorNotACrash) {
   EXPECT_FALSE(parse_agent_task(Json::parse(R"({"build_id": 7})"), "test").ok());
 }
 
-TEST(Transport, OnlyLocalIsInThisBuild) {
-  config::Cluster cluster = local_cluster(2);
-  EXPECT_TRUE(make_transport(cluster).ok());
-  cluster.transport = config::TransportKind::kSsh;
-  const auto transport = make_transport(cluster);
-  ASSERT_FALSE(transport.ok());
-  EXPECT_THAT(transport.error().help, HasSubstr("local"));
-  EXPECT_EQ(transport.error().code, ExitCode::kUsage);
+TEST(Transport, AutoIsLocalForOneNodeAndSshForMore) {
+  config::Cluster cluster = local_cluster(1);
+  cluster.transport = config::TransportKind::kAuto;
+  EXPECT_TRUE(reaches_only_this_machine(cluster));
+  cluster = local_cluster(2);
+  EXPECT_TRUE(reaches_only_this_machine(cluster));
+  cluster.transport = config::TransportKind::kAuto;
+  EXPECT_EQ(transport_of(cluster), config::TransportKind::kSsh);
+  EXPECT_FALSE(reaches_only_this_machine(cluster));
 }
 
 TEST(Transport, ADryRunStartsNothingAndTellsEveryCommand) {

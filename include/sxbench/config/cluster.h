@@ -53,7 +53,23 @@ struct Goals {
   std::optional<double> busbw_gBps;                ///< >= , all_reduce at the largest size
 };
 
+/// For all nodes; a node's own ssh_port, ssh_user, ssh_key and ssh_jump come on top of ssh's own config.
+struct Ssh {
+  std::string config;   ///< ssh_config file (ssh -F); empty: the user's
+  int keepalive_s = 5;  ///< a connection is dead after three times this without an answer
+  int persist_s = 60;   ///< how long an idle connection is kept for the next task; 0 = one per command
+};
+
+/// How long sxbench waits before it calls something lost, in seconds.
+struct Timeouts {
+  int connect_s = 15;        ///< connection to a node
+  int agent_silence_s = 60;  ///< no line from a node, not even a heartbeat
+  int rank_silence_s = 20;   ///< no line from a rank, not even a heartbeat
+  int stall_s = 900;         ///< no record of progress from any rank of a task
+};
+
 struct Paths {
+  std::string program;  ///< sxbench on the nodes; empty: where it is on this machine
   std::string results;  ///< where run folders go; default "results"
   std::string data;     ///< node-local folder of prepared datasets; default cache_dir()/datasets
 };
@@ -77,6 +93,9 @@ struct Cluster {
   Goals goals;
   Paths paths;
   Rendezvous rendezvous;
+  int fanout = 64;  ///< connections that are being set up at a time
+  Ssh ssh;
+  Timeouts timeouts;
   std::string source;  ///< file it was read from, "builtin" or "slurm"
 };
 
