@@ -54,6 +54,7 @@ libfmt-dev fmt/format.h
 libspdlog-dev spdlog/spdlog.h
 nlohmann-json3-dev nlohmann/json.hpp
 libxxhash-dev xxhash.h
+zlib1g-dev zlib.h
 libsentencepiece-dev sentencepiece_processor.h
 libgtest-dev gtest/gtest.h
 libgmock-dev gmock/gmock.h

@@ -1,6 +1,8 @@
 // From a validated request to a report and an exit code.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/request.h"
 #include "launch/interrupt.h"
 #include "sxbench/report/report.h"
@@ -27,7 +29,9 @@ ExitCode write_report(const std::filesystem::path& dir, ExitCode code) {
 ExitCode perform(const Request& request, launch::Observer& observer) {
   launch::count_interrupts();
   const auto run = [&]() -> Result<launch::RunOutcome> {
-    SXB_ASSIGN_OR_RETURN(const auto transport, launch::make_transport(request.options.cluster));
+    int nodes = 1;
+    for (const plan::Task& task : request.options.tasks) nodes = std::max(nodes, task.nodes);
+    SXB_ASSIGN_OR_RETURN(const auto transport, launch::make_transport(request.options.cluster, nodes));
     return launch::execute(request.options, *transport, observer);
   };
   const Result<launch::RunOutcome> outcome = run();

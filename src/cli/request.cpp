@@ -83,6 +83,14 @@ void add_place_flags(CLI::App& verb, Flags& flags) {
   config::Flags& config = flags.config;
   verb.add_option("--cluster", config.cluster,
                   "cluster config: a path or a shipped name (default: this machine)");
+  verb.add_option("--hostfile", config.hostfile,
+                  "nodes as DeepSpeed and MPI list them, \"node001 slots=8\" a line, reached by ssh");
+  verb.add_option("--transport", config.transport,
+                  "auto, local, ssh, pdsh or slurm (default: as the cluster says)");
+  verb.add_option("--device", config.device, "auto, cpu or cuda (default: as the cluster says)");
+  verb.add_option("--fanout", config.fanout, "connections that are being set up at a time (default 64)");
+  verb.add_option("--connect-timeout", config.connect_timeout_s,
+                  "seconds for a connection to a node (default 15)");
   verb.add_option("--nodes", config.nodes, "node counts, e.g. 1,2,4 (default: all nodes of the cluster)");
   verb.add_option("--out", config.out, "folder for run folders (default: paths.results of the cluster)");
   verb.add_option("--metrics-interval-ms", config.metrics_interval_ms,
@@ -111,7 +119,7 @@ void add_work_flags(CLI::App& verb, Flags& flags) {
 Result<Request> resolve(const Flags& flags, const std::string& command) {
   Errors errors;
   launch::Layout layout;
-  const auto found = config::resolve_cluster(flags.config.cluster);  // merge_settings() reports its errors
+  const auto found = config::resolve_cluster(flags.config);  // merge_settings() reports its errors
   if (found.ok()) layout = take(launch::resolve_layout(*found, launch::this_machine()), errors);
   plan::PlanInput input;
   input.phases =
@@ -136,8 +144,9 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   launch::RunOptions& options = request.options;
   options.tasks = plan::expand(input);
   if (options.tasks.empty()) {
-    return Error{"nothing to run: a new run has no results yet to report", "--phases " + flags.phases,
-                 "sxbench report writes the reports of a run that is there; add check, nccl or sft to --phases"};
+    return Error{
+        "nothing to run: a new run has no results yet to report", "--phases " + flags.phases,
+        "sxbench report writes the reports of a run that is there; add check, nccl or sft to --phases"};
   }
   SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
   options.cluster = cluster;

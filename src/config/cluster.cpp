@@ -9,6 +9,7 @@
 
 #include "config/cluster_json.h"
 #include "sxbench/base/files.h"
+#include "sxbench/base/text.h"
 
 namespace sxb::config {
 namespace {
@@ -104,28 +105,6 @@ Json gpu_to_json(const GpuFacts& gpu) {
   return json;
 }
 
-void read_ssh(ObjectReader reader, Ssh& ssh) {
-  reader.text("config", ssh.config);
-  reader.integer("keepalive_s", ssh.keepalive_s, 1, 3600);
-  reader.integer("persist_s", ssh.persist_s, 0, 86400);
-  reader.finish();
-}
-
-void read_timeouts(ObjectReader reader, Timeouts& timeouts) {
-  reader.integer("connect_s", timeouts.connect_s, 1, 3600);
-  reader.integer("agent_silence_s", timeouts.agent_silence_s, 5, 86400);
-  reader.integer("rank_silence_s", timeouts.rank_silence_s, 5, 86400);
-  reader.integer("stall_s", timeouts.stall_s, 5, 86400);
-  reader.finish();
-}
-
-Json timeouts_to_json(const Timeouts& timeouts) {
-  return {{"connect_s", timeouts.connect_s},
-          {"agent_silence_s", timeouts.agent_silence_s},
-          {"rank_silence_s", timeouts.rank_silence_s},
-          {"stall_s", timeouts.stall_s}};
-}
-
 bool is_variable_name(const std::string& name) {
   const auto word = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
   return !name.empty() && !std::isdigit(static_cast<unsigned char>(name.front())) &&
@@ -162,7 +141,8 @@ Result<Cluster> parse_cluster(const Json& json, const std::string& where) {
   reader.text("description", cluster.description);
   reader.choice("transport", cluster.transport, kTransports);
   reader.choice("device", cluster.device, kDevices);
-  read_nodes(reader, cluster.transport, cluster.device, cluster.nodes);
+  read_groups(reader.child("groups"), cluster.groups);
+  read_nodes(reader, cluster.transport, cluster.device, cluster.groups, cluster.nodes);
   read_network(reader.child("network"), cluster.network);
   read_gpu(reader.child("gpu"), cluster.gpu);
   reader.text("nccl_profile", cluster.nccl_profile);
@@ -175,12 +155,10 @@ Result<Cluster> parse_cluster(const Json& json, const std::string& where) {
   paths.text("results", cluster.paths.results);
   paths.text("data", cluster.paths.data);
   paths.finish();
-  ObjectReader rendezvous = reader.child("rendezvous");
-  rendezvous.text("host", cluster.rendezvous.host);
-  rendezvous.integer("port", cluster.rendezvous.port, 0, 65535);
-  rendezvous.finish();
+  read_rendezvous(reader.child("rendezvous"), cluster.rendezvous);
   reader.integer("fanout", cluster.fanout, 1, 4096);
   read_ssh(reader.child("ssh"), cluster.ssh);
+  read_slurm(reader.child("slurm"), cluster.slurm);
   read_timeouts(reader.child("timeouts"), cluster.timeouts);
   reader.finish();
   if (!errors.empty()) return errors;
@@ -204,16 +182,22 @@ Json to_json(const Cluster& cluster) {
            {{"program", cluster.paths.program},
             {"results", cluster.paths.results},
             {"data", cluster.paths.data}}},
-          {"rendezvous", {{"host", cluster.rendezvous.host}, {"port", cluster.rendezvous.port}}},
+          {"rendezvous", rendezvous_to_json(cluster.rendezvous)},
           {"fanout", cluster.fanout},
-          {"ssh",
-           {{"config", cluster.ssh.config},
-            {"keepalive_s", cluster.ssh.keepalive_s},
-            {"persist_s", cluster.ssh.persist_s}}},
+          {"groups", groups_to_json(cluster.groups)},
+          {"ssh", ssh_to_json(cluster.ssh)},
+          {"slurm", slurm_to_json(cluster.slurm)},
           {"timeouts", timeouts_to_json(cluster.timeouts)}};
 }
 
 std::string to_string(TransportKind kind) { return enum_name(kTransports, kind); }
 std::string to_string(DeviceKind kind) { return enum_name(kDevices, kind); }
+
+Result<TransportKind> parse_transport(const std::string& text, const std::string& where) {
+  return parse_enum(kTransports, text, where);
+}
+Result<DeviceKind> parse_device(const std::string& text, const std::string& where) {
+  return parse_enum(kDevices, text, where);
+}
 
 }  // namespace sxb::config

@@ -64,15 +64,15 @@ void read_gpus(ObjectReader& reader, std::vector<int>& gpus) {
 }
 
 /// The hosts of `count` names: one for all of them, or a node set of the same size.
-std::vector<std::string> read_hosts(ObjectReader& reader, std::size_t count) {
+std::vector<std::string> read_hosts(ObjectReader& reader, std::size_t count, const NodeGroups& groups) {
   std::string host;
   reader.text("host", host);
   if (host.empty()) return {};
-  if (host.find_first_of("[,") == std::string::npos) {
+  if (host.find_first_of("[,") == std::string::npos && host.front() != '@') {
     check_word(reader, "host", host);
     return std::vector<std::string>(count, host);
   }
-  const auto hosts = expand_node_set(host);
+  const auto hosts = expand_node_set(host, groups);
   if (!hosts.ok()) {
     reader.error("host", hosts.error().what, hosts.error().help);
   } else if (hosts->size() != count) {
@@ -84,12 +84,12 @@ std::vector<std::string> read_hosts(ObjectReader& reader, std::size_t count) {
   return {};
 }
 
-void read_node_object(ObjectReader reader, std::vector<Node>& out) {
+void read_node_object(ObjectReader reader, const NodeGroups& groups, std::vector<Node>& out) {
   std::string set;
   reader.text("name", set, Need::kRequired);
   std::vector<std::string> names;
   if (!set.empty()) {
-    auto expanded = expand_node_set(set);
+    auto expanded = expand_node_set(set, groups);
     if (expanded.ok()) {
       names = std::move(expanded).value();
     } else {
@@ -97,7 +97,7 @@ void read_node_object(ObjectReader reader, std::vector<Node>& out) {
     }
   }
   Node node;
-  const std::vector<std::string> hosts = read_hosts(reader, names.size());
+  const std::vector<std::string> hosts = read_hosts(reader, names.size(), groups);
   read_gpus(reader, node.gpus);
   reader.integer("slots", node.slots, 1, 4096);
   reader.integer("ssh_port", node.ssh_port, 1, 65535);
@@ -123,11 +123,12 @@ void append_named(const std::vector<std::string>& names, std::vector<Node>& out)
   }
 }
 
-void read_entries(ObjectReader& cluster, const Json& entries, std::vector<Node>& out) {
+void read_entries(ObjectReader& cluster, const Json& entries, const NodeGroups& groups,
+                  std::vector<Node>& out) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (!entries[i].is_string()) {
-      read_node_object(cluster.element("nodes", i), out);
-    } else if (const auto names = expand_node_set(entries[i].get<std::string>()); names.ok()) {
+      read_node_object(cluster.element("nodes", i), groups, out);
+    } else if (const auto names = expand_node_set(entries[i].get<std::string>(), groups); names.ok()) {
       append_named(*names, out);
     } else {
       cluster.element_error("nodes", i, names.error().what, names.error().help);
@@ -177,7 +178,8 @@ void check_names(ObjectReader& cluster, const std::vector<Node>& nodes) {
 
 }  // namespace
 
-void read_nodes(ObjectReader& cluster, TransportKind transport, DeviceKind device, std::vector<Node>& out) {
+void read_nodes(ObjectReader& cluster, TransportKind transport, DeviceKind device, const NodeGroups& groups,
+                std::vector<Node>& out) {
   const Json* nodes = cluster.find("nodes");
   if (nodes == nullptr) {
     cluster.error("nodes", "the key \"nodes\" is missing", "add e.g. \"nodes\": \"node[001-008]\"");
@@ -185,13 +187,13 @@ void read_nodes(ObjectReader& cluster, TransportKind transport, DeviceKind devic
   }
   const std::size_t errors_before = cluster.error_count();
   if (nodes->is_string()) {
-    if (const auto names = expand_node_set(nodes->get<std::string>()); names.ok()) {
+    if (const auto names = expand_node_set(nodes->get<std::string>(), groups); names.ok()) {
       append_named(*names, out);
     } else {
       cluster.error("nodes", names.error().what, names.error().help);
     }
   } else if (nodes->is_array()) {
-    read_entries(cluster, *nodes, out);
+    read_entries(cluster, *nodes, groups, out);
   } else {
     cluster.error("nodes", fmt::format("expected a node set or an array, found {}", describe(*nodes)),
                   "write e.g. \"node[001-008]\"");

@@ -1,6 +1,7 @@
-// Which cluster is meant, and the NCCL profile that it names.
+// Which cluster is meant, the NCCL profile that it names, and the Slurm allocation around it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -41,15 +42,37 @@ Status merge_profile(Cluster& cluster) {
   return ok_status();
 }
 
+/// "@slurm" stands for the nodes of the allocation.
+void add_slurm_group(Json& json) {
+  const std::string list = from_env("SLURM_JOB_NODELIST");
+  if (list.empty() || !json.is_object()) return;
+  if (!json.contains("groups")) json["groups"] = Json::object();
+  if (json["groups"].is_object() && !json["groups"].contains("slurm")) json["groups"]["slurm"] = list;
+}
+
+/// Within an allocation srun starts the agents, unless the file says otherwise.
+void prefer_slurm(Cluster& cluster) {
+  const auto slurm = cluster.groups.find("slurm");
+  if (cluster.transport != TransportKind::kAuto || slurm == cluster.groups.end()) return;
+  const std::vector<std::string>& allocated = slurm->second;
+  const auto inside = [&](const Node& node) {
+    return std::find(allocated.begin(), allocated.end(), node.name) != allocated.end();
+  };
+  if (std::all_of(cluster.nodes.begin(), cluster.nodes.end(), inside))
+    cluster.transport = TransportKind::kSlurm;
+}
+
 Result<Cluster> load_cluster(const fs::path& path) {
   if (!is_file(path)) {
     return Error{"there is no such file", path.string(),
                  fmt::format("give the path of a cluster file, or a shipped name: {}",
                              join(shipped_clusters(), ", "))};
   }
-  SXB_ASSIGN_OR_RETURN(const Json json, load_json(path));
+  SXB_ASSIGN_OR_RETURN(Json json, load_json(path));
+  add_slurm_group(json);
   SXB_ASSIGN_OR_RETURN(Cluster cluster, parse_cluster(json, path.string()));
   SXB_RETURN_IF_ERROR(merge_profile(cluster));
+  prefer_slurm(cluster);
   return cluster;
 }
 

@@ -119,6 +119,20 @@ Result<std::vector<std::string>> expand_part(std::string_view set, std::string_v
   return names;
 }
 
+Result<std::vector<std::string>> find_group(std::string_view set, std::string_view part,
+                                            const NodeGroups& groups) {
+  const std::string name(part.substr(1));
+  if (const auto group = groups.find(name); group != groups.end()) return group->second;
+  Error error = bad(set, fmt::format("there is no group \"{}\"", name));
+  std::vector<std::string> known;
+  for (const auto& [key, nodes] : groups) known.push_back(key);
+  error.help = name == "slurm"
+                   ? "@slurm is the allocation that sxbench runs in: call it inside of sbatch or salloc"
+               : known.empty() ? "define it under \"groups\" of the cluster config"
+                               : suggest(name, known);
+  return error;
+}
+
 /// A name around its last run of digits: "rack1node07.example" = "rack1node" + "07" + ".example".
 struct Parts {
   std::string prefix, digits, suffix;
@@ -154,7 +168,7 @@ std::string fold_digits(const std::vector<std::string>& digits) {
 
 }  // namespace
 
-Result<std::vector<std::string>> expand_node_set(std::string_view text) {
+Result<std::vector<std::string>> expand_node_set(std::string_view text, const NodeGroups& groups) {
   text = trim(text);
   if (text.empty()) return bad(text, "it is empty");
   SXB_ASSIGN_OR_RETURN(const std::vector<std::string_view> parts, split_outside_brackets(text));
@@ -162,7 +176,8 @@ Result<std::vector<std::string>> expand_node_set(std::string_view text) {
   std::unordered_set<std::string> seen;
   for (const std::string_view part : parts) {
     if (part.empty()) return bad(text, "nothing between two commas");
-    SXB_ASSIGN_OR_RETURN(const std::vector<std::string> expanded, expand_part(text, part));
+    SXB_ASSIGN_OR_RETURN(const std::vector<std::string> expanded,
+                         part.front() == '@' ? find_group(text, part, groups) : expand_part(text, part));
     for (const std::string& name : expanded) {
       if (seen.insert(name).second) names.push_back(name);
     }

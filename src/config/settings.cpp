@@ -136,18 +136,61 @@ void merge_interval(const Flags& flags, Settings& settings, Errors& errors) {
   settings.metrics_interval_ms = value;
 }
 
+/// A numeric flag of the cluster, with the bounds of its key.
+void override_number(const std::optional<std::int64_t>& given, const char* flag, int max, int& out,
+                     Errors& errors) {
+  if (!given) return;
+  if (*given >= 1 && *given <= max) {
+    out = static_cast<int>(*given);
+  } else {
+    errors.push_back({fmt::format("{} is out of range", *given), flag, fmt::format("write 1 to {}", max)});
+  }
+}
+
 }  // namespace
+
+Result<Cluster> resolve_cluster(const Flags& flags, std::map<std::string, Origin>* origins) {
+  if (!flags.hostfile.empty() && !flags.cluster.empty()) {
+    return Error{"--hostfile and --cluster both name the nodes", "--hostfile", "give one of them"};
+  }
+  SXB_ASSIGN_OR_RETURN(Cluster cluster, flags.hostfile.empty() ? resolve_cluster(flags.cluster)
+                                                               : load_hostfile(flags.hostfile));
+  Errors errors;
+  const auto from = [&](const char* leaf, const char* flag, bool given) {
+    if (given && origins != nullptr) (*origins)[leaf] = {Layer::kFlag, flag};
+  };
+  if (!flags.transport.empty()) {
+    const auto transport = parse_transport(flags.transport, "--transport");
+    if (transport.ok()) cluster.transport = *transport;
+    append(errors, transport.errors());
+  }
+  if (!flags.device.empty()) {
+    const auto device = parse_device(flags.device, "--device");
+    if (device.ok()) cluster.device = *device;
+    append(errors, device.errors());
+  }
+  override_number(flags.fanout, "--fanout", 4096, cluster.fanout, errors);
+  override_number(flags.connect_timeout_s, "--connect-timeout", 3600, cluster.timeouts.connect_s, errors);
+  from("/transport", "--transport", !flags.transport.empty());
+  from("/device", "--device", !flags.device.empty());
+  from("/fanout", "--fanout", flags.fanout.has_value());
+  from("/timeouts/connect_s", "--connect-timeout", flags.connect_timeout_s.has_value());
+  if (!errors.empty()) return errors;
+  return cluster;
+}
 
 std::string to_string(Layer layer) { return enum_name(kLayers, layer); }
 
 Result<Settings> merge_settings(const Flags& flags) {
   Errors errors;
   Settings settings;
-  auto cluster = resolve_cluster(flags.cluster);
+  std::map<std::string, Origin> overridden;
+  auto cluster = resolve_cluster(flags, &overridden);
   if (cluster.ok()) {
     settings.cluster = std::move(cluster).value();
     for (const auto& [leaf, origin] : cluster_origins(settings.cluster))
       settings.origins["/cluster" + leaf] = origin;
+    for (const auto& [leaf, origin] : overridden) settings.origins["/cluster" + leaf] = origin;
   } else {
     append(errors, cluster.errors());
   }

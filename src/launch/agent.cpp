@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <system_error>
 
 #include "launch/agent_task.h"
+#include "launch/bundle.h"
 #include "launch/dataset.h"
 #include "launch/emitter.h"
 #include "launch/interrupt.h"
@@ -95,11 +97,6 @@ class Agent {
   };
 
   Status prepare() {
-    if (task_.build_id != build_id()) {
-      return Error{fmt::format("this node runs another build than the head: \"{}\", head \"{}\"", build_id(),
-                               task_.build_id),
-                   task_.node, "deploy the same sxbench to every node", ExitCode::kEnvironment};
-    }
     Json facts = metrics::node_facts(task_.gpus);
     facts["build_id"] = build_id();
     emitter_.emit(record::kind::kNode, std::move(facts));
@@ -193,7 +190,10 @@ class Agent {
       what = fmt::format("rank {} on node {}: {}", rank.number, task_.node, rank.last_error);
     const bool known = status.signal == 0 && (status.code == 2 || status.code == 3 || status.code == 4);
     const ExitCode code = known ? static_cast<ExitCode>(status.code) : ExitCode::kTaskFailed;
-    fail({status.signal != 0 ? 4 : known ? 2 : 1, rank.number, status.signal != 0 ? "rank_killed" : "rank_failed",
+    fail({status.signal != 0 ? 4
+          : known            ? 2
+                             : 1,
+          rank.number, status.signal != 0 ? "rank_killed" : "rank_failed",
           Error{what, "", "logs/" + task_.node + ".log of the run has what the rank printed", code}});
   }
 
@@ -228,18 +228,54 @@ class Agent {
 
 }  // namespace
 
-ExitCode run_agent_worker() {
+namespace {
+
+/// The node that this agent is, as the transport calls it.
+std::string own_name() {
+  for (const char* variable : {"SXBENCH_NODE", "SLURMD_NODENAME"}) {
+    if (const char* name = std::getenv(variable); name != nullptr && *name != '\0') return name;
+  }
+  return "";
+}
+
+/// Before anything else is read: a head of another build may mean something else by every key.
+Status check_build(const Json& task) {
+  const auto text = [&](const char* key) {
+    const auto it = task.find(key);
+    return it == task.end() ? std::string("?") : it->is_string() ? it->get<std::string>() : it->dump();
+  };
+  const std::string own = fmt::format("{}, protocol {}", build_id(), kProtocolVersion);
+  const std::string head = fmt::format("{}, protocol {}", text("build_id"), text("protocol"));
+  if (own == head) return ok_status();
+  return Error{
+      fmt::format("node {} runs another sxbench than the head: \"{}\", head \"{}\"", text("node"), own, head),
+      "", "deploy the head's sxbench to this node", ExitCode::kEnvironment};
+}
+
+Result<AgentTask> read_task(const std::string& bundle) {
+  std::string text = bundle;
+  if (bundle.empty() || bundle == "-") {
+    SXB_ASSIGN_OR_RETURN(text, read_line(STDIN_FILENO, "an agent task"));
+  }
+  if (!bundle.empty()) {
+    SXB_ASSIGN_OR_RETURN(text, unpack_bundle(text, own_name()));
+  }
+  SXB_ASSIGN_OR_RETURN(const Json json, parse_json(text, "stdin"));
+  SXB_RETURN_IF_ERROR(check_build(json));
+  return parse_agent_task(json, "stdin");
+}
+
+}  // namespace
+
+ExitCode run_agent_worker(const std::string& bundle) {
   count_interrupts();
   ::signal(SIGPIPE, SIG_IGN);
-  const auto read_task = []() -> Result<AgentTask> {
-    SXB_ASSIGN_OR_RETURN(const std::string line, read_line(STDIN_FILENO, "an agent task"));
-    SXB_ASSIGN_OR_RETURN(const Json json, parse_json(line, "stdin"));
-    return parse_agent_task(json, "stdin");
-  };
-  Result<AgentTask> task = read_task();
+  Result<AgentTask> task = read_task(bundle);
   if (!task.ok()) {
+    // As a record too: the head shows it as the reason, with the name that it knows the node by.
+    Emitter(STDOUT_FILENO, {"", own_name(), -1}).emit_error("agent_failed", task.error());
     fmt::print(stderr, "{}", format_errors(task.errors()));
-    return ExitCode::kUsage;
+    return task.error().code;
   }
   Emitter emitter(STDOUT_FILENO, {task->task.id, task->node, -1});
   const Heartbeat heartbeat(emitter);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "sxbench/base/build_info.h"
+
 namespace sxb::launch {
 
 Json to_json(const AgentTask& task) {
@@ -11,7 +13,8 @@ Json to_json(const AgentTask& task) {
     json.erase("task");
     ranks.push_back(std::move(json));
   }
-  return {{"build_id", task.build_id},
+  return {{"protocol", kProtocolVersion},
+          {"build_id", task.build_id},
           {"node", task.node},
           {"node_rank", task.node_rank},
           {"task", plan::to_json(task.task)},

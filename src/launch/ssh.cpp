@@ -77,12 +77,26 @@ std::string shell_quote(std::string_view word) {
 
 std::string remote_command(const std::vector<std::string>& argv,
                            const std::map<std::string, std::string>& env) {
-  // exec: the shell's process becomes the program, so that a closed connection ends the program itself.
+  std::vector<std::string> inner;
+  for (const std::string& word : argv) inner.push_back(shell_quote(word));
   std::vector<std::string> words = {"exec"};
   if (!env.empty()) words.emplace_back("env");
   for (const auto& [name, value] : env) words.push_back(shell_quote(name + "=" + value));
-  for (const std::string& word : argv) words.push_back(shell_quote(word));
+  words.insert(words.end(), {"/bin/sh", "-c", shell_quote(join(inner, " ") + "; exit $?")});
   return join(words, " ");
+}
+
+ExitStatus remote_status(const ExitStatus& status) {
+  constexpr int kSignalled = 128, kLastSignal = 64;
+  const bool signalled =
+      status.signal == 0 && status.code > kSignalled && status.code <= kSignalled + kLastSignal;
+  // 130 is also how sxbench says that it was interrupted.
+  if (!signalled || status.code == static_cast<int>(ExitCode::kInterrupted)) return status;
+  return {0, status.code - kSignalled};
+}
+
+bool is_missing_program(const ExitStatus& status) {
+  return status.signal == 0 && (status.code == 126 || status.code == 127);
 }
 
 std::vector<std::string> ssh_argv(const config::Cluster& cluster, const config::Node& node,
@@ -113,7 +127,7 @@ std::string ssh_config(const config::Cluster& cluster, const std::filesystem::pa
   text += "Host *\n";
   for (const std::string& option : common_options(cluster, control_dir)) {
     const std::size_t equals = option.find('=');
-    text += fmt::format("  {} \"{}\"\n", option.substr(0, equals), option.substr(equals + 1));
+    text += fmt::format("  {} {}\n", option.substr(0, equals), option.substr(equals + 1));
   }
   const std::string own = cluster.ssh.config.empty() ? "~/.ssh/config" : cluster.ssh.config;
   text += fmt::format("Include \"{}\"\n", own);

@@ -15,7 +15,8 @@ namespace sxb::launch {
 /// One word for a POSIX shell, whatever is in it.
 std::string shell_quote(std::string_view word);
 
-/// The line that a login shell on the node executes: `exec env NAME='value' program arguments`.
+/// The line that a login shell of any kind executes: `exec env NAME='value' /bin/sh -c 'program arguments;
+/// exit $?'`. The inner shell is there to tell by which signal the program died, which ssh keeps to itself.
 std::string remote_command(const std::vector<std::string>& argv,
                            const std::map<std::string, std::string>& env);
 
@@ -31,12 +32,17 @@ std::string ssh_config(const config::Cluster& cluster, const std::filesystem::pa
 /// Exit status of ssh itself, as against that of the remote command.
 inline constexpr int kSshFailed = 255;
 
+/// How the program ended, from the exit code of remote_command()'s shell.
+ExitStatus remote_status(const ExitStatus& status);
+/// That shell did not find the program or may not execute it.
+bool is_missing_program(const ExitStatus& status);
+
 /// Why ssh ended with kSshFailed, from the last lines of its stderr. `silent_s`: how long nothing had
 /// come from the node.
 Loss explain_ssh(const config::Cluster& cluster, const config::Node& node,
                  const std::vector<std::string>& messages, bool was_connected, double silent_s);
 
-/// A remote shell's status 126 or 127: the program is not there. `path` is where it was looked for.
+/// The program is not there; `path` is where it was looked for.
 Loss explain_missing_program(const config::Node& node, const std::string& path);
 
 }  // namespace sxb::launch

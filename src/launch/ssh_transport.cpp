@@ -115,10 +115,10 @@ class SshTransport final : public Transport {
       const double silent_s = static_cast<double>(monotonic_ns() - job.last_line_ns) * 1e-9;
       events.push_back(lost(id, explain_ssh(cluster_, job.node, {job.messages.begin(), job.messages.end()},
                                             connected, silent_s)));
-    } else if (status.signal == 0 && !connected && (status.code == 126 || status.code == 127)) {
+    } else if (!connected && is_missing_program(status)) {
       events.push_back(lost(id, explain_missing_program(job.node, job.program)));
     } else {
-      events.push_back({TransportEvent::Kind::kExit, id, false, "", status, {}});
+      events.push_back({TransportEvent::Kind::kExit, id, false, "", remote_status(status), {}});
     }
     by_process_.erase(event.id);
     jobs_.erase(id);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "launch/interrupt.h"
+#include "launch/rendezvous_host.h"
 #include "sxbench/base/clock.h"
 #include "sxbench/base/hash.h"
 #include "sxbench/base/units.h"
@@ -68,8 +69,11 @@ Status TaskRun::start_agents() {
   if (port == 0) {
     SXB_ASSIGN_OR_RETURN(port, free_port());
   }
+  config::Cluster cluster = options_.cluster;
+  SXB_ASSIGN_OR_RETURN(cluster.rendezvous.host, rendezvous_host(cluster, options_.layout.nodes.front().node,
+                                                                options_.program, transport_));
   for (const AgentTask& agent :
-       agent_tasks(options_.cluster, options_.layout, task_, options_.settings, port, random_token())) {
+       agent_tasks(cluster, options_.layout, task_, options_.settings, port, random_token())) {
     const config::Node& node = options_.layout.nodes[static_cast<std::size_t>(agent.node_rank)].node;
     Result<int> job =
         transport_.start(node, {options_.program, "worker", "agent"}, {}, to_json(agent).dump() + "\n");
@@ -144,7 +148,8 @@ void TaskRun::on_record(Agent& agent, const std::string& text) {
                  fmt::format("node {} sent a broken record: {}", agent.node, parsed.error().what),
                  ExitCode::kEnvironment});
   }
-  const record::Record& record = *parsed;
+  record::Record record = *parsed;
+  if (record.node.empty()) record.node = agent.node;  // an agent that could not read its task has no name
   if (shows_progress(record)) last_progress_ns_ = agent.last_seen_ns;
   keep(journal_.append(record));
   if (record.kind == record::kind::kStep) keep(journal_.log("steps", step_line(task_, record)));

@@ -1,7 +1,5 @@
 #include "launch/transport.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "launch/transports.h"
@@ -108,14 +106,23 @@ bool reaches_only_this_machine(const config::Cluster& cluster) {
   return transport_of(cluster) == config::TransportKind::kLocal;
 }
 
-Result<std::unique_ptr<Transport>> make_transport(const config::Cluster& cluster) {
+Result<std::unique_ptr<Transport>> make_transport(const config::Cluster& cluster, int nodes) {
   using config::TransportKind;
-  const TransportKind kind = transport_of(cluster);
-  if (kind == TransportKind::kLocal) return local_transport();
-  if (kind == TransportKind::kSsh) return ssh_transport(cluster);
-  return Error{fmt::format("transport \"{}\" is not in this build", config::to_string(cluster.transport)),
-               cluster.source + ":/transport",
-               "set \"transport\": \"ssh\", or use --dry-run to see the plan"};
+  switch (transport_of(cluster)) {
+    case TransportKind::kSsh:
+      return ssh_transport(cluster);
+    case TransportKind::kPdsh:
+      return pdsh_transport(cluster);
+    case TransportKind::kSlurm:
+      return slurm_transport(cluster, nodes);
+    case TransportKind::kDryRun:
+      return Error{"the transport dry-run starts nothing", cluster.source + ":/transport",
+                   "call sxbench run --dry-run, or set another transport with --transport"};
+    case TransportKind::kAuto:
+    case TransportKind::kLocal:
+      break;
+  }
+  return local_transport();
 }
 
 }  // namespace sxb::launch

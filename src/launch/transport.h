@@ -77,7 +77,8 @@ config::TransportKind transport_of(const config::Cluster& cluster);
 /// Every node is this machine. (A cluster of one node without a transport is, too.)
 bool reaches_only_this_machine(const config::Cluster& cluster);
 
-/// The transport of `cluster`.
-Result<std::unique_ptr<Transport>> make_transport(const config::Cluster& cluster);
+/// The transport of `cluster`. Jobs will go to its first `nodes` nodes, of which an allocation is made where
+/// it takes one.
+Result<std::unique_ptr<Transport>> make_transport(const config::Cluster& cluster, int nodes);
 
 }  // namespace sxb::launch

@@ -134,7 +134,84 @@ TEST(ParseCluster, HostsMatchNames) {
               HasSubstr("2 hosts for 3 names"));
 }
 
+TEST(ParseCluster, GroupsStandForTheirNodes) {
+  const Cluster cluster =
+      parsed(R"({"name": "c", "device": "cpu", "groups": {"all": "@b,@a", "a": "n[01-02]", "b": "n07"},
+                                     "nodes": ["@all", {"name": "x[1-2]", "host": "@a"}]})");
+  std::vector<std::string> names;
+  for (const Node& node : cluster.nodes) names.push_back(node.name);
+  EXPECT_THAT(names, ElementsAre("n07", "n01", "n02", "x1", "x2"));
+  EXPECT_EQ(cluster.nodes[4].host, "n02");
+  EXPECT_EQ(to_json(parse_cluster(to_json(cluster), "again").value()), to_json(cluster));
+}
+
+TEST(ParseCluster, GroupsThatCannotBeAreAllReported) {
+  const Errors errors = errors_of(R"({"name": "c", "nodes": "@rack",
+      "groups": {"loop": "@pool", "pool": "@loop", "typo": "n[1-", "rack1": "n1", "a b": "n2"}})");
+  EXPECT_THAT(places(errors),
+              testing::UnorderedElementsAre("c.json:/groups/a b", "c.json:/groups/loop",
+                                            "c.json:/groups/pool", "c.json:/groups/typo", "c.json:/nodes"));
+  EXPECT_THAT(errors.back().help, HasSubstr("did you mean \"rack1\"?"));
+}
+
+TEST(ParseCluster, WhatSshWouldReadAsSomethingElseIsRefused) {
+  for (const char* value : {"-oProxyCommand=x", "a b", "$(id)", "`id`", "a;b", "a'b", "a\nb", "a|b", "a&b"}) {
+    for (const char* key : {"host", "ssh_user", "ssh_jump"}) {
+      const Json json = {{"name", "c"}, {"nodes", Json::array({{{"name", "n"}, {key, value}}})}};
+      const auto cluster = parse_cluster(json, "c.json");
+      ASSERT_FALSE(cluster.ok()) << key << " " << value;
+      EXPECT_EQ(cluster.error().where, std::string("c.json:/nodes/0/") + key);
+    }
+  }
+  for (const char* key : {"%h/key", "${HOME}/key", "a\"b"}) {
+    const Json json = {{"name", "c"}, {"nodes", Json::array({{{"name", "n"}, {"ssh_key", key}}})}};
+    EXPECT_FALSE(parse_cluster(json, "c.json").ok()) << key;
+  }
+  parsed(
+      R"({"name": "c", "nodes": [{"name": "n", "host": "fd77::1", "ssh_user": "u.v@dom", "ssh_key": "~/my key",
+             "ssh_jump": "a@b:22,c"}]})");
+}
+
+TEST(ParseCluster, SlurmOptionsAreSingleWords) {
+  const Errors errors = errors_of(R"({"name": "c", "nodes": "n", "slurm": {"srun_options": ["-x", "--y"],
+      "salloc_options": "--z", "container_mounts": ["/a:/a,/b:/b"]}, "rendezvous": {"host": "h", "interface": "i"}})");
+  EXPECT_THAT(places(errors), testing::UnorderedElementsAre(
+                                  "c.json:/slurm/srun_options/0", "c.json:/slurm/salloc_options",
+                                  "c.json:/slurm/container_mounts/0", "c.json:/rendezvous/interface"));
+}
+
 using ResolveCluster = CleanEnvironment;
+
+TEST_F(ResolveCluster, WithinAnAllocationAutoIsSlurm) {
+  const std::string inside = write("in.json", R"({"name": "c", "nodes": "@slurm"})");
+  EXPECT_THAT(resolve_cluster(inside).error().help, HasSubstr("inside of sbatch or salloc"));
+  set("SLURM_JOB_NODELIST", "gpu[01-02]");
+  EXPECT_EQ(resolve_cluster(inside)->nodes.size(), 2u);
+  EXPECT_EQ(resolve_cluster(inside)->transport, TransportKind::kSlurm);
+  const std::string outside = write("out.json", R"({"name": "c", "nodes": "gpu[01-03]"})");
+  EXPECT_EQ(resolve_cluster(outside)->transport, TransportKind::kAuto);
+  const std::string ssh = write("ssh.json", R"({"name": "c", "transport": "ssh", "nodes": "gpu01"})");
+  EXPECT_EQ(resolve_cluster(ssh)->transport, TransportKind::kSsh);
+}
+
+TEST_F(ResolveCluster, ReadsAHostfile) {
+  const auto cluster = load_hostfile(write(
+      "hosts", "# nodes\nnode001 slots=8\n\n  node002  slots=4 max_slots=8 # note\nnode003:2\nnode004\n"));
+  ASSERT_TRUE(cluster.ok()) << format_errors(cluster.errors());
+  EXPECT_EQ(cluster->name, "hosts");
+  EXPECT_EQ(cluster->transport, TransportKind::kSsh);
+  ASSERT_EQ(cluster->nodes.size(), 4u);
+  EXPECT_EQ(cluster->nodes[0].gpus.size(), 8u);
+  EXPECT_EQ(cluster->nodes[1].slots, 4);
+  EXPECT_EQ(cluster->nodes[2].slots, 2);
+  EXPECT_TRUE(cluster->nodes[3].gpus.empty());
+  const std::string wrong = write("wrong", "node001 slots=many\nnode002 slots=8\nnode003 gpus=8\n");
+  EXPECT_THAT(places(load_hostfile(wrong).errors()), ElementsAre(wrong + ":1", wrong + ":3"));
+  EXPECT_FALSE(load_hostfile(write("empty", "# none\n")).ok());
+  EXPECT_THAT(load_hostfile(write("evil", "-oProxyCommand=x slots=1\n")).error().what,
+              HasSubstr("not a node name"));
+  EXPECT_THAT(load_hostfile(write("twice", "n1\nn1\n")).error().what, HasSubstr("named twice"));
+}
 
 std::string named(const std::string& name) { return R"({"name": ")" + name + R"(", "nodes": "n1"})"; }
 

@@ -3,6 +3,8 @@
 //
 // Faults come in the environment, which a cluster config's "env" gives to the ranks:
 //   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, error, disk, exit, noise
+//   SXB_FAKE_ECHO = "<prefix>": the device record's name is the JSON of the variables with that prefix;
+//                   "rendezvous": it is the host at which the ranks meet
 #include <signal.h>
 #include <unistd.h>
 
@@ -31,7 +33,7 @@ class FakeRank {
 
   int run() {
     emit("device", {{"device", "cpu"},
-                    {"name", "fake"},
+                    {"name", name()},
                     {"gpu", -1},
                     {"backend", "gloo"},
                     {"threads", 1},
@@ -52,6 +54,21 @@ class FakeRank {
  private:
   void emit(const char* kind, Json data) {
     emit_(user_, Json({{"kind", kind}, {"data", std::move(data)}}).dump().c_str());
+  }
+
+  /// "fake", or what SXB_FAKE_ECHO asks for.
+  std::string name() const {
+    const char* text = std::getenv("SXB_FAKE_ECHO");
+    const std::string prefix = text != nullptr ? text : "";
+    if (prefix.empty()) return "fake";
+    if (prefix == "rendezvous") return task_.at("rendezvous_host").get<std::string>();
+    Json found = Json::object();
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string variable = *entry;
+      const std::size_t equals = variable.find('=');
+      if (variable.rfind(prefix, 0) == 0) found[variable.substr(0, equals)] = variable.substr(equals + 1);
+    }
+    return found.dump();
   }
 
   int misbehave() {
@@ -80,10 +97,9 @@ class FakeRank {
     }
     if (what == "disk") {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));  // its peers notice first
-      emit("finding", {{"severity", "error"},
-                       {"code", "weights"},
-                       {"message", "no space left on device"},
-                       {"help", ""}});
+      emit(
+          "finding",
+          {{"severity", "error"}, {"code", "weights"}, {"message", "no space left on device"}, {"help", ""}});
       return 4;
     }
     if (what == "exit") std::exit(17);

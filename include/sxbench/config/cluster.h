@@ -8,6 +8,7 @@
 
 #include "sxbench/base/json.h"
 #include "sxbench/base/result.h"
+#include "sxbench/config/node_set.h"
 
 namespace sxb::config {
 
@@ -15,42 +16,42 @@ enum class TransportKind { kAuto, kLocal, kSsh, kPdsh, kSlurm, kDryRun };
 enum class DeviceKind { kAuto, kCpu, kCuda };
 
 struct Node {
-  std::string name;           ///< unique, used in records
-  std::string host;           ///< for the transport; default: name, or "localhost" if it is local
-  std::vector<int> gpus;      ///< GPU indices this node owns; empty = all that are found (kCuda/kAuto)
-  int slots = 0;              ///< ranks when the device is the CPU; 0 = choose
-  int ssh_port = 0;           ///< 0 = ssh's own default
+  std::string name;       ///< unique, used in records
+  std::string host;       ///< for the transport; default: name, or "localhost" if it is local
+  std::vector<int> gpus;  ///< GPU indices this node owns; empty = all that are found (kCuda/kAuto)
+  int slots = 0;          ///< ranks when the device is the CPU; 0 = choose
+  int ssh_port = 0;       ///< 0 = ssh's own default
   std::string ssh_user;
-  std::string ssh_key;        ///< path of an identity file
-  std::string ssh_jump;       ///< jump host
+  std::string ssh_key;   ///< path of an identity file
+  std::string ssh_jump;  ///< jump host
 };
 
 /// One NIC (rail) that every node has.
 struct Nic {
-  std::string name;        ///< "mlx5_0", "eth0"
+  std::string name;  ///< "mlx5_0", "eth0"
   double line_rate_gbps = 0;
 };
 
 struct Network {
-  std::string fabric;      ///< "spectrum-x", "ethernet", "infiniband", "none" (one machine)
-  std::vector<Nic> nics;   ///< empty: unknown; then no line-rate verdict is given
+  std::string fabric;     ///< "spectrum-x", "ethernet", "infiniband", "none" (one machine)
+  std::vector<Nic> nics;  ///< empty: unknown; then no line-rate verdict is given
   int mtu = 0;
   double line_rate_gbps() const;  ///< sum over the NICs of one node
 };
 
 /// Facts of the GPU type as the config states them; the hardware table fills what is missing.
 struct GpuFacts {
-  std::string name;             ///< "NVIDIA H200"; empty: ask the device
-  int per_node = 0;             ///< 0: ask the device
-  double memory_gib = 0;        ///< 0: ask the device or the hardware table
+  std::string name;       ///< "NVIDIA H200"; empty: ask the device
+  int per_node = 0;       ///< 0: ask the device
+  double memory_gib = 0;  ///< 0: ask the device or the hardware table
 };
 
 /// Thresholds of the verdict table. Absent = not judged.
 struct Goals {
-  std::optional<double> gpu_utilization_pct;       ///< >= , coarse NVML use
-  std::map<int, double> scaling_efficiency_pct;    ///< node count -> >=
-  std::optional<double> bandwidth_pct_of_line;     ///< >= , NCCL wire rate against the line rate
-  std::optional<double> busbw_gBps;                ///< >= , all_reduce at the largest size
+  std::optional<double> gpu_utilization_pct;     ///< >= , coarse NVML use
+  std::map<int, double> scaling_efficiency_pct;  ///< node count -> >=
+  std::optional<double> bandwidth_pct_of_line;   ///< >= , NCCL wire rate against the line rate
+  std::optional<double> busbw_gBps;              ///< >= , all_reduce at the largest size
 };
 
 /// For all nodes; a node's own ssh_port, ssh_user, ssh_key and ssh_jump come on top of ssh's own config.
@@ -60,12 +61,23 @@ struct Ssh {
   int persist_s = 60;   ///< how long an idle connection is kept for the next task; 0 = one per command
 };
 
+/// For the transport slurm.
+struct Slurm {
+  std::string partition, account, qos, reservation;  ///< of the allocation; empty: Slurm's default
+  std::string time;                                  ///< limit of the allocation, as salloc --time takes it
+  std::string container_image;                       ///< Enroot/Pyxis: srun --container-image
+  std::vector<std::string> container_mounts;         ///< "SRC:DST[:FLAGS]", srun --container-mounts
+  std::vector<std::string> salloc_options;           ///< passed on as they are, each one argument
+  std::vector<std::string> srun_options;
+};
+
 /// How long sxbench waits before it calls something lost, in seconds.
 struct Timeouts {
   int connect_s = 15;        ///< connection to a node
   int agent_silence_s = 60;  ///< no line from a node, not even a heartbeat
   int rank_silence_s = 20;   ///< no line from a rank, not even a heartbeat
   int stall_s = 900;         ///< no record of progress from any rank of a task
+  int queue_s = 3600;        ///< Slurm's allocation
 };
 
 struct Paths {
@@ -74,9 +86,14 @@ struct Paths {
   std::string data;     ///< node-local folder of prepared datasets; default cache_dir()/datasets
 };
 
+enum class AddressFamily { kAny, kIpv4, kIpv6 };
+
+/// Where the ranks of a task find each other: on its first node ("node 0").
 struct Rendezvous {
-  std::string host;  ///< address of node 0 as the others see it; empty: node 0's host
-  int port = 0;      ///< 0 = a free port chosen per task
+  std::string host;       ///< address of node 0 as the others see it; empty: node 0's host
+  std::string interface;  ///< instead of a host: node 0's address on this interface
+  AddressFamily family = AddressFamily::kAny;
+  int port = 0;  ///< 0 = a free port chosen per task
 };
 
 struct Cluster {
@@ -87,14 +104,16 @@ struct Cluster {
   std::vector<Node> nodes;
   Network network;
   GpuFacts gpu;
-  std::string nccl_profile;                       ///< name in configs/nccl/, or empty
-  std::map<std::string, std::string> nccl_env;    ///< for ranks only; resolve_cluster() adds the profile
-  std::map<std::string, std::string> env;         ///< other variables for the ranks
+  std::string nccl_profile;                     ///< name in configs/nccl/, or empty
+  std::map<std::string, std::string> nccl_env;  ///< for ranks only; resolve_cluster() adds the profile
+  std::map<std::string, std::string> env;       ///< other variables for the ranks
   Goals goals;
   Paths paths;
   Rendezvous rendezvous;
   int fanout = 64;  ///< connections that are being set up at a time
+  NodeGroups groups;
   Ssh ssh;
+  Slurm slurm;
   Timeouts timeouts;
   std::string source;  ///< file it was read from, "builtin" or "slurm"
 };
@@ -105,9 +124,13 @@ Result<Cluster> parse_cluster(const Json& json, const std::string& where);
 /// Complete: parse_cluster(to_json(c)) equals c, but for `source`.
 Json to_json(const Cluster& cluster);
 
+/// A hostfile as DeepSpeed and Open MPI have it, "node001 slots=8" a line: ranks per node. Reached by ssh.
+Result<Cluster> load_hostfile(const std::string& path);
+
 /// Finds the cluster: `argument` (path or shipped name) > $SXBENCH_CLUSTER > ./cluster.json >
 /// user_config_dir()/cluster.json > Slurm allocation > this machine as one node. Merges the NCCL
-/// profile under the file's own nccl_env.
+/// profile under the file's own nccl_env. In a Slurm allocation the group "slurm" is its nodes, and the
+/// transport "auto" of a cluster that lies within it is slurm.
 Result<Cluster> resolve_cluster(const std::string& argument);
 
 /// Where resolve_cluster() would look next, without reading it.
@@ -126,5 +149,10 @@ std::vector<std::string> shipped_clusters();
 
 std::string to_string(TransportKind kind);
 std::string to_string(DeviceKind kind);
+std::string to_string(AddressFamily family);
+/// The inverse, with did-you-mean; `where` is what errors name.
+Result<TransportKind> parse_transport(const std::string& text, const std::string& where);
+Result<AddressFamily> parse_family(const std::string& text, const std::string& where);
+Result<DeviceKind> parse_device(const std::string& text, const std::string& where);
 
 }  // namespace sxb::config

@@ -28,6 +28,11 @@ struct Flags {
   std::optional<std::int64_t> micro_batch;          ///< --micro-batch
   std::optional<std::int64_t> metrics_interval_ms;  ///< --metrics-interval-ms
   std::vector<std::string> set;                     ///< --set key=value; wins over the flags above
+  std::string hostfile;                             ///< --hostfile: instead of a cluster config
+  std::string transport;                            ///< --transport
+  std::string device;                               ///< --device
+  std::optional<std::int64_t> fanout;               ///< --fanout
+  std::optional<std::int64_t> connect_timeout_s;    ///< --connect-timeout
 };
 
 enum class Layer { kDefault, kFile, kEnvironment, kFlag };
@@ -49,6 +54,10 @@ struct Settings {
   /// JSON pointer into to_json(settings) -> origin, for every leaf.
   std::map<std::string, Origin> origins;
 };
+
+/// The cluster that the flags mean, their values on top of the file's. `origins` hears of those values by
+/// JSON pointer; nullptr = nobody asks.
+Result<Cluster> resolve_cluster(const Flags& flags, std::map<std::string, Origin>* origins = nullptr);
 
 /// Merges flags, environment, files and defaults: the models default to "tiny", the node counts to
 /// all nodes of the cluster, out to its paths.results. Reports every error of every layer at once.

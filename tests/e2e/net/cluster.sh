@@ -129,6 +129,8 @@ make_mounts() {
   mount -t tmpfs tmpfs /run
   mkdir -m 755 /run/sshd
   mount --bind "$dir/hosts" /etc/hosts
+  { printf 'Host node002\n  Port 44222\n' && cat "$dir/ssh_config"; } > "$dir/etc_ssh_config"
+  mount --bind "$dir/etc_ssh_config" /etc/ssh/ssh_config
   # A "!" in front would lock the account for an sshd without PAM.
   (umask 077 && echo 'root:*:19000:0:99999:7:::' > "$dir/shadow")
   mount --bind "$dir/shadow" /etc/shadow

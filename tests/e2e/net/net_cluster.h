@@ -120,6 +120,7 @@ class OnNetwork : public EndToEnd {
         std::map<std::string, std::string>{{"SXBENCH_ENGINE_LIB", SXB_FAKE_ENGINE}});
     ASSERT_TRUE(net_->ready()) << net_->output();
     prefix_ = net_->as_head();
+    if (slurm) env_["SLURM_CONF"] = (net_->dir() / "slurm.conf").string();
   }
   void TearDown() override {
     net_.reset();
