@@ -13,7 +13,8 @@ void add_check(CLI::App& app, ExitCode& result) {
   verb->footer(
       "Examples:\n"
       "  sxbench check\n"
-      "  sxbench check --nodes 4 --cluster cluster.json");
+      "  sxbench check --nodes 4 --cluster cluster.json\n"
+      "  sxbench check --hostfile hosts                       the nodes of a DeepSpeed or MPI hostfile");
   auto flags = std::make_shared<Flags>();
   flags->phases = "check,report";
   add_place_flags(*verb, *flags);
@@ -21,7 +22,7 @@ void add_check(CLI::App& app, ExitCode& result) {
     const std::optional<Request> request = resolve_or_explain(*flags, result);
     if (!request) return;
     Terminal terminal;
-    Progress progress(terminal);
+    CheckProgress progress(terminal);
     result = perform(*request, progress);
   });
 }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "cli/request.h"
 #include "cli/verbs.h"
 #include "sxbench/base/files.h"
 #include "sxbench/base/json.h"
@@ -94,7 +95,7 @@ void add_config(CLI::App& app, ExitCode& result) {
       "  sxbench config show --cluster h200x4-as-4-nodes --models 7b --set training.micro_batch=4 --json");
   auto flags = std::make_shared<config::Flags>();
   auto as_json = std::make_shared<bool>(false);
-  show_verb->add_option("--cluster", flags->cluster, "Path of a cluster file, or a shipped name");
+  add_cluster_flags(*show_verb, *flags);
   show_verb->add_option("--models", flags->models, "Models, e.g. 7b,13b or a path");
   show_verb->add_option("--nodes", flags->nodes, "Node counts, e.g. 2,4,8");
   show_verb->add_option("--out", flags->out, "Results folder");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/fold.h"
 #include "launch/task_run.h"
 #include "sxbench/base/clock.h"
 #include "sxbench/base/units.h"
@@ -51,6 +52,20 @@ void Progress::task_ended(const plan::Task& task, const launch::TaskOutcome& out
   });
   if (quoted != errors_.end() && !quoted->second.empty()) line += "\n      help: " + quoted->second;
   terminal_.say(line);
+}
+
+void CheckProgress::record(const plan::Task& task, const record::Record& record) {
+  Progress::record(task, record);
+  if (record.kind == record::kind::kNode) nodes_.emplace_back(record.node, record.data);
+}
+
+void CheckProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
+  terminal_.clear();
+  std::sort(nodes_.begin(), nodes_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (!nodes_.empty()) fmt::print("{}", fold_facts(nodes_));
+  std::fflush(stdout);
+  nodes_.clear();
+  Progress::task_ended(task, outcome);
 }
 
 void NcclProgress::task_started(const plan::Task& task, int index, int total) {

@@ -30,6 +30,17 @@ class Progress : public launch::Observer {
   std::vector<std::pair<std::string, std::string>> errors_;  ///< message and help of the task's findings
 };
 
+/// Adds on stdout what the nodes are, folded.
+class CheckProgress final : public Progress {
+ public:
+  using Progress::Progress;
+  void record(const plan::Task& task, const record::Record& record) override;
+  void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
+
+ private:
+  std::vector<std::pair<std::string, Json>> nodes_;
+};
+
 /// Adds the sweep on stdout in nccl-tests' layout, row by row as it is measured.
 class NcclProgress final : public Progress {
  public:

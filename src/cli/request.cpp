@@ -79,18 +79,22 @@ bool contains(const std::vector<Phase>& phases, Phase phase) {
 
 }  // namespace
 
+void add_cluster_flags(CLI::App& verb, config::Flags& flags) {
+  verb.add_option("--cluster", flags.cluster,
+                  "cluster config: a path or a shipped name (default: this machine)");
+  verb.add_option("--hostfile", flags.hostfile,
+                  "nodes as DeepSpeed and MPI list them, \"node001 slots=8\" a line, reached by ssh");
+  verb.add_option("--transport", flags.transport,
+                  "auto, local, ssh, pdsh or slurm (default: as the cluster says)");
+  verb.add_option("--device", flags.device, "auto, cpu or cuda (default: as the cluster says)");
+  verb.add_option("--fanout", flags.fanout, "connections that are being set up at a time (default 64)");
+  verb.add_option("--connect-timeout", flags.connect_timeout_s,
+                  "seconds for a connection to a node (default 15)");
+}
+
 void add_place_flags(CLI::App& verb, Flags& flags) {
   config::Flags& config = flags.config;
-  verb.add_option("--cluster", config.cluster,
-                  "cluster config: a path or a shipped name (default: this machine)");
-  verb.add_option("--hostfile", config.hostfile,
-                  "nodes as DeepSpeed and MPI list them, \"node001 slots=8\" a line, reached by ssh");
-  verb.add_option("--transport", config.transport,
-                  "auto, local, ssh, pdsh or slurm (default: as the cluster says)");
-  verb.add_option("--device", config.device, "auto, cpu or cuda (default: as the cluster says)");
-  verb.add_option("--fanout", config.fanout, "connections that are being set up at a time (default 64)");
-  verb.add_option("--connect-timeout", config.connect_timeout_s,
-                  "seconds for a connection to a node (default 15)");
+  add_cluster_flags(verb, config);
   verb.add_option("--nodes", config.nodes, "node counts, e.g. 1,2,4 (default: all nodes of the cluster)");
   verb.add_option("--out", config.out, "folder for run folders (default: paths.results of the cluster)");
   verb.add_option("--metrics-interval-ms", config.metrics_interval_ms,

@@ -22,7 +22,10 @@ struct Flags {
   bool max_bytes_given = false;  ///< else sweep.max_bytes depends on the device
 };
 
-/// --cluster --nodes --out --name.
+/// Which cluster, and how its nodes are reached: --cluster --hostfile --transport --device --fanout
+/// --connect-timeout.
+void add_cluster_flags(CLI::App& verb, config::Flags& flags);
+/// Those, and --nodes --out --name --metrics-interval-ms.
 void add_place_flags(CLI::App& verb, Flags& flags);
 /// --models --phases --repeats --smoke --steps --warmup --micro-batch --set --save --metrics-interval-ms.
 void add_work_flags(CLI::App& verb, Flags& flags);

@@ -171,6 +171,14 @@ Result<Cluster> resolve_cluster(const Flags& flags, std::map<std::string, Origin
   }
   override_number(flags.fanout, "--fanout", 4096, cluster.fanout, errors);
   override_number(flags.connect_timeout_s, "--connect-timeout", 3600, cluster.timeouts.connect_s, errors);
+  if (!flags.hostfile.empty() && origins != nullptr) {
+    for (const std::string& leaf : leaf_pointers(to_json(cluster))) {
+      if (leaf.starts_with("/nodes/")) (*origins)[leaf] = {Layer::kFile, flags.hostfile};
+    }
+    from("/name", "--hostfile", true);
+    from("/description", "--hostfile", true);
+    from("/transport", "--hostfile", true);
+  }
   from("/transport", "--transport", !flags.transport.empty());
   from("/device", "--device", !flags.device.empty());
   from("/fanout", "--fanout", flags.fanout.has_value());

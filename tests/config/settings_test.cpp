@@ -130,5 +130,29 @@ TEST_F(MergeSettings, ReportsTheErrorsOfAllLayersAtOnce) {
                                                      "--nodes", "$SXBENCH_METRICS_INTERVAL_MS"));
 }
 
+TEST_F(MergeSettings, FlagsOfTheClusterWinOverItsFile) {
+  Flags flags;
+  flags.hostfile = write("hosts", "n1 slots=2\nn2 slots=2\n");
+  flags.device = "cpu";
+  flags.fanout = 3;
+  flags.connect_timeout_s = 4;
+  const Settings s = merged(flags);
+  EXPECT_EQ(s.cluster.nodes.size(), 2u);
+  EXPECT_EQ(s.cluster.device, DeviceKind::kCpu);
+  EXPECT_EQ(s.cluster.fanout, 3);
+  EXPECT_EQ(s.cluster.timeouts.connect_s, 4);
+  EXPECT_EQ(origin(s, "/cluster/fanout"), "flag --fanout");
+  EXPECT_EQ(origin(s, "/cluster/transport"), "flag --hostfile");
+  EXPECT_EQ(origin(s, "/cluster/nodes/1/slots"), "file " + flags.hostfile);
+  flags.transport = "psdh";
+  flags.fanout = 0;
+  const auto wrong = merge_settings(flags);
+  ASSERT_EQ(wrong.errors().size(), 2u);
+  EXPECT_THAT(wrong.errors()[0].help, HasSubstr("did you mean \"pdsh\"?"));
+  EXPECT_EQ(wrong.errors()[1].where, "--fanout");
+  flags.cluster = "local";
+  EXPECT_THAT(merge_settings(flags).error().help, HasSubstr("one of them"));
+}
+
 }  // namespace
 }  // namespace sxb::config

@@ -115,9 +115,8 @@ class OnNetwork : public EndToEnd {
   /// Skips the test, with the reason, where this machine cannot have the cluster.
   void boot(int nodes, bool slurm = false) {
     if (const std::string reason = no_cluster_because(slurm); !reason.empty()) GTEST_SKIP() << reason;
-    net_ = std::make_unique<NetCluster>(
-        dir_ / "net", nodes, slurm,
-        std::map<std::string, std::string>{{"SXBENCH_ENGINE_LIB", SXB_FAKE_ENGINE}});
+    net_ = std::make_unique<NetCluster>(dir_ / "net", nodes, slurm,
+                                        std::map<std::string, std::string>{{"SXBENCH_ENGINE_LIB", engine_}});
     ASSERT_TRUE(net_->ready()) << net_->output();
     prefix_ = net_->as_head();
     if (slurm) env_["SLURM_CONF"] = (net_->dir() / "slurm.conf").string();
@@ -134,6 +133,7 @@ class OnNetwork : public EndToEnd {
     return path.string();
   }
 
+  std::string engine_ = SXB_FAKE_ENGINE;  ///< set before boot()
   std::unique_ptr<NetCluster> net_;
 };
 

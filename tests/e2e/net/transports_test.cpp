@@ -65,6 +65,8 @@ TEST_F(Transports, AHostfileIsEnough) {
                                "--connect-timeout", "5", "--fanout", "2", "--out", results().string()});
     ASSERT_EQ(run.status.text(), "exit code 0") << transport << "\n" << run.err;
     EXPECT_EQ(records(record::kind::kDevice).size(), 4u);
+    EXPECT_THAT(run.out, HasSubstr("node[001-003]  (3 nodes)\n"));
+    EXPECT_THAT(run.out, HasSubstr("  eth0     up, ")) << "the same on all nodes: said once";
   }
 }
 
