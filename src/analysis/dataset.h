@@ -62,6 +62,9 @@ int count_hosts(const TaskData& task);
 /// "1 node", "4 nodes".
 std::string on_nodes(int nodes);
 
+/// The run folder that `path` means: itself, or the `latest` of a results folder.
+Result<std::filesystem::path> find_run(const std::filesystem::path& path);
+
 /// Reads RUN/records.jsonl. Errors: no such file, no records, records of an unknown schema.
 Result<Dataset> load_dataset(const std::filesystem::path& run_folder);
 

@@ -83,6 +83,8 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result) {
       "  sxbench run                                          this machine: check, sweep, fine-tune, report\n"
       "  sxbench run --models 7b,13b,70b --nodes 2,4,8 --cluster cluster.json\n"
       "  sxbench nccl --nodes 4                               the all-reduce sweep alone\n"
+      "  sxbench list                                         the runs under results/ and how they ended\n"
+      "  sxbench run --resume                                 do what the latest run lacks\n"
       "  sxbench report results/                              write the latest report again");
   app->formatter(std::make_shared<ExamplesFirst>());
   app->option_defaults()->always_capture_default(false);
@@ -97,6 +99,8 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result) {
   add_run(*app, result);
   add_nccl(*app, result);
   add_report(*app, result);
+  add_show(*app, result);
+  add_list(*app, result);
   add_plan(*app, result);
   add_check(*app, result);
   add_config(*app, result);

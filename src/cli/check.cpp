@@ -1,7 +1,6 @@
 // sxbench check: can every rank start and reach the others?
 #include <memory>
 
-#include "cli/progress.h"
 #include "cli/request.h"
 #include "cli/verbs.h"
 
@@ -18,12 +17,12 @@ void add_check(CLI::App& app, ExitCode& result) {
   auto flags = std::make_shared<Flags>();
   flags->phases = "check,report";
   add_place_flags(*verb, *flags);
+  add_conduct_flags(*verb, *flags);
   verb->callback([flags, &result] {
     const std::optional<Request> request = resolve_or_explain(*flags, result);
     if (!request) return;
-    Terminal terminal;
-    CheckProgress progress(terminal);
-    result = perform(*request, progress);
+    CheckProgress display;
+    result = perform(*request, *flags, display);
   });
 }
 

@@ -1,7 +1,6 @@
 // sxbench nccl: the sweep of nccl-tests, with its flags and its text.
 #include <memory>
 
-#include "cli/progress.h"
 #include "cli/request.h"
 #include "cli/verbs.h"
 #include "sxbench/base/units.h"
@@ -49,14 +48,14 @@ void add_nccl(CLI::App& app, ExitCode& result) {
   auto flags = std::make_shared<Flags>();
   flags->phases = "nccl,report";
   add_place_flags(*verb, *flags);
+  add_conduct_flags(*verb, *flags);
   const std::vector<CLI::Option*> sweep = add_sweep_flags(*verb, flags->sweep);
   verb->callback([flags, sweep, &result] {
     flags->max_bytes_given = sweep[1]->count() > 0;
     const std::optional<Request> request = resolve_or_explain(*flags, result);
     if (!request) return;
-    Terminal terminal;
-    NcclProgress progress(terminal);
-    result = perform(*request, progress);
+    NcclProgress display;
+    result = perform(*request, *flags, display);
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cli/progress.h"
 #include "cli/request.h"
 #include "launch/interrupt.h"
 #include "sxbench/report/report.h"
@@ -11,41 +12,55 @@ namespace sxb::cli {
 namespace {
 
 /// Writes the reports of a finished run; its own errors must not hide that the tasks ran.
-ExitCode write_report(const std::filesystem::path& dir, ExitCode code) {
-  const Result<report::Outcome> outcome = report::write_reports(dir);
+void write_report(Ending& ending) {
+  const Result<report::Outcome> outcome = report::write_reports(ending.run);
   if (!outcome.ok()) {
     fmt::print(stderr, "{}", format_errors(outcome.errors()));
-    return code == ExitCode::kOk ? outcome.error().code : code;
+    if (ending.code == ExitCode::kOk) ending.code = outcome.error().code;
+    return;
   }
-  fmt::print("{}\n", outcome->summary_report.string());
-  fmt::print(stderr, "{} of {} tasks ok{}\n", outcome->tasks_ok,
-             outcome->tasks_ok + outcome->tasks_failed + outcome->tasks_missing,
-             outcome->goals_met ? "" : "; a goal of the cluster config was missed, see the report");
-  return code == ExitCode::kOk && !outcome->goals_met ? ExitCode::kGoalMissed : code;
+  ending.report = outcome->summary_report.string();
+  ending.goals_met = outcome->goals_met;
+  if (ending.code == ExitCode::kOk && !ending.goals_met) ending.code = ExitCode::kGoalMissed;
 }
 
-}  // namespace
-
-ExitCode perform(const Request& request, launch::Observer& observer) {
+ExitCode perform_on(const Request& request, Display& display) {
   launch::count_interrupts();
   const auto run = [&]() -> Result<launch::RunOutcome> {
     int nodes = 1;
-    for (const plan::Task& task : request.options.tasks) nodes = std::max(nodes, task.nodes);
-    SXB_ASSIGN_OR_RETURN(const auto transport, launch::make_transport(request.options.cluster, nodes));
-    return launch::execute(request.options, *transport, observer);
+    for (const plan::Task& task : request.tasks) nodes = std::max(nodes, task.nodes);
+    nodes += static_cast<int>(request.spares.size());
+    SXB_ASSIGN_OR_RETURN(const auto transport, launch::make_transport(request.cluster, nodes));
+    return launch::execute(request, *transport, display);
   };
   const Result<launch::RunOutcome> outcome = run();
   if (!outcome.ok()) {
     fmt::print(stderr, "{}", format_errors(outcome.errors()));
     return outcome.error().code;
   }
-  if (!request.report) {
-    fmt::print("{}\n", outcome->dir.string());
-    return outcome->code;
+  Ending ending;
+  ending.code = outcome->code;
+  ending.interrupted = outcome->interrupted;
+  ending.planned = outcome->planned;
+  ending.run = outcome->dir.string();
+  ending.ok = static_cast<int>(std::count_if(outcome->tasks.begin(), outcome->tasks.end(),
+                                             [](const auto& task) { return task.code == ExitCode::kOk; }));
+  if (ending.ok < ending.planned) ending.resume = command_line({"sxbench", "run", "--resume", ending.run});
+  if (!outcome->lost_journal.empty()) {
+    fmt::print(stderr, "{}", format_errors(outcome->lost_journal));
+  } else if (request.report) {
+    write_report(ending);
   }
-  const ExitCode code = write_report(outcome->dir, outcome->code);
-  if (outcome->interrupted) fmt::print(stderr, "interrupted; the report has what was measured until then\n");
-  return code;
+  display.run_ended(ending);
+  return ending.code;
+}
+
+}  // namespace
+
+ExitCode perform(const Request& request, const Flags& flags, Display& display) {
+  if (!flags.json) return perform_on(request, display);
+  JsonProgress json;
+  return perform_on(request, json);
 }
 
 }  // namespace sxb::cli

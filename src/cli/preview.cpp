@@ -42,9 +42,9 @@ void print_commands(const config::Node& node, const std::vector<std::string>& ar
 
 ExitCode preview_commands(const Request& request) {
   const auto transport = launch::dry_run_transport(print_commands);
-  Status status = launch::dry_run(request.options, *transport);
-  const std::filesystem::path file = request.options.results / "plan.json";
-  if (status.ok()) status = write_file_atomic(file, pretty_json(launch::plan_document(request.options)));
+  Status status = launch::dry_run(request, *transport);
+  const std::filesystem::path file = request.results / "plan.json";
+  if (status.ok()) status = write_file_atomic(file, pretty_json(launch::plan_document(request)));
   if (!status.ok()) {
     fmt::print(stderr, "{}", format_errors(status.errors()));
     return status.error().code;
@@ -54,14 +54,14 @@ ExitCode preview_commands(const Request& request) {
 }
 
 ExitCode preview_tasks(const Request& request) {
-  const launch::Layout& layout = request.options.layout;
+  const launch::Layout& layout = request.layout;
   fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", "task", "nodes", "ranks", "what",
              "memory per rank (predicted), sharding");
-  for (const plan::Task& task : request.options.tasks) {
+  for (const plan::Task& task : request.tasks) {
     const int world = layout.world(task.nodes);
     std::string memory = "-";
     if (task.phase == plan::Phase::kSft) {
-      const plan::Ranks ranks = plan::ranks_of(request.options.cluster, task.nodes, layout.facts);
+      const plan::Ranks ranks = plan::ranks_of(request.cluster, task.nodes, layout.facts);
       memory = format_bytes(plan::estimate_memory(plan::resolve_auto(task.model, ranks), ranks).total());
       if (ranks.memory_bytes > 0) memory += " of " + format_bytes(ranks.memory_bytes);
       const plan::ShardingChoice choice = plan::resolve_sharding(task.model, ranks);

@@ -13,17 +13,32 @@
 
 namespace sxb::cli {
 
-void Progress::run_started(const std::filesystem::path& dir) { terminal_.say("run folder " + dir.string()); }
+void Progress::run_started(const launch::RunStart& start) {
+  status_.run_started(start);
+  terminal_.say("run folder " + start.dir.string());
+  if (!start.resumed) return;
+  terminal_.say(fmt::format("resumed: {} of {} tasks have a result, {} to do", status_.done(), start.planned,
+                            start.todo.size()));
+}
 
-void Progress::task_started(const plan::Task& task, int index, int total) {
+void Progress::task_started(const plan::Task& task, int index, int total, int attempt) {
+  status_.task_started(task, monotonic_ns());
   prefix_ = fmt::format("[{}/{}]", index, total);
+  if (attempt > 1) prefix_ += fmt::format(" attempt {}", attempt);
   began_ns_ = monotonic_ns();
   latest_ = "starting";
   errors_.clear();
-  terminal_.status(fmt::format("{} {} · {}", prefix_, task.label(), latest_));
+  draw(task);
+}
+
+void Progress::draw(const plan::Task& task) {
+  const std::int64_t now = monotonic_ns();
+  terminal_.status(fmt::format("{} · {} {} · {} · {}", status_.text(now), prefix_, task.label(),
+                               format_duration(now - began_ns_), latest_));
 }
 
 void Progress::record(const plan::Task& task, const record::Record& record) {
+  status_.record(task, record, monotonic_ns());
   if (record.kind == record::kind::kStep) latest_ = launch::step_line(task, record);
   if (record.kind == record::kind::kCollective) {
     latest_ = format_bytes(record.data.value("size_bytes", std::int64_t{0}));
@@ -35,11 +50,11 @@ void Progress::record(const plan::Task& task, const record::Record& record) {
     terminal_.say(
         fmt::format("{} {}", terminal_.paint("warning:", Colour::kYellow), record.data.value("message", "")));
   }
-  terminal_.status(fmt::format("{} {} · {} · {}", prefix_, task.label(),
-                               format_duration(monotonic_ns() - began_ns_), latest_));
+  draw(task);
 }
 
 void Progress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
+  status_.task_ended(task, outcome);
   const bool ok = outcome.code == ExitCode::kOk;
   std::string line =
       fmt::format("{} {}  {}  {:.1f} s", prefix_, task.label(),
@@ -54,6 +69,31 @@ void Progress::task_ended(const plan::Task& task, const launch::TaskOutcome& out
   terminal_.say(line);
 }
 
+void Progress::task_retried(const plan::Task& task, const launch::TaskOutcome& outcome,
+                            const std::string& spare) {
+  std::string next = "trying again";
+  if (!spare.empty()) next = fmt::format("node {} takes the place of {}", spare, outcome.failed_node);
+  terminal_.say(fmt::format("{} {}  {}  {:.1f} s\n      {}\n      {}", prefix_, task.label(),
+                            terminal_.paint(outcome.status, Colour::kYellow), outcome.duration_s,
+                            outcome.reason, next));
+}
+
+void Progress::run_ended(const Ending& ending) {
+  terminal_.clear();
+  fmt::print("{}\n", ending.report.empty() ? ending.run : ending.report);
+  std::fflush(stdout);
+  terminal_.say(
+      fmt::format("{} of {} tasks ok{}", ending.ok, ending.planned,
+                  ending.goals_met ? "" : "; a goal of the cluster config was missed, see the report"));
+  if (ending.interrupted) terminal_.say("interrupted; what was measured until then is kept");
+  if (!ending.resume.empty()) terminal_.say("to do what is missing: " + ending.resume);
+}
+
+void CheckProgress::task_started(const plan::Task& task, int index, int total, int attempt) {
+  Progress::task_started(task, index, total, attempt);
+  nodes_.clear();
+}
+
 void CheckProgress::record(const plan::Task& task, const record::Record& record) {
   Progress::record(task, record);
   if (record.kind == record::kind::kNode) nodes_.emplace_back(record.node, record.data);
@@ -64,12 +104,11 @@ void CheckProgress::task_ended(const plan::Task& task, const launch::TaskOutcome
   std::sort(nodes_.begin(), nodes_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   if (!nodes_.empty()) fmt::print("{}", fold_facts(nodes_));
   std::fflush(stdout);
-  nodes_.clear();
   Progress::task_ended(task, outcome);
 }
 
-void NcclProgress::task_started(const plan::Task& task, int index, int total) {
-  Progress::task_started(task, index, total);
+void NcclProgress::task_started(const plan::Task& task, int index, int total, int attempt) {
+  Progress::task_started(task, index, total, attempt);
   devices_.clear();
   rows_.clear();
 }

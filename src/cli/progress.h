@@ -1,4 +1,4 @@
-// What the user sees while a run works.
+// What the user sees of a run while it works, and at its end.
 #pragma once
 
 #include <cstdint>
@@ -6,24 +6,46 @@
 #include <utility>
 #include <vector>
 
+#include "cli/run_status.h"
 #include "cli/terminal.h"
 #include "launch/run.h"
 
 namespace sxb::cli {
 
-/// One line per finished task; on a terminal also a status line with the latest step or row.
-class Progress : public launch::Observer {
+/// How a run ended, reports included.
+struct Ending {
+  ExitCode code = ExitCode::kOk;
+  bool interrupted = false;
+  int ok = 0, planned = 0;
+  bool goals_met = true;
+  std::string run, report;  ///< paths; no report if none was written
+  std::string resume;       ///< the command that does what is missing; empty if nothing is
+};
+
+class Display : public launch::Observer {
  public:
-  explicit Progress(Terminal& terminal) : terminal_(terminal) {}
-  void run_started(const std::filesystem::path& dir) override;
-  void task_started(const plan::Task& task, int index, int total) override;
+  virtual void run_ended(const Ending& ending) = 0;
+};
+
+/// One line per finished task on stderr; on a terminal also a status line that moves: tasks done,
+/// running and failed, ETA, the latest step or row. The path of the report goes to stdout.
+class Progress : public Display {
+ public:
+  void run_started(const launch::RunStart& start) override;
+  void task_started(const plan::Task& task, int index, int total, int attempt) override;
   void record(const plan::Task& task, const record::Record& record) override;
   void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
+  void task_retried(const plan::Task& task, const launch::TaskOutcome& outcome,
+                    const std::string& spare) override;
+  void run_ended(const Ending& ending) override;
 
  protected:
-  Terminal& terminal_;
+  Terminal terminal_;
 
  private:
+  void draw(const plan::Task& task);
+
+  RunStatus status_;
   std::string prefix_;  ///< "[2/5]"
   std::int64_t began_ns_ = 0;
   std::string latest_;
@@ -33,7 +55,7 @@ class Progress : public launch::Observer {
 /// Adds on stdout what the nodes are, folded.
 class CheckProgress final : public Progress {
  public:
-  using Progress::Progress;
+  void task_started(const plan::Task& task, int index, int total, int attempt) override;
   void record(const plan::Task& task, const record::Record& record) override;
   void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
 
@@ -44,13 +66,29 @@ class CheckProgress final : public Progress {
 /// Adds the sweep on stdout in nccl-tests' layout, row by row as it is measured.
 class NcclProgress final : public Progress {
  public:
-  using Progress::Progress;
-  void task_started(const plan::Task& task, int index, int total) override;
+  void task_started(const plan::Task& task, int index, int total, int attempt) override;
   void record(const plan::Task& task, const record::Record& record) override;
   void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
 
  private:
   std::vector<record::Record> devices_, rows_;
+};
+
+/// One JSON object a line on stdout, as docs/progress.md describes them; nothing on stderr.
+class JsonProgress final : public Display {
+ public:
+  void run_started(const launch::RunStart& start) override;
+  void task_started(const plan::Task& task, int index, int total, int attempt) override;
+  void record(const plan::Task& task, const record::Record& record) override;
+  void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
+  void task_retried(const plan::Task& task, const launch::TaskOutcome& outcome,
+                    const std::string& spare) override;
+  void run_ended(const Ending& ending) override;
+
+ private:
+  void print(const char* event, Json fields) const;
+  void add_status(Json& fields) const;
+  RunStatus status_;
 };
 
 }  // namespace sxb::cli

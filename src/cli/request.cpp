@@ -29,6 +29,28 @@ T take(Result<T> result, Errors& errors) {
   return T{};
 }
 
+std::vector<std::string> names(const std::vector<config::Node>& nodes) {
+  std::vector<std::string> result;
+  for (const config::Node& node : nodes) result.push_back(node.name);
+  return result;
+}
+
+/// Spares stand last, where no task looks for its nodes.
+config::Cluster add_spares(config::Cluster cluster, const std::vector<config::Node>& spares) {
+  cluster.nodes.insert(cluster.nodes.end(), spares.begin(), spares.end());
+  return cluster;
+}
+
+/// Names of the nodes that `part` lacks.
+std::vector<std::string> difference(const config::Cluster& whole, const config::Cluster& part) {
+  const std::vector<std::string> kept = names(part.nodes);
+  std::vector<std::string> result = names(whole.nodes);
+  std::erase_if(result, [&](const std::string& name) {
+    return std::find(kept.begin(), kept.end(), name) != kept.end();
+  });
+  return result;
+}
+
 /// What --smoke and the device decide where neither flag nor environment says anything.
 config::Flags with_defaults(const Flags& flags, bool cuda) {
   config::Flags merged = flags.config;
@@ -96,6 +118,8 @@ void add_place_flags(CLI::App& verb, Flags& flags) {
   config::Flags& config = flags.config;
   add_cluster_flags(verb, config);
   verb.add_option("--nodes", config.nodes, "node counts, e.g. 1,2,4 (default: all nodes of the cluster)");
+  verb.add_option("--exclude", config.exclude, "nodes to leave out, e.g. node[003,007]");
+  verb.add_option("--spares", config.spares, "nodes that wait, and take the place of one that fails");
   verb.add_option("--out", config.out, "folder for run folders (default: paths.results of the cluster)");
   verb.add_option("--metrics-interval-ms", config.metrics_interval_ms,
                   "time between two metric samples (default 100)");
@@ -120,11 +144,26 @@ void add_work_flags(CLI::App& verb, Flags& flags) {
                   "write the trained weights (Hugging Face safetensors) to this folder");
 }
 
+void add_conduct_flags(CLI::App& verb, Flags& flags) {
+  verb.add_option("--retries", flags.retries, "how often a task that failed is tried again (default 0)")
+      ->check(CLI::Range(0, 100));
+  verb.add_flag("--json", flags.json, "progress as JSON on stdout, one object a line (docs/progress.md)");
+}
+
 Result<Request> resolve(const Flags& flags, const std::string& command) {
   Errors errors;
   launch::Layout layout;
-  const auto found = config::resolve_cluster(flags.config);  // merge_settings() reports its errors
-  if (found.ok()) layout = take(launch::resolve_layout(*found, launch::this_machine()), errors);
+  config::Cluster whole, with_spares;
+  // What is wrong with the cluster or its node sets, merge_settings() reports beside all else.
+  if (const auto found = config::resolve_cluster(flags.config); found.ok()) {
+    whole = *found;
+    config::Cluster working = whole;
+    const auto spares = config::set_aside_nodes(working, flags.config.exclude, flags.config.spares);
+    if (spares.ok()) {
+      with_spares = add_spares(working, *spares);
+      layout = take(launch::resolve_layout(with_spares, launch::this_machine()), errors);
+    }
+  }
   plan::PlanInput input;
   input.phases =
       take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
@@ -144,8 +183,7 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
     if (!errors.empty()) return errors;
   }
 
-  Request request;
-  launch::RunOptions& options = request.options;
+  Request options;
   options.tasks = plan::expand(input);
   if (options.tasks.empty()) {
     return Error{
@@ -153,28 +191,53 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
         "sxbench report writes the reports of a run that is there; add check, nccl or sft to --phases"};
   }
   SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
-  options.cluster = cluster;
+  options.cluster = with_spares;
+  options.spares = names(settings.spares);
+  options.excluded = difference(whole, with_spares);
+  options.retries = flags.retries;
   options.layout = std::move(layout);
   options.name = !flags.name.empty() ? flags.name : flags.smoke ? "smoke" : cluster.name;
   options.command = command;
   options.results = settings.out.empty() ? "results" : settings.out;
   if (!cluster.paths.program.empty()) options.program = cluster.paths.program;
-  constexpr std::int64_t kSecond = 1'000'000'000;
-  options.bounds.agent_silence_ns = cluster.timeouts.agent_silence_s * kSecond;
-  options.bounds.stall_ns = cluster.timeouts.stall_s * kSecond;
-  options.settings.heartbeat_timeout_ns = cluster.timeouts.rank_silence_s * kSecond;
   options.settings.sample_interval_ns = settings.metrics_interval_ms * 1'000'000;
   if (!flags.save.empty()) options.settings.save_dir = std::filesystem::absolute(flags.save).string();
-  request.report = contains(input.phases, Phase::kReport);
-  return request;
+  options.report = contains(input.phases, Phase::kReport);
+  return options;
+}
+
+Result<Request> resolve_resumed(const std::filesystem::path& run, const Flags& flags,
+                                const std::string& command) {
+  SXB_ASSIGN_OR_RETURN(Request options, launch::options_from_journal(run));
+  const config::Cluster whole = options.cluster;
+  const std::string spares = flags.config.spares.empty() ? join(options.spares, ",") : flags.config.spares;
+  SXB_ASSIGN_OR_RETURN(const std::vector<config::Node> kept,
+                       config::set_aside_nodes(options.cluster, flags.config.exclude, spares));
+  options.cluster = add_spares(options.cluster, kept);
+  const std::vector<std::string> gone = difference(whole, options.cluster);
+  options.excluded.insert(options.excluded.end(), gone.begin(), gone.end());
+  // Excluded nodes leave places of the plan to the spares.
+  std::size_t needed = 0;
+  for (const plan::Task& task : options.tasks)
+    needed = std::max(needed, static_cast<std::size_t>(task.nodes));
+  if (needed > options.cluster.nodes.size()) {
+    return Error{fmt::format("the run needs {} nodes, {} are left", needed, options.cluster.nodes.size()),
+                 "--exclude " + flags.config.exclude, "exclude fewer nodes, or make a new run on fewer"};
+  }
+  const std::size_t working = std::max(needed, options.cluster.nodes.size() - kept.size());
+  options.spares.clear();
+  for (std::size_t i = working; i < options.cluster.nodes.size(); ++i) {
+    options.spares.push_back(options.cluster.nodes[i].name);
+  }
+  SXB_ASSIGN_OR_RETURN(options.layout, launch::resolve_layout(options.cluster, launch::this_machine()));
+  options.command = command;
+  if (!options.cluster.paths.program.empty()) options.program = options.cluster.paths.program;
+  options.retries = flags.retries;
+  return options;
 }
 
 std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code) {
-  Result<Request> request = resolve(flags, own_command_line());
-  if (request.ok()) return std::move(request).value();
-  fmt::print(stderr, "{}", format_errors(request.errors()));
-  code = request.error().code;
-  return std::nullopt;
+  return value_or_explain(resolve(flags, own_command_line()), code);
 }
 
 std::string command_line(const std::vector<std::string>& arguments) {

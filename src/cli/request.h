@@ -1,11 +1,16 @@
 // The flags that run, nccl, plan and check share, and what they mean.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/progress.h"
 #include "launch/run.h"
 #include "sxbench/base/result.h"
 #include "sxbench/config/settings.h"
@@ -17,7 +22,9 @@ struct Flags {
   config::Flags config;  ///< those that `config show` explains
   std::string phases, name, save;
   int repeats = 1;
+  int retries = 0;
   bool smoke = false;
+  bool json = false;  ///< progress for programs, on stdout
   plan::CollectiveSweep sweep;
   bool max_bytes_given = false;  ///< else sweep.max_bytes depends on the device
 };
@@ -25,20 +32,33 @@ struct Flags {
 /// Which cluster, and how its nodes are reached: --cluster --hostfile --transport --device --fanout
 /// --connect-timeout.
 void add_cluster_flags(CLI::App& verb, config::Flags& flags);
-/// Those, and --nodes --out --name --metrics-interval-ms.
+/// Those, and --nodes --exclude --spares --out --name --metrics-interval-ms.
 void add_place_flags(CLI::App& verb, Flags& flags);
-/// --models --phases --repeats --smoke --steps --warmup --micro-batch --set --save --metrics-interval-ms.
+/// --models --phases --repeats --smoke --steps --warmup --micro-batch --set --save.
 void add_work_flags(CLI::App& verb, Flags& flags);
+/// --retries --json.
+void add_conduct_flags(CLI::App& verb, Flags& flags);
 
-struct Request {
-  launch::RunOptions options;
-  bool report = false;  ///< phase report is asked for
-};
+using Request = launch::RunOptions;
 
 /// Resolves and validates everything; starts and writes nothing. Reports every error it can find.
 Result<Request> resolve(const Flags& flags, const std::string& command);
 
-/// resolve() for this process's command line; prints the errors and sets `code` if there are any.
+/// The request of an earlier run, to do what it lacks: plan and cluster come from its journal, of the
+/// flags only --retries, --exclude and --spares count. An excluded node's place goes to a spare.
+Result<Request> resolve_resumed(const std::filesystem::path& run, const Flags& flags,
+                                const std::string& command);
+
+/// The value; prints the errors and sets `code` if there are any.
+template <typename T>
+std::optional<T> value_or_explain(Result<T> result, ExitCode& code) {
+  if (result.ok()) return std::move(result).value();
+  fmt::print(stderr, "{}", format_errors(result.errors()));
+  code = result.error().code;
+  return std::nullopt;
+}
+
+/// resolve() for this process's command line.
 std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code);
 
 /// The command line as typed, quoted where the shell would need it.
@@ -46,7 +66,7 @@ std::string command_line(const std::vector<std::string>& arguments);
 /// That of this process.
 std::string own_command_line();
 
-/// Runs the request: tasks, reports, verdict; prints the path of the report on stdout.
-ExitCode perform(const Request& request, launch::Observer& observer);
+/// Runs the request: tasks, reports, verdict. `display` shows it, unless --json asks for another.
+ExitCode perform(const Request& request, const Flags& flags, Display& display);
 
 }  // namespace sxb::cli

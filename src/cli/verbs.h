@@ -13,6 +13,8 @@ void add_nccl(CLI::App& app, ExitCode& result);    // nccl.cpp
 void add_plan(CLI::App& app, ExitCode& result);    // plan.cpp
 void add_check(CLI::App& app, ExitCode& result);   // check.cpp
 void add_report(CLI::App& app, ExitCode& result);  // report.cpp
+void add_show(CLI::App& app, ExitCode& result);    // show.cpp
+void add_list(CLI::App& app, ExitCode& result);    // list.cpp
 void add_config(CLI::App& app, ExitCode& result);  // config.cpp
 void add_data(CLI::App& app, ExitCode& result);    // data.cpp
 void add_worker(CLI::App& app, ExitCode& result);  // worker.cpp, hidden

@@ -187,7 +187,7 @@ Json to_json(const Cluster& cluster) {
           {"groups", groups_to_json(cluster.groups)},
           {"ssh", ssh_to_json(cluster.ssh)},
           {"slurm", slurm_to_json(cluster.slurm)},
-          {"timeouts", timeouts_to_json(cluster.timeouts)}};
+          {"timeouts", to_json(cluster.timeouts)}};
 }
 
 std::string to_string(TransportKind kind) { return enum_name(kTransports, kind); }

@@ -32,7 +32,6 @@ Json ssh_to_json(const Ssh& ssh);
 void read_slurm(ObjectReader reader, Slurm& slurm);
 Json slurm_to_json(const Slurm& slurm);
 void read_timeouts(ObjectReader reader, Timeouts& timeouts);
-Json timeouts_to_json(const Timeouts& timeouts);
 void read_rendezvous(ObjectReader reader, Rendezvous& rendezvous);
 Json rendezvous_to_json(const Rendezvous& rendezvous);
 

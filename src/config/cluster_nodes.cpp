@@ -221,4 +221,49 @@ Json nodes_to_json(const std::vector<Node>& nodes) {
   return array;
 }
 
+namespace {
+
+/// Moves the nodes of a node set out of the cluster.
+Result<std::vector<Node>> take_nodes(Cluster& cluster, const std::string& set, const char* flag) {
+  std::vector<Node> taken;
+  if (set.empty()) return taken;
+  auto names = expand_node_set(set);
+  if (!names.ok()) return Error{names.error().what, flag, names.error().help};
+  for (const std::string& name : *names) {
+    const auto it = std::find_if(cluster.nodes.begin(), cluster.nodes.end(),
+                                 [&](const Node& node) { return node.name == name; });
+    if (it == cluster.nodes.end()) {
+      std::vector<std::string> known;
+      for (const Node& node : cluster.nodes) known.push_back(node.name);
+      const std::string guess = did_you_mean(name, known);
+      return Error{fmt::format("the cluster {} has no node \"{}\" left to take", cluster.name, name), flag,
+                   guess.empty() ? "its nodes are " + fold_node_set(known)
+                                 : fmt::format("did you mean \"{}\"?", guess)};
+    }
+    taken.push_back(*it);
+    cluster.nodes.erase(it);
+  }
+  return taken;
+}
+
+}  // namespace
+
+Result<std::vector<Node>> set_aside_nodes(Cluster& cluster, const std::string& exclude,
+                                          const std::string& spares) {
+  // The spares first: a broken spare may be excluded without a change of --spares.
+  SXB_ASSIGN_OR_RETURN(std::vector<Node> kept, take_nodes(cluster, spares, "--spares"));
+  Cluster all = cluster;
+  all.nodes.insert(all.nodes.end(), kept.begin(), kept.end());
+  SXB_ASSIGN_OR_RETURN(const std::vector<Node> gone, take_nodes(all, exclude, "--exclude"));
+  const auto is_gone = [&](const Node& node) {
+    return std::any_of(gone.begin(), gone.end(), [&](const Node& other) { return other.name == node.name; });
+  };
+  std::erase_if(cluster.nodes, is_gone);
+  std::erase_if(kept, is_gone);
+  if (cluster.nodes.empty()) {
+    return Error{"no node is left to work on", "--exclude, --spares", "leave at least one node out of both"};
+  }
+  return kept;
+}
+
 }  // namespace sxb::config

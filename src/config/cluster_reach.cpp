@@ -151,19 +151,31 @@ Json slurm_to_json(const Slurm& slurm) {
 
 void read_timeouts(ObjectReader reader, Timeouts& timeouts) {
   reader.integer("connect_s", timeouts.connect_s, 1, 3600);
-  reader.integer("agent_silence_s", timeouts.agent_silence_s, 5, 86400);
-  reader.integer("rank_silence_s", timeouts.rank_silence_s, 5, 86400);
-  reader.integer("stall_s", timeouts.stall_s, 5, 86400);
+  reader.integer("agent_silence_s", timeouts.agent_silence_s, 2, 86400);
+  reader.integer("rank_silence_s", timeouts.rank_silence_s, 2, 86400);
+  reader.integer("stall_s", timeouts.stall_s, 2, 604800);
   reader.integer("queue_s", timeouts.queue_s, 1, 604800);
+  reader.integer("stop_s", timeouts.stop_s, 1, 600);
+  reader.integer("evidence_s", timeouts.evidence_s, 1, 60);
   reader.finish();
 }
 
-Json timeouts_to_json(const Timeouts& timeouts) {
+Result<Timeouts> parse_timeouts(const Json& json, const std::string& where) {
+  Errors errors;
+  Timeouts timeouts;
+  read_timeouts(ObjectReader(json, where, "", errors), timeouts);
+  if (!errors.empty()) return errors;
+  return timeouts;
+}
+
+Json to_json(const Timeouts& timeouts) {
   return {{"connect_s", timeouts.connect_s},
           {"agent_silence_s", timeouts.agent_silence_s},
           {"rank_silence_s", timeouts.rank_silence_s},
           {"stall_s", timeouts.stall_s},
-          {"queue_s", timeouts.queue_s}};
+          {"queue_s", timeouts.queue_s},
+          {"stop_s", timeouts.stop_s},
+          {"evidence_s", timeouts.evidence_s}};
 }
 
 void read_rendezvous(ObjectReader reader, Rendezvous& rendezvous) {

@@ -199,6 +199,9 @@ Result<Settings> merge_settings(const Flags& flags) {
     for (const auto& [leaf, origin] : cluster_origins(settings.cluster))
       settings.origins["/cluster" + leaf] = origin;
     for (const auto& [leaf, origin] : overridden) settings.origins["/cluster" + leaf] = origin;
+    auto spares = set_aside_nodes(settings.cluster, flags.exclude, flags.spares);
+    append(errors, spares.errors());
+    if (spares.ok()) settings.spares = std::move(spares).value();
   } else {
     append(errors, cluster.errors());
   }

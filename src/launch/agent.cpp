@@ -1,7 +1,6 @@
 #include "launch/agent.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -17,8 +17,11 @@
 
 #include "launch/agent_task.h"
 #include "launch/bundle.h"
+#include "launch/clock_watch.h"
 #include "launch/dataset.h"
 #include "launch/emitter.h"
+#include "launch/evidence.h"
+#include "launch/head_watch.h"
 #include "launch/interrupt.h"
 #include "launch/process.h"
 #include "sxbench/base/build_info.h"
@@ -29,19 +32,12 @@ namespace sxb::launch {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr int kGraceMs = 2000;  ///< between SIGTERM and SIGKILL
 /// After a first failure: the time in which a rank that was killed may still be seen, so that it is
 /// named rather than the peers that lost their connection to it.
 constexpr std::int64_t kSettleNs = kSecond / 4;
-
-/// True once nobody holds the other end of stdin any more.
-bool head_is_gone() {
-  pollfd in = {STDIN_FILENO, POLLIN, 0};
-  if (::poll(&in, 1, 0) <= 0) return false;
-  char byte = 0;
-  const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
-  return n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
-}
+/// The last lines of a rank that are told when it hangs.
+constexpr std::size_t kLastLines = 5;
+constexpr std::size_t kMaxLineShown = 300;
 
 /// The agent's log goes to stderr, which the head keeps as logs/<node>.log. Times are UTC, as those of
 /// the journal.
@@ -63,7 +59,12 @@ Status check_save_dir(const std::string& dir) {
 
 class Agent {
  public:
-  Agent(AgentTask task, Emitter& emitter) : task_(std::move(task)), emitter_(emitter), log_(make_log()) {}
+  Agent(AgentTask task, Emitter& emitter)
+      : task_(std::move(task)),
+        emitter_(emitter),
+        log_(make_log()),
+        head_(to_ns(task_.timeouts.agent_silence_s),
+              2 * to_ns(task_.timeouts.stop_s) + to_ns(task_.timeouts.evidence_s)) {}
 
   ExitCode run() {
     if (const Status ready = prepare(); !ready.ok()) {
@@ -87,7 +88,8 @@ class Agent {
   struct Rank {
     int number = 0;
     std::int64_t last_seen_ns = 0;
-    std::string last_error;  ///< message of its last error finding
+    std::string last_error;              ///< message of its last error finding
+    std::deque<std::string> last_lines;  ///< of its log
   };
   struct Failure {
     int severity = 0;  ///< 4 killed, 3 silent, 2 named reason, 1 other: the cause, not its consequences
@@ -118,17 +120,23 @@ class Agent {
       spec.stdin_text = plan::to_json(rank).dump() + "\n";
       spec.die_with_parent = true;
       SXB_ASSIGN_OR_RETURN(const int id, processes_.start(spec));
-      ranks_[id] = {rank.rank, monotonic_ns(), ""};
+      ranks_[id] = {rank.rank, monotonic_ns(), "", {}};
       log_.info("{}: rank {} is process {}", task_.task.label(), rank.rank, processes_.pid(id));
     }
     return ok_status();
   }
 
+  int grace_ms() const { return static_cast<int>(task_.timeouts.stop_s * 1000); }
+
   ExitCode supervise() {
+    last_progress_ns_ = monotonic_ns();
     while (!processes_.empty()) {
       processes_.poll(200, [this](const ProcessEvent& event) { on_event(event); });
       const std::int64_t now = monotonic_ns();
-      if (interrupts() > 0 || emitter_.broken() || head_is_gone()) return end_early();
+      if (const auto jump = clock_.jump(now, wall_ns())) {
+        emitter_.emit_finding("warning", "clock_jump", ClockWatch::describe("node " + task_.node, *jump));
+      }
+      if (interrupts() > 0 || emitter_.broken() || head_.gone()) return end_early();
       look_for_silence(now);
       if (failure_.severity > 0 && now >= failed_ns_ + kSettleNs) {
         stop_after_failure();
@@ -144,13 +152,46 @@ class Agent {
     if (stopping_) return;
     stopping_ = true;
     emitter_.emit_error(failure_.code, failure_.error, failure_.rank);
-    processes_.stop_all(kGraceMs);
+    if (failure_.code == "rank_silent") tell_what_ranks_do();
+    processes_.stop_all(grace_ms());
   }
 
+  /// Sends what every rank does right now, before it is ended: the evidence of a hang.
+  void tell_what_ranks_do() {
+    for (const auto& [id, rank] : ranks_) {
+      if (!processes_.running(id)) continue;
+      const std::string lines =
+          rank.last_lines.empty() ? "it has printed nothing" : "its last lines: " + join(rank.last_lines);
+      emitter_.emit_finding("info", "rank_state",
+                            {fmt::format("rank {} on node {}, process {}: {}; {}", rank.number, task_.node,
+                                         processes_.pid(id), describe_process(processes_.pid(id)), lines),
+                             "", "", ExitCode::kTaskFailed},
+                            rank.number);
+    }
+    if (!task_.ranks.front().cuda) return;
+    const auto address = task_.env.find("NCCL_RAS_ADDR");
+    const Result<std::string> ras =
+        ask_nccl_ras(address == task_.env.end() ? "" : address->second, to_ns(task_.timeouts.evidence_s));
+    emitter_.emit_finding(
+        "info", "nccl_ras",
+        ras.ok() ? Error{"NCCL RAS on node " + task_.node + " says:\n" + *ras, "", "", {}} : ras.error());
+  }
+
+  static std::string join(const std::deque<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines) text += (text.empty() ? "" : " | ") + line.substr(0, kMaxLineShown);
+    return text;
+  }
+
+  /// The head stops the agents of a task that hangs; so does Ctrl-C. Only a hang is worth evidence,
+  /// and a rank that reported something just now does not hang.
   ExitCode end_early() {
     stopping_ = true;
-    log_.warn("told to stop: ending the ranks");
-    processes_.stop_all(kGraceMs);
+    if (monotonic_ns() - last_progress_ns_ >= to_ns(task_.timeouts.stall_s) && !emitter_.broken()) {
+      tell_what_ranks_do();
+    }
+    log_.warn(head_.gone() ? "the head is gone: ending the ranks" : "told to stop: ending the ranks");
+    processes_.stop_all(grace_ms());
     while (!processes_.empty()) {
       if (interrupts() > 1) processes_.stop_all(0);
       processes_.poll(200, [this](const ProcessEvent& event) { on_event(event); });
@@ -164,6 +205,8 @@ class Agent {
     rank.last_seen_ns = monotonic_ns();
     if (event.from_stderr || event.line.rfind(record::kWirePrefix, 0) != 0) {
       log_.info("[rank {}] {}", rank.number, event.line);
+      rank.last_lines.push_back(event.line);
+      if (rank.last_lines.size() > kLastLines) rank.last_lines.pop_front();
       return;
     }
     const std::string json_text = event.line.substr(std::char_traits<char>::length(record::kWirePrefix));
@@ -175,6 +218,7 @@ class Agent {
       return;
     }
     if (record->kind == record::kind::kHeartbeat) return;
+    if (record->kind != record::kind::kFinding) last_progress_ns_ = rank.last_seen_ns;
     if (record->kind == record::kind::kFinding && record->data.value("severity", "") == "error") {
       rank.last_error = record->data.value("message", "");
     }
@@ -193,19 +237,24 @@ class Agent {
     fail({status.signal != 0 ? 4
           : known            ? 2
                              : 1,
-          rank.number, status.signal != 0 ? "rank_killed" : "rank_failed",
+          rank.number,
+          status.signal != 0 ? "rank_killed"
+          : known            ? "rank_error"
+                             : "rank_failed",
           Error{what, "", "logs/" + task_.node + ".log of the run has what the rank printed", code}});
   }
 
   void look_for_silence(std::int64_t now) {
     for (const auto& [id, rank] : ranks_) {
-      if (!processes_.running(id) || now - rank.last_seen_ns < task_.heartbeat_timeout_ns) continue;
-      fail({3, rank.number, "rank_silent",
-            Error{fmt::format(
-                      "rank {} on node {} has sent nothing for {} s: its process is stopped or its machine "
-                      "is overloaded",
-                      rank.number, task_.node, task_.heartbeat_timeout_ns / kSecond),
-                  "", "look at the process state on that node", ExitCode::kTaskFailed}});
+      if (!processes_.running(id) || now - rank.last_seen_ns < to_ns(task_.timeouts.rank_silence_s)) continue;
+      fail(
+          {3, rank.number, "rank_silent",
+           Error{fmt::format(
+                     "rank {} on node {} has sent nothing for {} s: its process is stopped or its machine "
+                     "is overloaded",
+                     rank.number, task_.node, task_.timeouts.rank_silence_s),
+                 "", "the finding rank_state says what the process did; timeouts.rank_silence_s is the limit",
+                 ExitCode::kTaskFailed}});
     }
   }
 
@@ -221,8 +270,10 @@ class Agent {
   spdlog::logger log_;
   ProcessSet processes_;
   std::map<int, Rank> ranks_;
+  HeadWatch head_;
+  ClockWatch clock_;
   Failure failure_;
-  std::int64_t failed_ns_ = 0;
+  std::int64_t failed_ns_ = 0, last_progress_ns_ = 0;
   bool stopping_ = false;
 };
 
@@ -276,6 +327,10 @@ ExitCode run_agent_worker(const std::string& bundle) {
     Emitter(STDOUT_FILENO, {"", own_name(), -1}).emit_error("agent_failed", task.error());
     fmt::print(stderr, "{}", format_errors(task.errors()));
     return task.error().code;
+  }
+  if (task->ranks.empty()) {
+    fmt::print(stderr, "{}", format_error({"an agent task needs ranks", "stdin", ""}));
+    return ExitCode::kUsage;
   }
   Emitter emitter(STDOUT_FILENO, {task->task.id, task->node, -1});
   const Heartbeat heartbeat(emitter);

@@ -23,7 +23,7 @@ Json to_json(const AgentTask& task) {
           {"gpus", task.gpus},
           {"data_dir", task.data_dir},
           {"sample_interval_ns", task.sample_interval_ns},
-          {"heartbeat_timeout_ns", task.heartbeat_timeout_ns}};
+          {"timeouts", config::to_json(task.timeouts)}};
 }
 
 Result<AgentTask> parse_agent_task(const Json& json, const std::string& where) {
@@ -45,7 +45,7 @@ Result<AgentTask> parse_agent_task(const Json& json, const std::string& where) {
     task.gpus = json.at("gpus").get<std::vector<int>>();
     task.data_dir = json.at("data_dir").get<std::string>();
     task.sample_interval_ns = json.at("sample_interval_ns").get<std::int64_t>();
-    task.heartbeat_timeout_ns = json.at("heartbeat_timeout_ns").get<std::int64_t>();
+    SXB_ASSIGN_OR_RETURN(task.timeouts, config::parse_timeouts(json.at("timeouts"), where + ":/timeouts"));
     return task;
   } catch (const nlohmann::json::exception& e) {
     return Error{fmt::format("not an agent task of this build: {}", e.what()), where,

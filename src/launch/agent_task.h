@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sxbench/config/cluster.h"
 #include "sxbench/plan/task.h"
 
 namespace sxb::launch {
@@ -20,8 +21,10 @@ struct AgentTask {
   std::vector<int> gpus;                   ///< NVML indices to sample; empty = all
   std::string data_dir;                    ///< node-local folder of prepared datasets; empty = the cache
   std::int64_t sample_interval_ns = 100'000'000;
-  std::int64_t heartbeat_timeout_ns = 20'000'000'000;  ///< a rank silent for longer is lost
+  config::Timeouts timeouts;
 };
+
+inline std::int64_t to_ns(double seconds) { return static_cast<std::int64_t>(seconds * 1e9); }
 
 /// The rank tasks travel without their copy of `task`, which is the same for all.
 Json to_json(const AgentTask& task);

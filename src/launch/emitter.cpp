@@ -16,7 +16,7 @@ void Emitter::emit(const std::string& kind, Json data) {
   send(record::to_wire(record));
 }
 
-void Emitter::emit_error(const std::string& code, const Error& error, int rank) {
+void Emitter::emit_finding(const char* severity, const std::string& code, const Error& error, int rank) {
   std::string message = error.what;
   if (!error.where.empty()) message += " (" + error.where + ")";
   record::Record record{record::kind::kFinding,
@@ -25,7 +25,7 @@ void Emitter::emit_error(const std::string& code, const Error& error, int rank) 
                         rank >= 0 ? rank : origin_.rank,
                         monotonic_ns(),
                         wall_ns(),
-                        {{"severity", "error"}, {"code", code}, {"message", message}, {"help", error.help}}};
+                        {{"severity", severity}, {"code", code}, {"message", message}, {"help", error.help}}};
   send(record::to_wire(record));
 }
 

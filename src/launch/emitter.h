@@ -24,8 +24,11 @@ class Emitter {
 
   /// Stamps origin and both clocks on `data` and sends it.
   void emit(const std::string& kind, Json data);
-  /// A finding of severity error; `rank` names a rank other than the origin's.
-  void emit_error(const std::string& code, const Error& error, int rank = -1);
+  /// A finding; `rank` names a rank other than the origin's.
+  void emit_finding(const char* severity, const std::string& code, const Error& error, int rank = -1);
+  void emit_error(const std::string& code, const Error& error, int rank = -1) {
+    emit_finding("error", code, error, rank);
+  }
   /// Sends a line that already is one.
   void send(const std::string& line);
 

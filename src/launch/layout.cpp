@@ -145,7 +145,7 @@ std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout&
     agent.gpus = node.gpus;
     agent.data_dir = cluster.paths.data;
     agent.sample_interval_ns = settings.sample_interval_ns;
-    agent.heartbeat_timeout_ns = settings.heartbeat_timeout_ns;
+    agent.timeouts = cluster.timeouts;
     for (int local = 0; local < node.ranks; ++local) {
       plan::RankTask rank;
       rank.task = task;

@@ -46,7 +46,6 @@ Result<Layout> resolve_layout(const config::Cluster& cluster, const Machine& mac
 /// What each task of a run shares.
 struct TaskSettings {
   std::int64_t sample_interval_ns = 100'000'000;
-  std::int64_t heartbeat_timeout_ns = 20'000'000'000;
   std::string save_dir;  ///< where rank 0 writes the weights; empty = nowhere
 };
 

@@ -46,6 +46,11 @@ class SshTransport final : public Transport {
     for (const TransportEvent& event : events) handler(event);
   }
 
+  void send(int id, const std::string& text) override {
+    const auto it = jobs_.find(id);
+    if (it != jobs_.end() && it->second.process != 0) processes_.write(it->second.process, text);
+  }
+
   void stop(int id, int grace_ms) override {
     const auto it = jobs_.find(id);
     if (it == jobs_.end()) return;

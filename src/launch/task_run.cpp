@@ -13,17 +13,37 @@
 namespace sxb::launch {
 namespace {
 
-constexpr int kGraceMs = 5000;  ///< more than an agent gives its ranks
 /// After a first failure: the time in which another node may still tell the cause of it.
 constexpr std::int64_t kSettleNs = 600'000'000;
+/// An agent that was killed is given this long to be seen ended, then it is given up.
+constexpr std::int64_t kForcedNs = 5'000'000'000;
+constexpr std::int64_t kBeatNs = 1'000'000'000;
 
-/// A rank that was killed explains why its peers lost it, not the other way round.
+/// How near a failure is to the cause: a rank that was killed explains why its peers lost it, not the
+/// other way round. One below kLost may itself be the consequence of a node that is gone and of
+/// which nobody has heard yet.
+enum Severity {
+  kUnexplained = 1,
+  kRankFailed,  ///< for whatever reason, perhaps only because a peer is gone
+  kRankError,   ///< for a reason of its own: exit codes 2, 3, 4
+  kLost,
+  kRankSilent,
+  kRankKilled,
+  kNotStarted
+};
+
 int severity_of(const std::string& finding_code) {
-  if (finding_code == "rank_killed") return 5;
-  if (finding_code == "rank_silent") return 4;
+  if (finding_code == "rank_killed") return kRankKilled;
+  if (finding_code == "rank_silent") return kRankSilent;
+  if (finding_code == "rank_error") return kRankError;
   if (finding_code == "rank_failed" || finding_code == "rank_start" || finding_code == "agent_failed")
-    return 2;
+    return kRankFailed;
   return 0;
+}
+
+/// Findings of the kind that a hanging task leaves on every node.
+bool is_evidence(const std::string& finding_code) {
+  return finding_code == "rank_state" || finding_code == "nccl_ras";
 }
 
 bool shows_progress(const record::Record& record) {
@@ -52,16 +72,15 @@ TaskRun::TaskRun(const RunOptions& options, const plan::Task& task, Transport& t
     : options_(options), task_(task), transport_(transport), journal_(journal), observer_(observer) {}
 
 Result<TaskOutcome> TaskRun::run() {
-  const std::int64_t began = monotonic_ns();
-  last_progress_ns_ = began;
+  began_ns_ = last_progress_ns_ = monotonic_ns();
   if (const Status started = start_agents(); !started.ok()) {
     const Error& error = started.error();
-    fail({6, error.where, -1, error.what, error.code});
+    fail({kNotStarted, error.where, -1, error.what, error.code, false, true});
     stop_all(0);
   }
   watch();
   SXB_RETURN_IF_ERROR(journal_status_);
-  return outcome(began);
+  return outcome();
 }
 
 Status TaskRun::start_agents() {
@@ -84,32 +103,72 @@ Status TaskRun::start_agents() {
 }
 
 void TaskRun::watch() {
+  const config::Timeouts& timeouts = options_.cluster.timeouts;
+  // An agent first collects evidence and gives its ranks stop_s; a second is for the way to it.
+  const int grace_ms = static_cast<int>((timeouts.evidence_s + timeouts.stop_s + 1) * 1000);
   while (any_running()) {
     transport_.poll(200, [this](const TransportEvent& event) { on_event(event); });
     const std::int64_t now = monotonic_ns();
+    if (const auto jump = clock_.jump(now, wall_ns())) {
+      const record::Record finding =
+          head_finding(task_.id, "warning", "clock_jump", ClockWatch::describe("the head", *jump));
+      keep(journal_.append(finding));
+      observer_.record(task_, finding);
+    }
+    tell_agents(now);
     check_bounds(now);
-    const bool failed = failure_.severity > 0 && now >= failed_ns_ + kSettleNs;
-    if (!stopping_ && (failed || interrupts() > 0 || !journal_status_.ok())) stop_all(kGraceMs);
-    if (interrupts() > 1) stop_all(0);
+    if (!stopping_ && (verdict_stands(now) || interrupts() > 0 || !journal_status_.ok())) stop_all(grace_ms);
+    if (interrupts() > 1 && forced_ns_ == 0) force_end(now);
+    if (stopping_ && forced_ns_ == 0 && now - stopped_ns_ > to_ns(grace_ms * 1e-3) + kForcedNs)
+      force_end(now);
+    if (forced_ns_ != 0 && now - forced_ns_ > kForcedNs) return;  // the transport does not see it end
   }
 }
 
+/// A failure that a lost node may have caused waits until every other node has been heard of since.
+bool TaskRun::verdict_stands(std::int64_t now) const {
+  if (failure_.severity == 0 || now < failed_ns_ + kSettleNs) return false;
+  if (failure_.severity >= kLost || now >= failed_ns_ + to_ns(options_.cluster.timeouts.agent_silence_s)) {
+    return true;
+  }
+  return std::all_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
+    const Agent& agent = entry.second;
+    return !agent.running || !agent.started || agent.last_seen_ns > failed_ns_;
+  });
+}
+
+/// A sign of life every second; HeadWatch waits for it on the other side.
+void TaskRun::tell_agents(std::int64_t now) {
+  if (stopping_ || now - told_ns_ < kBeatNs) return;
+  told_ns_ = now;
+  for (const auto& [job, agent] : agents_) {
+    if (agent.running) transport_.send(job, "\n");
+  }
+}
+
+void TaskRun::force_end(std::int64_t now) {
+  stop_all(0);
+  forced_ns_ = now;
+}
+
 void TaskRun::check_bounds(std::int64_t now) {
+  const config::Timeouts& timeouts = options_.cluster.timeouts;
   for (auto& [job, agent] : agents_) {
-    if (!agent.running || !agent.started || now - agent.last_seen_ns < options_.bounds.agent_silence_ns)
+    if (!agent.running || !agent.started || now - agent.last_seen_ns < to_ns(timeouts.agent_silence_s))
       continue;
-    fail({3, agent.node, -1,
+    fail({kLost, agent.node, -1,
           fmt::format("node {} has sent nothing for {}: it is down, cut off or overloaded", agent.node,
-                      format_duration(options_.bounds.agent_silence_ns)),
-          ExitCode::kEnvironment});
+                      format_duration(to_ns(timeouts.agent_silence_s))),
+          ExitCode::kEnvironment, false, true});
     transport_.stop(job, 0);
     agent.last_seen_ns = now;
   }
-  if (stopping_ || now - last_progress_ns_ < options_.bounds.stall_ns) return;
-  fail({1, "", -1,
-        fmt::format("no rank has made progress for {}: the ranks wait for each other or for storage",
-                    format_duration(options_.bounds.stall_ns)),
-        ExitCode::kTaskFailed});
+  if (stopping_ || now - last_progress_ns_ < to_ns(timeouts.stall_s)) return;
+  fail({kUnexplained, "", -1,
+        fmt::format("no rank has made progress for {}: the ranks wait for each other or for storage; the "
+                    "findings rank_state say what each did",
+                    format_duration(to_ns(timeouts.stall_s))),
+        ExitCode::kTaskFailed, true, false});
 }
 
 void TaskRun::on_event(const TransportEvent& event) {
@@ -121,9 +180,7 @@ void TaskRun::on_event(const TransportEvent& event) {
     case TransportEvent::Kind::kExit:
       return on_exit(agent, event.status);
     case TransportEvent::Kind::kLost:
-      agent.running = false;
-      return fail({3, agent.node, -1, fmt::format("node {} was lost: {}", agent.node, event.loss.what),
-                   ExitCode::kEnvironment});
+      return on_lost(agent, event.loss);
     case TransportEvent::Kind::kStarted:
       agent.started = true;
       last_progress_ns_ = agent.last_seen_ns;
@@ -144,21 +201,42 @@ void TaskRun::on_record(Agent& agent, const std::string& text) {
       json.ok() ? record::parse_record(*json, agent.node) : Result<record::Record>(json.errors());
   if (!parsed.ok()) {
     keep(journal_.log(agent.node, record::kWirePrefix + text));
-    return fail({2, agent.node, -1,
+    return fail({kRankFailed, agent.node, -1,
                  fmt::format("node {} sent a broken record: {}", agent.node, parsed.error().what),
                  ExitCode::kEnvironment});
   }
   record::Record record = *parsed;
   if (record.node.empty()) record.node = agent.node;  // an agent that could not read its task has no name
+  if (record.kind == record::kind::kFinding) return on_finding(agent, record);
   if (shows_progress(record)) last_progress_ns_ = agent.last_seen_ns;
   keep(journal_.append(record));
   if (record.kind == record::kind::kStep) keep(journal_.log("steps", step_line(task_, record)));
-  if (record.kind == record::kind::kFinding) {
-    const std::string message = record.data.value("message", "");
-    fail({severity_of(record.data.value("code", "")), record.node, record.rank, message,
-          ExitCode::kTaskFailed});
-  }
   observer_.record(task_, record);
+}
+
+void TaskRun::on_finding(const Agent& agent, const record::Record& record) {
+  const std::string code = record.data.value("code", "");
+  const std::string message = record.data.value("message", "");
+  const int severity = severity_of(code);
+  fail({severity, record.node, record.rank, message, ExitCode::kTaskFailed, severity == kRankSilent,
+        severity == kRankSilent});
+  if (is_evidence(code)) {
+    keep(journal_.log(agent.node, message));
+    if (!failure_.hang) return;  // stopped for another reason: nobody asks what its ranks did
+  }
+  keep(journal_.append(record));
+  observer_.record(task_, record);
+}
+
+void TaskRun::on_lost(Agent& agent, const Loss& loss) {
+  agent.running = false;
+  const std::string reason = fmt::format("node {} was lost: {}", agent.node, loss.what);
+  fail({kLost, agent.node, -1, reason, ExitCode::kEnvironment, false, true});
+  if (failure_.reason != reason) return;  // it is a consequence: of another loss, or of stop_all()
+  record::Record finding = head_finding(task_.id, "error", "node_lost", {reason, "", loss.help, {}});
+  finding.node = agent.node;
+  keep(journal_.append(finding));
+  observer_.record(task_, finding);
 }
 
 void TaskRun::on_exit(Agent& agent, const ExitStatus& status) {
@@ -167,10 +245,12 @@ void TaskRun::on_exit(Agent& agent, const ExitStatus& status) {
   if (failure_.node == agent.node && status.signal == 0 &&
       status.code != static_cast<int>(ExitCode::kInterrupted)) {
     failure_.code = static_cast<ExitCode>(status.code);
+    failure_.node_fault = failure_.node_fault || failure_.code == ExitCode::kEnvironment;
   }
-  fail({status.signal != 0 ? 3 : 1, agent.node, -1,
+  const bool killed = status.signal != 0;
+  fail({killed ? kLost : kUnexplained, agent.node, -1,
         fmt::format("the agent on node {} ended: {} (logs/{}.log)", agent.node, status.text(), agent.node),
-        ExitCode::kTaskFailed});
+        killed ? ExitCode::kEnvironment : ExitCode::kTaskFailed, false, killed});
 }
 
 /// Keeps the most telling failure; what happens once the agents are being stopped is our own doing.
@@ -181,6 +261,10 @@ void TaskRun::fail(Failure failure) {
 }
 
 void TaskRun::stop_all(int grace_ms) {
+  if (!stopping_) stopped_ns_ = monotonic_ns();
+  if (!stopping_ && failure_.severity > 0) {
+    verdict_s_ = static_cast<double>(stopped_ns_ - began_ns_) * 1e-9;
+  }
   stopping_ = true;
   for (const auto& [job, agent] : agents_) {
     if (agent.running) transport_.stop(job, grace_ms);
@@ -191,11 +275,13 @@ bool TaskRun::any_running() const {
   return std::any_of(agents_.begin(), agents_.end(), [](const auto& entry) { return entry.second.running; });
 }
 
-TaskOutcome TaskRun::outcome(std::int64_t began_ns) const {
+TaskOutcome TaskRun::outcome() const {
   TaskOutcome result;
-  result.duration_s = static_cast<double>(monotonic_ns() - began_ns) * 1e-9;
+  result.duration_s = static_cast<double>(monotonic_ns() - began_ns_) * 1e-9;
   if (failure_.severity > 0) {
     result.status = "failed";
+    result.node_fault = failure_.node_fault;
+    result.verdict_s = verdict_s_ > 0 ? verdict_s_ : result.duration_s;
     result.reason = failure_.reason;
     result.failed_node = failure_.node;
     result.failed_rank = failure_.rank;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "launch/clock_watch.h"
 #include "launch/run.h"
 
 namespace sxb::launch {
@@ -30,6 +31,8 @@ class TaskRun {
     int rank = -1;
     std::string reason;
     ExitCode code = ExitCode::kTaskFailed;
+    bool hang = false;        ///< what the ranks were doing is evidence
+    bool node_fault = false;  ///< another node may do better
   };
 
   Status start_agents();
@@ -37,11 +40,16 @@ class TaskRun {
   void check_bounds(std::int64_t now);
   void on_event(const TransportEvent& event);
   void on_record(Agent& agent, const std::string& text);
+  void on_finding(const Agent& agent, const record::Record& record);
+  void on_lost(Agent& agent, const Loss& loss);
   void on_exit(Agent& agent, const ExitStatus& status);
   void fail(Failure failure);
+  bool verdict_stands(std::int64_t now) const;
   void stop_all(int grace_ms);
+  void tell_agents(std::int64_t now);
+  void force_end(std::int64_t now);
   bool any_running() const;
-  TaskOutcome outcome(std::int64_t began_ns) const;
+  TaskOutcome outcome() const;
   void keep(const Status& status);
 
   const RunOptions& options_;
@@ -51,8 +59,12 @@ class TaskRun {
   Observer& observer_;
   std::map<int, Agent> agents_;
   Failure failure_;
-  std::int64_t failed_ns_ = 0, last_progress_ns_ = 0;
+  std::int64_t began_ns_ = 0, failed_ns_ = 0, last_progress_ns_ = 0;
+  std::int64_t stopped_ns_ = 0, forced_ns_ = 0,
+               told_ns_ = 0;  ///< when the agents were told to end, and made to; 0 = not
+  double verdict_s_ = 0;
   bool stopping_ = false;
+  ClockWatch clock_;
   Status journal_status_ = ok_status();
 };
 

@@ -58,6 +58,10 @@ class Transport {
   /// Hands out the events of at most `timeout_ms`.
   virtual void poll(int timeout_ms, const std::function<void(const TransportEvent&)>& handler) = 0;
 
+  /// Adds `text` to the stdin of a job that runs, if this transport needs it: a head that lives tells so
+  /// where a cut network would otherwise leave its agents waiting.
+  virtual void send(int /*job*/, const std::string& /*text*/) {}
+
   /// Asks the job to end, makes it end after `grace_ms`; 0 = at once. Its last event is still to come.
   virtual void stop(int job, int grace_ms) = 0;
 };

@@ -10,20 +10,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A run folder itself, or the `latest` of a results folder.
-Result<fs::path> find_run(const fs::path& path) {
-  std::error_code ec;
-  for (const fs::path& candidate : {path, path / "latest"}) {
-    if (fs::exists(candidate / "records.jsonl", ec)) return candidate;
-  }
-  if (!fs::exists(path, ec)) {
-    return Error{"no such folder", path.string(), "give a run folder, or the results folder that holds it"};
-  }
-  return Error{"no run found: neither records.jsonl nor latest/records.jsonl is here", path.string(),
-               "give a run folder such as results/20261121T071340Z-name-1a2b3c, or a results folder; "
-               "`sxbench run` makes one"};
-}
-
 /// A report has no other place than its run: what to do if that cannot be written to.
 Errors cannot_write(Errors errors) {
   for (Error& error : errors) {
@@ -62,7 +48,7 @@ Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
 }  // namespace
 
 Result<Outcome> write_reports(const fs::path& path) {
-  SXB_ASSIGN_OR_RETURN(const fs::path run, find_run(path));
+  SXB_ASSIGN_OR_RETURN(const fs::path run, analysis::find_run(path));
   SXB_ASSIGN_OR_RETURN(const analysis::Dataset dataset, analysis::load_dataset(run));
   SXB_ASSIGN_OR_RETURN(const analysis::HardwareLookup hardware, analysis::hardware_table(dataset));
   const analysis::Analysis analysis = analysis::analyze(dataset, hardware);

@@ -31,7 +31,13 @@ TEST(ParseCluster, ReadsEveryKey) {
     "nccl_profile": "roce", "nccl_env": {"NCCL_DEBUG": "INFO; rm -rf /"}, "env": {"A_1": ""},
     "goals": {"gpu_utilization_pct": 90, "scaling_efficiency_pct": {"4": 95, "8": 93}, "bandwidth_pct_of_line": 92,
               "busbw_gBps": 300},
-    "paths": {"results": "r", "data": "/raid"}, "rendezvous": {"host": "h", "port": 29500}})");
+    "paths": {"results": "r", "data": "/raid"}, "rendezvous": {"host": "h", "port": 29500},
+    "timeouts": {"connect_s": 7, "rank_silence_s": 2, "agent_silence_s": 3, "stall_s": 4, "stop_s": 6, "evidence_s": 8}})");
+  EXPECT_EQ(c.timeouts.rank_silence_s, 2);
+  EXPECT_EQ(c.timeouts.agent_silence_s, 3);
+  EXPECT_EQ(c.timeouts.stall_s, 4);
+  EXPECT_EQ(c.timeouts.stop_s, 6);
+  EXPECT_EQ(c.timeouts.evidence_s, 8);
   ASSERT_EQ(c.nodes.size(), 4u);
   EXPECT_EQ(c.nodes[0].host, "head");
   EXPECT_TRUE(c.nodes[0].gpus.empty());
@@ -265,6 +271,30 @@ TEST_F(ResolveCluster, SaysWhatThereIs) {
   EXPECT_THAT(error.help, HasSubstr("did you mean \"roce\"?"));
   const Error syntax = resolve_cluster(write("d.json", "{\n  \"name\": ,\n}")).error();
   EXPECT_THAT(syntax.where, HasSubstr("d.json:2:"));
+}
+
+std::vector<std::string> names(const std::vector<Node>& nodes) {
+  std::vector<std::string> result;
+  for (const Node& node : nodes) result.push_back(node.name);
+  return result;
+}
+
+TEST(SetAsideNodes, TakesExcludedNodesAndSparesOut) {
+  Cluster c = parsed(R"({"name": "c", "nodes": "n[1-6]"})");
+  const auto spares = set_aside_nodes(c, "n[2,5]", "n[5-6]");
+  ASSERT_TRUE(spares.ok()) << format_errors(spares.errors());
+  EXPECT_THAT(names(c.nodes), ElementsAre("n1", "n3", "n4"));
+  EXPECT_THAT(names(*spares), ElementsAre("n6")) << "an excluded spare is no spare";
+}
+
+TEST(SetAsideNodes, NamesWhatIsWrong) {
+  Cluster c = parsed(R"({"name": "c", "nodes": "node[1-2]"})");
+  const auto unknown = set_aside_nodes(c, "nod1", "");
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_THAT(unknown.error().help, HasSubstr("did you mean \"node1\"?"));
+  EXPECT_EQ(unknown.error().where, "--exclude");
+  EXPECT_FALSE(set_aside_nodes(c, "node[", "").ok());
+  EXPECT_FALSE(set_aside_nodes(c, "node[1-2]", "").ok()) << "no node is left";
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ TEST_F(MergeSettings, ReadsEveryVariable) {
   EXPECT_EQ(s.metrics_interval_ms, 500);
   EXPECT_EQ(origin(s, "/run/nodes"), "environment SXBENCH_NODES");
   EXPECT_EQ(origin(s, "/run/metrics_interval_ms"), "environment SXBENCH_METRICS_INTERVAL_MS");
-  Flags flags{"local", "13b", "1", "here", 40, 3, 1, 20, {}, "", "", "", {}, {}};
+  Flags flags{"local", "13b", "1", "here", 40, 3, 1, 20, {}, "", "", "", {}, {}, "", ""};
   s = merged(flags);
   EXPECT_EQ(s.cluster.name, "local");
   EXPECT_EQ(s.models.at(0).name, "13b");

@@ -1,11 +1,5 @@
-// What breaks while a run works: ranks, agents, the head, the engine.
-#include <signal.h>
-
-#include <chrono>
-#include <thread>
-
+// What breaks while a run works: ranks and the engine. See faults_test.cpp for what is injected from outside.
 #include "e2e/fixture.h"
-#include "launch/run.h"
 
 namespace sxb::e2e {
 namespace {
@@ -86,105 +80,6 @@ TEST_F(EndToEnd, AnEngineOfAnotherBuildIsRefused) {
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
   EXPECT_THAT(records(record::kind::kTaskEnd).at(0).data["reason"].get<std::string>(),
               HasSubstr("another build"));
-}
-
-/// The processes that have `word` in their environment, given through the cluster config to ranks.
-std::vector<pid_t> processes_with(const std::string& word) {
-  std::vector<pid_t> pids;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream in(entry.path() / "environ", std::ios::binary);
-    const std::string environment((std::istreambuf_iterator<char>(in)), {});
-    if (environment.find(word) != std::string::npos) pids.push_back(std::stoi(name));
-  }
-  return pids;
-}
-
-TEST_F(EndToEnd, WhenTheHeadIsKilledItsAgentsAndRanksEnd) {
-  const std::string mark = "SXB_MARK=" + dir_.string();
-  const std::string file = cluster(2, 2, {{"SXB_FAKE_FAULT", "deadlock:0:sft"}, {"SXB_MARK", dir_.string()}});
-  launch::ProcessSet processes;
-  const int id = start(processes, run_arguments(file, "sft"));
-  for (int i = 0; i < 200 && processes_with(mark).size() < 4; ++i) processes.poll(100, [](const auto&) {});
-  ASSERT_EQ(processes_with(mark).size(), 4u);
-  send_signal(processes, id, SIGKILL);
-  collect(processes, [](const std::string&) {});
-  for (int i = 0; i < 200 && !processes_with(mark).empty(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  EXPECT_TRUE(processes_with(mark).empty());
-}
-
-TEST_F(EndToEnd, CtrlCEndsTheTaskAndKeepsTheRecords) {
-  const std::string mark = "SXB_MARK=" + dir_.string();
-  const std::string file = cluster(2, 1, {{"SXB_FAKE_FAULT", "deadlock:0:sft"}, {"SXB_MARK", dir_.string()}});
-  launch::ProcessSet processes;
-  const int id = start(processes, run_arguments(file, "sft,report"));
-  for (int i = 0; i < 200 && processes_with(mark).size() < 2; ++i) processes.poll(100, [](const auto&) {});
-  send_signal(processes, id, SIGINT);
-  const Ended run = collect(processes, [](const std::string&) {});
-  EXPECT_EQ(run.status.text(), "exit code 130") << run.err;
-  EXPECT_LT(run.seconds, 10);
-  ASSERT_EQ(records(record::kind::kTaskEnd).size(), 1u);
-  EXPECT_EQ(records(record::kind::kTaskEnd)[0].data["status"], "interrupted");
-  EXPECT_EQ(records(record::kind::kRunEnd).at(0).data["exit_code"], 130);
-  EXPECT_TRUE(processes_with(mark).empty());
-}
-
-/// Runs one task in this process, where the bounds can be short.
-class Bounded : public EndToEnd {
- protected:
-  launch::TaskOutcome execute(const std::string& fault, launch::TaskSettings settings,
-                              launch::Bounds bounds) {
-    launch::RunOptions options;
-    options.cluster.name = "bounded";
-    options.cluster.transport = config::TransportKind::kLocal;
-    options.cluster.device = config::DeviceKind::kCpu;
-    options.cluster.env = env_;
-    options.cluster.env["SXB_FAKE_FAULT"] = fault;
-    for (const char* name : {"n0", "n1"}) {
-      config::Node node;
-      node.name = name;
-      node.slots = 1;
-      options.cluster.nodes.push_back(node);
-    }
-    options.layout = launch::resolve_layout(options.cluster, {{}, 2, 1LL << 30}).value();
-    plan::Task task;
-    task.id = "0123456789ab";
-    task.phase = plan::Phase::kNccl;
-    task.nodes = 2;
-    task.sweep.max_bytes = 64;
-    options.tasks = {task};
-    options.name = "bounded";
-    options.results = results();
-    options.program = SXB_BINARY;
-    options.settings = settings;
-    options.bounds = bounds;
-    launch::Observer observer;
-    const auto transport = launch::local_transport();
-    const Result<launch::RunOutcome> outcome = launch::execute(options, *transport, observer);
-    EXPECT_TRUE(outcome.ok()) << format_errors(outcome.errors());
-    return outcome.ok() ? outcome->tasks.at(0) : launch::TaskOutcome{};
-  }
-};
-
-TEST_F(Bounded, ARankThatIsFrozenIsNamed) {
-  launch::TaskSettings settings;
-  settings.heartbeat_timeout_ns = 1'600'000'000;
-  const launch::TaskOutcome outcome = execute("freeze:1:nccl", settings, {});
-  EXPECT_EQ(outcome.status, "failed");
-  EXPECT_EQ(outcome.failed_node, "n1");
-  EXPECT_EQ(outcome.failed_rank, 1);
-  EXPECT_THAT(outcome.reason, HasSubstr("has sent nothing for"));
-}
-
-TEST_F(Bounded, RanksThatWaitForEachOtherForeverEndTheTask) {
-  launch::Bounds bounds;
-  bounds.stall_ns = 700'000'000;
-  const launch::TaskOutcome outcome = execute("deadlock:0:nccl", {}, bounds);
-  EXPECT_EQ(outcome.status, "failed");
-  EXPECT_THAT(outcome.reason, HasSubstr("no rank has made progress"));
 }
 
 }  // namespace

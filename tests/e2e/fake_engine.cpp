@@ -2,10 +2,17 @@
 // making, and fails on demand, so that everything around the engine is tested without libtorch.
 //
 // Faults come in the environment, which a cluster config's "env" gives to the ranks:
-//   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, error, disk, exit, noise
+//   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, stubborn, error, disk,
+//                    exit, noise, chatter
 //   SXB_FAKE_ECHO = "<prefix>": the device record's name is the JSON of the variables with that prefix;
 //                   "rendezvous": it is the host at which the ranks meet
+//   SXB_FAKE_ONCE = path prefix: every rank does it once, marked by a file of its own
+//   SXB_FAKE_STEP_MS = duration of a step
+//   SXB_FAKE_LINK = ranks meet over TCP at the rendezvous in every step, and wait for each other forever
+#include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +20,7 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "sxbench/base/build_info.h"
 #include "sxbench/base/clock.h"
@@ -76,7 +84,17 @@ class FakeRank {
     const std::string fault = text != nullptr ? text : "";
     const std::size_t rank_at = fault.find(':') + 1, phase_at = fault.find(':', rank_at) + 1;
     if (fault.empty() || fault.substr(phase_at) != phase_) return 0;
+    if (!first_time()) return 0;
     const std::string what = fault.substr(0, rank_at - 1);
+    if (what == "chatter") {
+      for (int i = 0; i < 4000; ++i) std::printf("line %d of a rank that prints too much\n", i);
+      std::fflush(stdout);
+      return 0;
+    }
+    if (what == "stubborn") {
+      ::signal(SIGTERM, SIG_IGN);
+      return wait_for_peer();
+    }
     if (what == "noise") {
       std::printf("half a line without its end");
       std::fflush(stdout);
@@ -106,6 +124,15 @@ class FakeRank {
     return 0;
   }
 
+  bool first_time() const {
+    const char* prefix = std::getenv("SXB_FAKE_ONCE");
+    if (prefix == nullptr) return true;
+    const std::string path = std::string(prefix) + "." + std::to_string(rank_);
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (fd >= 0) ::close(fd);
+    return fd >= 0;
+  }
+
   /// As a rank does whose connection to a peer breaks.
   int lose_peer() {
     emit("finding",
@@ -117,6 +144,46 @@ class FakeRank {
   static int wait_for_peer() {
     std::this_thread::sleep_for(std::chrono::seconds(120));
     return 1;
+  }
+
+  /// Rank 0 listens at the rendezvous, the others connect to it.
+  void link() {
+    addrinfo hints = {};
+    hints.ai_family = AF_INET;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const std::string host = rank_ == 0 ? "0.0.0.0" : task_.at("rendezvous_host").get<std::string>();
+    const std::string port = std::to_string(task_.at("rendezvous_port").get<int>());
+    if (::getaddrinfo(host.c_str(), port.c_str(), &hints, &found) != 0) std::exit(18);
+    const int one = 1;
+    if (rank_ == 0) {
+      const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+      ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+      if (::bind(listener, found->ai_addr, found->ai_addrlen) != 0 || ::listen(listener, world_) != 0)
+        std::exit(19);
+      while (static_cast<int>(peers_.size()) < world_ - 1)
+        peers_.push_back(::accept(listener, nullptr, nullptr));
+    } else {
+      peers_.push_back(::socket(AF_INET, SOCK_STREAM, 0));
+      while (::connect(peers_[0], found->ai_addr, found->ai_addrlen) != 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        ::close(peers_[0]);
+        peers_[0] = ::socket(AF_INET, SOCK_STREAM, 0);
+      }
+    }
+    ::freeaddrinfo(found);
+  }
+
+  /// One byte to rank 0 and one back, as a barrier.
+  void meet() {
+    char byte = 'x';
+    for (const int peer : peers_) {
+      if (rank_ != 0 && ::write(peer, &byte, 1) != 1) std::exit(20);
+      if (::read(peer, &byte, 1) != 1) std::exit(21);
+    }
+    for (const int peer : peers_) {
+      if (rank_ == 0 && ::write(peer, &byte, 1) != 1) std::exit(22);
+    }
   }
 
   void sweep() {
@@ -139,9 +206,14 @@ class FakeRank {
   void train() {
     const Json& training = task_.at("task").at("model").at("training");
     const std::int64_t steps = training.at("steps"), warmup = training.at("warmup");
-    for (std::int64_t step = 1; step <= steps && rank_ == 0; ++step) {
+    const bool linked = std::getenv("SXB_FAKE_LINK") != nullptr;
+    if (linked) link();
+    for (std::int64_t step = 1; step <= steps && (linked || rank_ == 0); ++step) {
       const std::int64_t begin = sxb::monotonic_ns();
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      const char* step_ms = std::getenv("SXB_FAKE_STEP_MS");
+      std::this_thread::sleep_for(std::chrono::milliseconds(step_ms != nullptr ? std::stoi(step_ms) : 2));
+      if (linked) meet();
+      if (rank_ != 0) continue;
       const std::int64_t end = sxb::monotonic_ns();
       const double ms = static_cast<double>(end - begin) * 1e-6;
       emit("step", {{"step", step},
@@ -191,6 +263,7 @@ class FakeRank {
   void* user_;
   int rank_ = 0, world_ = 1;
   std::string phase_;
+  std::vector<int> peers_;
 };
 
 const char* describe() { return R"({"torch": "2.0", "devices": [{"name": "NVIDIA H200"}]})"; }

@@ -46,6 +46,7 @@ class EndToEnd : public ::testing::Test {
         {"name", "test"}, {"transport", "local"}, {"device", "cpu"}, {"nodes", Json::array()}, {"env", env}};
     for (int i = 0; i < nodes; ++i)
       json["nodes"].push_back({{"name", fmt::format("n{}", i)}, {"slots", slots}});
+    json["timeouts"] = timeouts_;
     const fs::path path = dir_ / "cluster.json";
     std::ofstream(path) << json.dump();
     return path.string();
@@ -123,6 +124,7 @@ class EndToEnd : public ::testing::Test {
   }
 
   fs::path dir_;
+  Json timeouts_ = Json::object();  ///< of the clusters that cluster() writes
   std::map<std::string, std::string> env_;
   std::vector<std::string> prefix_;  ///< put before every sxbench, to run it elsewhere
 };

@@ -41,8 +41,10 @@ class JournalTest : public ::testing::Test {
 };
 
 TEST_F(JournalTest, CreatesTheRunFolderAndPointsLatestAtIt) {
-  const Result<Journal> journal = Journal::create(dir_ / "results", "smoke", "abcdef0123");
+  Result<Journal> journal = Journal::create(dir_ / "results", "smoke", "abcdef0123");
   ASSERT_TRUE(journal.ok()) << format_errors(journal.errors());
+  EXPECT_FALSE(fs::is_symlink(dir_ / "results" / "latest")) << "not before there is something to resume";
+  ASSERT_TRUE(journal->publish().ok());
   EXPECT_THAT(journal->run_id(), ::testing::MatchesRegex("[0-9]{8}T[0-9]{6}Z-smoke-abcdef"));
   EXPECT_EQ(fs::read_symlink(dir_ / "results" / "latest"), journal->run_id());
   EXPECT_TRUE(fs::is_directory(journal->dir() / "samples"));
@@ -54,7 +56,6 @@ TEST_F(JournalTest, TwoRunsOfOneSecondGetTwoFolders) {
   const Result<Journal> second = Journal::create(dir_, "a", "abcdef");
   ASSERT_TRUE(first.ok() && second.ok());
   EXPECT_NE(first->dir(), second->dir());
-  EXPECT_EQ(fs::read_symlink(dir_ / "latest"), second->run_id());
 }
 
 TEST_F(JournalTest, SortsRecordsByKind) {
@@ -113,6 +114,80 @@ TEST_F(JournalTest, TheErrorOfAFullDiskNamesTheRemedy) {
   EXPECT_THAT(status.error().what, HasSubstr("No space left"));
   EXPECT_THAT(status.error().help, HasSubstr("--out"));
   EXPECT_EQ(status.error().code, ExitCode::kEnvironment);
+}
+
+class ReopenTest : public JournalTest {
+ protected:
+  void SetUp() override {
+    JournalTest::SetUp();
+    Result<Journal> journal = Journal::create(dir_, "a", "abcdef");
+    ASSERT_TRUE(journal.ok());
+    run_ = journal->dir();
+    ASSERT_TRUE(journal->append(make(record::kind::kRun, {{"name", "a"}})).ok());
+    ASSERT_TRUE(journal->append(make(record::kind::kTaskStart, {{"attempt", 1}})).ok());
+    ASSERT_TRUE(journal->append(make(record::kind::kTaskEnd, {{"status", "ok"}})).ok());
+  }
+  fs::path run_;
+};
+
+TEST_F(ReopenTest, GoesOnAfterACutAtAnyByte) {
+  const fs::path file = run_ / "records.jsonl";
+  const std::string whole = *read_file(file);
+  const std::size_t last = whole.rfind('\n', whole.size() - 2) + 1;
+  for (std::size_t size = last; size <= whole.size(); ++size) {
+    fs::resize_file(file, 0);
+    std::ofstream(file) << whole.substr(0, size);
+    {
+      Result<Journal> journal = Journal::reopen(run_);
+      ASSERT_TRUE(journal.ok()) << format_errors(journal.errors());
+      const bool kept = size >= whole.size() - 1;  // all but perhaps the newline
+      EXPECT_EQ(journal->torn_bytes(), kept ? 0 : size - last) << size;
+      ASSERT_TRUE(journal->append(make(record::kind::kRunEnd)).ok());
+      EXPECT_EQ(lines(file).size(), kept ? 4u : 3u) << size;
+    }
+    const Result<JournalState> state = read_journal(run_);
+    ASSERT_TRUE(state.ok());
+    EXPECT_EQ(state->run["name"], "a");
+    EXPECT_EQ(state->tasks.at("t1").attempts, 1);
+    EXPECT_EQ(state->tasks.at("t1").ok, size >= whole.size() - 1) << size;
+  }
+}
+
+TEST_F(ReopenTest, OnlyOneProcessWritesAJournal) {
+  EXPECT_FALSE(is_being_written(run_));
+  const Result<Journal> first = Journal::reopen(run_);
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(is_being_written(run_));
+  const Result<Journal> second = Journal::reopen(run_);
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(second.error().what, HasSubstr("another sxbench is writing this run"));
+}
+
+TEST_F(ReopenTest, SamplesOfAnEarlierAttemptAreSetAside) {
+  Result<Journal> journal = Journal::reopen(run_);
+  ASSERT_TRUE(journal.ok());
+  ASSERT_TRUE(journal->append(make(record::kind::kSample, {{"source", "gpu"}})).ok());
+  ASSERT_TRUE(journal->sync().ok());
+  ASSERT_TRUE(journal->set_aside_samples("t1", 1).ok());
+  ASSERT_TRUE(journal->append(make(record::kind::kSample, {{"source", "gpu"}})).ok());
+  EXPECT_EQ(lines(run_ / "samples" / "t1-n1.jsonl.attempt1").size(), 1u);
+  EXPECT_EQ(lines(run_ / "samples" / "t1-n1.jsonl").size(), 1u);
+}
+
+TEST_F(ReopenTest, ATaskThatWasStartedAgainHasNoResultYet) {
+  Result<Journal> journal = Journal::reopen(run_);
+  ASSERT_TRUE(journal.ok());
+  ASSERT_TRUE(journal->append(make(record::kind::kTaskStart, {{"attempt", 2}})).ok());
+  const Result<JournalState> state = read_journal(run_);
+  ASSERT_TRUE(state.ok());
+  EXPECT_EQ(state->tasks.at("t1").attempts, 2);
+  EXPECT_FALSE(state->tasks.at("t1").ok);
+}
+
+TEST_F(ReopenTest, AFolderThatIsNoRunIsNamed) {
+  const Result<JournalState> state = read_journal(dir_);
+  ASSERT_FALSE(state.ok());
+  EXPECT_EQ(state.error().where, dir_.string());
 }
 
 }  // namespace

@@ -71,13 +71,16 @@ struct Slurm {
   std::vector<std::string> srun_options;
 };
 
-/// How long sxbench waits before it calls something lost, in seconds.
+/// How long sxbench waits before it calls something lost, in seconds. docs/failures.md says which
+/// fault each one bounds.
 struct Timeouts {
   int connect_s = 15;        ///< connection to a node
-  int agent_silence_s = 60;  ///< no line from a node, not even a heartbeat
-  int rank_silence_s = 20;   ///< no line from a rank, not even a heartbeat
+  int agent_silence_s = 30;  ///< no line from a node, not even the heartbeat that its agent sends a second
+  int rank_silence_s = 20;   ///< no line from a rank, not even the heartbeat that it sends a second
   int stall_s = 900;         ///< no record of progress from any rank of a task
   int queue_s = 3600;        ///< Slurm's allocation
+  int stop_s = 5;            ///< from asking a process to end to ending it by force
+  int evidence_s = 5;        ///< for asking NCCL RAS what hanging ranks do
 };
 
 struct Paths {
@@ -126,6 +129,15 @@ Json to_json(const Cluster& cluster);
 
 /// A hostfile as DeepSpeed and Open MPI have it, "node001 slots=8" a line: ranks per node. Reached by ssh.
 Result<Cluster> load_hostfile(const std::string& path);
+
+Result<Timeouts> parse_timeouts(const Json& json, const std::string& where);
+Json to_json(const Timeouts& timeouts);
+
+/// Takes the node set `exclude` out of the cluster, and `spares` too, which it returns: nodes that
+/// work only when another one fails. `exclude` wins over `spares`. Errors: a node that the cluster
+/// does not have, no node left.
+Result<std::vector<Node>> set_aside_nodes(Cluster& cluster, const std::string& exclude,
+                                          const std::string& spares);
 
 /// Finds the cluster: `argument` (path or shipped name) > $SXBENCH_CLUSTER > ./cluster.json >
 /// user_config_dir()/cluster.json > Slurm allocation > this machine as one node. Merges the NCCL

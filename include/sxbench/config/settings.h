@@ -33,6 +33,8 @@ struct Flags {
   std::string device;                               ///< --device
   std::optional<std::int64_t> fanout;               ///< --fanout
   std::optional<std::int64_t> connect_timeout_s;    ///< --connect-timeout
+  std::string exclude;                              ///< --exclude: node set
+  std::string spares;                               ///< --spares: node set
 };
 
 enum class Layer { kDefault, kFile, kEnvironment, kFlag };
@@ -46,7 +48,8 @@ struct Origin {
 
 /// What a run starts from: every layer applied, everything validated.
 struct Settings {
-  Cluster cluster;
+  Cluster cluster;  ///< without the nodes of --exclude and --spares
+  std::vector<Node> spares;
   std::vector<Model> models;
   std::vector<int> node_counts;
   std::string out;

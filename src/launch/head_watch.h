@@ -1,0 +1,31 @@
+// The agent's ear to its head: standard input, which closes when the head or the way to it is gone.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+namespace sxb::launch {
+
+/// The head is gone when stdin closes, or when it has sent lines and then sends none for `silence_ns`:
+/// behind a network that is cut, stdin stays open for minutes.
+/// Reads standard input in a thread of its own, so that an agent notices the end of its head also
+/// while it prepares a dataset or waits for a write. If the agent has not ended `force_ns` after
+/// that, the process ends at once, and the kernel ends its ranks (ProcessSpec::die_with_parent).
+class HeadWatch {
+ public:
+  HeadWatch(std::int64_t silence_ns, std::int64_t force_ns);
+  ~HeadWatch();
+  HeadWatch(const HeadWatch&) = delete;
+  HeadWatch& operator=(const HeadWatch&) = delete;
+  bool gone() const { return gone_; }
+
+ private:
+  void watch(std::int64_t silence_ns, std::int64_t force_ns);
+
+  const int stop_fd_;  ///< readable once the watch shall end
+  std::atomic<bool> gone_ = false;
+  std::thread thread_;
+};
+
+}  // namespace sxb::launch
