@@ -103,6 +103,7 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result) {
   add_list(*app, result);
   add_plan(*app, result);
   add_check(*app, result);
+  add_deploy(*app, result);
   add_config(*app, result);
   add_data(*app, result);
   add_worker(*app, result);

@@ -1,4 +1,4 @@
-// sxbench data: prepares datasets for fine-tuning and looks into prepared ones.
+// sxbench data: prepares datasets for fine-tuning and looks into prepared ones; data_push.cpp sends them.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -37,8 +37,8 @@ ExitCode fail(const Errors& errors) {
 }
 
 ExitCode run_prepare(const config::Data& names, data::PrepareOptions options) {
-  const auto files = config::locate_data(
-      names, {"--dataset", "--tokenizer", "--dataset PATH", "--tokenizer PATH"});
+  const auto files =
+      config::locate_data(names, {"--dataset", "--tokenizer", "--dataset PATH", "--tokenizer PATH"});
   if (!files.ok()) return fail(files.errors());
   if (files->kind != config::DataFiles::Kind::kRaw) {
     return fail({{"there is nothing to prepare: these are no Alpaca entries", "--dataset " + names.dataset,
@@ -79,11 +79,13 @@ ExitCode run_info(const std::string& folder, bool as_json) {
 }  // namespace
 
 void add_data(CLI::App& app, ExitCode& result) {
-  CLI::App* verb = app.add_subcommand("data", "Prepare datasets for fine-tuning, look into prepared ones");
+  CLI::App* verb = app.add_subcommand(
+      "data", "Prepare datasets for fine-tuning, look into prepared ones, put them on nodes");
   verb->footer(
       "Examples:\n"
       "  sxbench data prepare --dataset cluster-ops --seq-len 512 --out /raid/data/cluster-ops\n"
-      "  sxbench data info /raid/data/cluster-ops");
+      "  sxbench data info /raid/data/cluster-ops\n"
+      "  sxbench data push /raid/data/cluster-ops --hostfile hosts");
   verb->require_subcommand(1);
 
   CLI::App* prepare_verb = verb->add_subcommand("prepare", "Tokenise and pack an Alpaca dataset");
@@ -111,6 +113,8 @@ void add_data(CLI::App& app, ExitCode& result) {
   info_verb->add_option("dir", *folder, "Folder of a prepared dataset")->required();
   info_verb->add_flag("--json", *as_json, "One JSON object");
   info_verb->callback([folder, as_json, &result] { result = run_info(*folder, *as_json); });
+
+  add_data_push(*verb, result);
 }
 
 }  // namespace sxb::cli

@@ -11,8 +11,6 @@
 namespace sxb::cli {
 namespace {
 
-using Lines = std::vector<std::pair<std::string, std::string>>;  ///< what a fact is called -> its value
-
 /// "8 x NVIDIA H200, 141 GiB, 700 W, ECC on": one part per kind of GPU. Serial numbers, bus addresses and
 /// clocks of the moment differ everywhere and are left out.
 std::string gpus_text(const Json& gpus) {
@@ -90,14 +88,10 @@ struct Fact {
 
 }  // namespace
 
-std::string fold_facts(const std::vector<std::pair<std::string, Json>>& nodes) {
+std::string fold_lines(const std::vector<std::string>& names, const std::vector<Lines>& lines) {
   std::vector<Fact> facts;
-  std::vector<std::string> names;
-  std::vector<Lines> lines;
-  for (const auto& [node, json] : nodes) {
-    names.push_back(node);
-    lines.push_back(lines_of(json));
-    for (const auto& [title, value] : lines.back()) {
+  for (const Lines& known_of_node : lines) {
+    for (const auto& [title, value] : known_of_node) {
       const auto known = [&, &title = title](const Fact& fact) { return fact.title == title; };
       if (std::none_of(facts.begin(), facts.end(), known)) facts.push_back({title, {}});
     }
@@ -105,7 +99,7 @@ std::string fold_facts(const std::vector<std::pair<std::string, Json>>& nodes) {
   std::size_t width = 0;
   for (Fact& fact : facts) {
     width = std::max(width, fact.title.size());
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
       const auto it = std::find_if(lines[i].begin(), lines[i].end(),
                                    [&](const auto& line) { return line.first == fact.title; });
       fact.add(it == lines[i].end() ? "missing" : it->second, names[i]);
@@ -124,6 +118,16 @@ std::string fold_facts(const std::vector<std::pair<std::string, Json>>& nodes) {
     }
   }
   return text;
+}
+
+std::string fold_facts(const std::vector<std::pair<std::string, Json>>& nodes) {
+  std::vector<std::string> names;
+  std::vector<Lines> lines;
+  for (const auto& [node, json] : nodes) {
+    names.push_back(node);
+    lines.push_back(lines_of(json));
+  }
+  return fold_lines(names, lines);
 }
 
 }  // namespace sxb::cli

@@ -17,6 +17,9 @@ void add_show(CLI::App& app, ExitCode& result);    // show.cpp
 void add_list(CLI::App& app, ExitCode& result);    // list.cpp
 void add_config(CLI::App& app, ExitCode& result);  // config.cpp
 void add_data(CLI::App& app, ExitCode& result);    // data.cpp
+void add_deploy(CLI::App& app, ExitCode& result);  // deploy.cpp
 void add_worker(CLI::App& app, ExitCode& result);  // worker.cpp, hidden
+/// The verb push of `data`.
+void add_data_push(CLI::App& data, ExitCode& result);  // data_push.cpp
 
 }  // namespace sxb::cli

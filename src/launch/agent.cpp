@@ -300,7 +300,7 @@ Status check_build(const Json& task) {
   if (own == head) return ok_status();
   return Error{
       fmt::format("node {} runs another sxbench than the head: \"{}\", head \"{}\"", text("node"), own, head),
-      "", "deploy the head's sxbench to this node", ExitCode::kEnvironment};
+      "", "put the head's sxbench on it: sxbench deploy", ExitCode::kEnvironment};
 }
 
 Result<AgentTask> read_task(const std::string& bundle) {

@@ -172,7 +172,7 @@ Loss explain_ssh(const config::Cluster& cluster, const config::Node& node,
 
 Loss explain_missing_program(const config::Node& node, const std::string& path) {
   return {Loss::Class::kNotInstalled, fmt::format("{} is not there or cannot be executed", path),
-          fmt::format("install sxbench on {} at the same path, or set paths.program in the cluster config",
+          fmt::format("put it on {} with: sxbench deploy; or set paths.program in the cluster config",
                       node.name)};
 }
 

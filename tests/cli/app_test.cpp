@@ -63,7 +63,7 @@ TEST(App, EveryVerbHasExamplesThatStartItsHelp) {
     EXPECT_LT(help.find("Examples:"), help.find("Usage:")) << verb->get_name();
   }
   EXPECT_THAT(names, ::testing::UnorderedElementsAre("run", "nccl", "report", "show", "list", "plan", "check",
-                                                     "config", "data", "worker"));
+                                                     "config", "data", "deploy", "worker"));
 }
 
 TEST(App, NcclHasTheLettersOfNcclTests) {
@@ -83,8 +83,8 @@ TEST(Request, ClusterAndModelFilesAreReportedAtOnce) {
   ASSERT_TRUE(write_file_atomic(dir / "model.json", R"({"name": "m", "layers": 2})").ok());
   const std::string cluster = (dir / "cluster.json").string();
   const std::string model = (dir / "model.json").string();
-  const std::string text = stderr_of({"run", "--cluster", cluster.c_str(), "--models", model.c_str(), "--phases",
-                                      "sft,fly", "--dry-run"});
+  const std::string text = stderr_of(
+      {"run", "--cluster", cluster.c_str(), "--models", model.c_str(), "--phases", "sft,fly", "--dry-run"});
   EXPECT_THAT(text, HasSubstr(cluster + ":/nodes"));
   EXPECT_THAT(text, HasSubstr(model + ":/"));
   EXPECT_THAT(text, HasSubstr("fly"));

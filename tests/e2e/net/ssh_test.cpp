@@ -111,7 +111,7 @@ TEST_F(OverSsh, ANodeWithAnotherBuildSaysWhatToDeploy) {
   const Ended run = sxbench(run_arguments(write_cluster(net_->config("ssh", 1)), "nccl"));
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
   EXPECT_THAT(reason_of_the_only_task(), HasSubstr("node node002 runs another sxbench than the head: \"9."));
-  EXPECT_THAT(run.err, HasSubstr("help: deploy the head's sxbench to this node"));
+  EXPECT_THAT(run.err, HasSubstr("help: put the head's sxbench on it: sxbench deploy"));
 }
 
 TEST_F(OverSsh, TheRendezvousIsAtTheConfiguredAddress) {
