@@ -3,7 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <iterator>
 #include <set>
+#include <string_view>
+#include <thread>
 
 #include "analysis/json_read.h"
 #include "stats/stats.h"
@@ -193,39 +198,116 @@ struct NodeSamples {
   bool host = false;
 };
 
-void take_gpu(const Json& json, bool in_window, NodeSamples& out) {
-  GpuSample sample;
-  sample.mono_ns = integer(json, "mono_ns").value_or(0);
-  sample.wall_ns = integer(json, "wall_ns").value_or(0);
-  sample.in_window = in_window;
-  for (std::size_t i = 0; i < kGpuMetrics; ++i) sample.values[i] = number(json, kFieldNames[i]);
-  if (member(json, "throttle").is_string()) sample.throttle = text(json, "throttle");
-  out.gpus[static_cast<int>(integer(json, "index").value_or(-1))].push_back(std::move(sample));
+/// One line of a samples file; views and absent values as the line has them.
+struct Line {
+  std::string source, name, reason;
+  std::optional<std::string> throttle;
+  std::int64_t mono_ns = 0, wall_ns = 0;
+  int index = -1;
+  std::array<std::optional<double>, kGpuMetrics> values;
+  std::optional<double> cpu_pct, tx_bytes, rx_bytes;
+};
+
+template <typename T>
+void parse_number(std::string_view text, T& value) {
+  T parsed{};
+  if (std::from_chars(text.data(), text.data() + text.size(), parsed).ec == std::errc()) value = parsed;
 }
 
-void take_host(const Json& json, NodeSamples& out) {
-  if (const auto value = number(json, "cpu_pct")) out.cpu_pct.push_back(*value);
-  if (const auto value = number(json, "mem_used_bytes")) out.memory.push_back(*value);
+void parse_number(std::string_view text, std::optional<double>& value) {
+  double parsed = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), parsed).ec == std::errc()) value = parsed;
 }
 
-void take_line(const Json& json, const std::string& node, const Windows& windows, NodeSamples& out,
+void set_text(std::string_view key, std::string_view value, Line& line) {
+  if (key == "source") line.source = value;
+  if (key == "name") line.name = value;
+  if (key == "reason") line.reason = value;
+  if (key == "throttle") line.throttle = value;
+}
+
+/// `value` is a JSON number, true, false or null; the last three say nothing.
+void set_number(std::string_view key, std::string_view value, Line& line) {
+  for (std::size_t i = 0; i < kGpuMetrics; ++i) {
+    if (key == kFieldNames[i]) return parse_number(value, line.values[i]);
+  }
+  if (key == "mono_ns") parse_number(value, line.mono_ns);
+  if (key == "wall_ns") parse_number(value, line.wall_ns);
+  if (key == "index") parse_number(value, line.index);
+  if (key == "cpu_pct") parse_number(value, line.cpu_pct);
+  if (key == "tx_bytes") parse_number(value, line.tx_bytes);
+  if (key == "rx_bytes") parse_number(value, line.rx_bytes);
+}
+
+/// Reads a sample as the head writes it: one line, no white space, a flat `data` object last. A large run has
+/// ten million of them, for which a tree of JSON values is too slow. False if the line is anything else.
+bool read_flat(std::string_view text, Line& line) {
+  constexpr std::string_view kBegin = R"({"v":1,"kind":"sample",)", kData = R"("data":{)", kEnd = "}}";
+  const std::size_t data = text.find(kData);
+  if (!text.starts_with(kBegin) || !text.ends_with(kEnd) || data == std::string_view::npos) return false;
+  text = text.substr(data + kData.size(), text.size() - kEnd.size() - data - kData.size());
+  while (!text.empty()) {
+    const std::size_t key_end = text.front() == '"' ? text.find(R"(":)", 1) : std::string_view::npos;
+    if (key_end == std::string_view::npos || key_end + 2 >= text.size()) return false;
+    const std::string_view key = text.substr(1, key_end - 1);
+    text.remove_prefix(key_end + 2);
+    const bool quoted = text.front() == '"';
+    if (quoted) text.remove_prefix(1);
+    const std::size_t end = quoted ? text.find('"') : std::min(text.find(','), text.size());
+    if (end == std::string_view::npos) return false;
+    const std::string_view value = text.substr(0, end);
+    if (value.find_first_of(quoted ? R"(\)" : R"({}[]" )") != std::string_view::npos) return false;
+    quoted ? set_text(key, value, line) : set_number(key, value, line);
+    text.remove_prefix(end + (quoted ? 1 : 0));
+    if (text.empty()) return true;
+    if (text.front() != ',') return false;
+    text.remove_prefix(1);
+  }
+  return false;
+}
+
+/// Any other line; false if it is no sample.
+bool read_json(std::string_view text, Line& line) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return false;
+  const Json& data = json.contains("data") ? json["data"] : json;
+  line.source = sxb::analysis::text(data, "source");
+  line.name = sxb::analysis::text(data, "name");
+  line.reason = sxb::analysis::text(data, "reason");
+  if (member(data, "throttle").is_string()) line.throttle = sxb::analysis::text(data, "throttle");
+  line.mono_ns = integer(data, "mono_ns").value_or(0);
+  line.wall_ns = integer(data, "wall_ns").value_or(0);
+  line.index = static_cast<int>(integer(data, "index").value_or(-1));
+  for (std::size_t i = 0; i < kGpuMetrics; ++i) line.values[i] = number(data, kFieldNames[i]);
+  line.cpu_pct = number(data, "cpu_pct");
+  line.tx_bytes = number(data, "tx_bytes");
+  line.rx_bytes = number(data, "rx_bytes");
+  return true;
+}
+
+void take_line(Line& line, const std::string& node, const Windows& windows, NodeSamples& out,
                SampleFile& file, std::vector<MissingSource>& missing) {
-  const std::string source = text(json, "source");
-  const std::int64_t mono_ns = integer(json, "mono_ns").value_or(0);
-  const bool in_window = windows.contains(mono_ns);
-  if (source == "missing") {
-    missing.push_back({node, text(json, "name"), text(json, "reason")});
+  const bool in_window = windows.contains(line.mono_ns);
+  if (line.source == "missing") {
+    missing.push_back({node, line.name, line.reason});
     return;
   }
   file.in_window += in_window ? 1 : 0;
-  if (source == "gpu") take_gpu(json, in_window, out);
-  out.host = out.host || source == "host";
+  if (line.source == "gpu") {
+    out.gpus[line.index].push_back(
+        {line.mono_ns, line.wall_ns, in_window, line.values, std::move(line.throttle)});
+  }
+  out.host = out.host || line.source == "host";
   if (!in_window) return;
-  if (source == "host") take_host(json, out);
-  if (source == "nic" || source == "rdma") {
-    auto& [tx, rx] = out.nics[text(json, "name")];
-    tx.add(mono_ns, number(json, "tx_bytes"));
-    rx.add(mono_ns, number(json, "rx_bytes"));
+  if (line.source == "host") {
+    if (line.cpu_pct) out.cpu_pct.push_back(*line.cpu_pct);
+    const auto& memory = line.values[static_cast<std::size_t>(GpuMetric::kMemoryUsed)];
+    if (memory) out.memory.push_back(*memory);
+  }
+  if (line.source == "nic" || line.source == "rdma") {
+    auto& [tx, rx] = out.nics[line.name];
+    tx.add(line.mono_ns, line.tx_bytes);
+    rx.add(line.mono_ns, line.rx_bytes);
   }
 }
 
@@ -252,11 +334,15 @@ void load_node(const std::filesystem::path& run_folder, const TaskData& task, co
   NodeSamples samples;
   for (std::size_t begin = 0; begin < content->size();) {
     const std::size_t end = std::min(content->find('\n', begin), content->size());
-    const Json line = Json::parse(content->data() + begin, content->data() + end, nullptr, false);
+    const std::string_view text(content->data() + begin, end - begin);
     begin = end + 1;
-    if (!line.is_object()) continue;
+    Line line;
+    if (!read_flat(text, line)) {
+      line = Line();
+      if (!read_json(text, line)) continue;
+    }
     ++file.lines;
-    take_line(line.contains("data") ? line["data"] : line, node, windows, samples, file, out.missing);
+    take_line(line, node, windows, samples, file, out.missing);
   }
   for (const auto& [gpu, list] : samples.gpus)
     out.gpus.push_back(summarize(node, gpu, list, PhaseSpans::of(task, node, gpu), rows_per_gpu));
@@ -274,8 +360,34 @@ const char* field_name(GpuMetric metric) { return kFieldNames[static_cast<std::s
 
 TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task,
                          std::size_t rows_per_gpu) {
+  const std::set<std::string> names = nodes_of(task);
+  const std::vector<std::string> nodes(names.begin(), names.end());
+  std::vector<TaskSamples> parts(nodes.size());
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < nodes.size(); i = next++) {
+      load_node(run_folder, task, nodes[i], rows_per_gpu, parts[i]);
+    }
+  };
+  {
+    const std::size_t width =
+        std::min<std::size_t>(nodes.size(), std::max(1u, std::thread::hardware_concurrency()));
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < width; ++i) threads.emplace_back(work);
+    work();
+  }
   TaskSamples samples;
-  for (const std::string& node : nodes_of(task)) load_node(run_folder, task, node, rows_per_gpu, samples);
+  const auto append = [](auto& to, auto& from) {
+    std::move(from.begin(), from.end(), std::back_inserter(to));
+  };
+  for (TaskSamples& part : parts) {  // in the nodes' order: the reports' bytes do not depend on the threads
+    append(samples.gpus, part.gpus);
+    append(samples.nics, part.nics);
+    append(samples.hosts, part.hosts);
+    append(samples.missing, part.missing);
+    append(samples.files, part.files);
+    samples.window_s = std::max(samples.window_s, part.window_s);
+  }
   return samples;
 }
 

@@ -14,6 +14,9 @@ namespace {
 
 /// Rows of gpu_metrics.csv per GPU in all, shared by the tasks; keeps a run of days readable.
 constexpr std::size_t kGpuRows = 1000;
+/// Of one task over all its GPUs: 8,192 of them would make a file of gigabytes.
+constexpr std::size_t kTaskRows = 200'000;
+constexpr std::size_t kFewestRows = 20;
 
 std::string group_status(int ok, const std::vector<const TaskData*>& tasks) {
   if (ok == static_cast<int>(tasks.size())) return "ok";
@@ -142,11 +145,13 @@ std::string NcclGroup::status() const { return group_status(ok, tasks); }
 
 std::vector<SftGroup> group_sft(const Dataset& dataset) {
   const auto labels = model_labels(dataset);
-  const std::size_t rows = std::max<std::size_t>(20, kGpuRows / std::max<std::size_t>(1, labels.size()));
+  const std::size_t rows = std::max(kFewestRows, kGpuRows / std::max<std::size_t>(1, labels.size()));
   std::vector<SftGroup> groups;
   for (const TaskData& task : dataset.tasks) {
     if (task.phase != "sft") continue;
-    SftTask item{&task, load_samples(dataset.folder, task, rows), {}, {}};
+    const auto ranks = static_cast<std::size_t>(std::max(1, task.world()));
+    const std::size_t task_rows = std::clamp(kTaskRows / ranks, kFewestRows, rows);
+    SftTask item{&task, load_samples(dataset.folder, task, task_rows), {}, {}};
     item.figures = compute_sft(task, item.samples);
     item.phases = break_down(task, item.samples);
     find_or_add(groups, labels.at(&task), task.nodes).tasks.push_back(std::move(item));

@@ -62,16 +62,15 @@ Result<LineFile> LineFile::open(const fs::path& path) {
   return file;
 }
 
-Status LineFile::append(const std::string& line) {
-  const std::string text = line + "\n";
-  const off_t begin = ::lseek(fd_, 0, SEEK_END);
+Status LineFile::append_lines(const std::string& text) {
   std::size_t done = 0;
   while (done < text.size()) {
     const ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
       const int code = errno;
-      if (done > 0 && begin >= 0 && ::ftruncate(fd_, begin) != 0) return write_error(path_, errno);
+      const off_t end = done > 0 ? ::lseek(fd_, 0, SEEK_END) : 0;
+      if (done > 0 && ::ftruncate(fd_, end - static_cast<off_t>(done)) != 0) return write_error(path_, errno);
       return write_error(path_, code);
     }
     done += static_cast<std::size_t>(n);
@@ -167,9 +166,12 @@ Status Journal::append(const record::Record& record) {
   if (record.kind == record::kind::kTrace) return write_trace(record);
   const std::string line = record::to_json(record).dump();
   if (record.kind != record::kind::kSample) return records_.append(line);
-  const fs::path path = dir_ / "samples" / fmt::format("{}-{}.jsonl", record.task, record.node);
-  SXB_ASSIGN_OR_RETURN(LineFile * file, side_file(path));
-  return file->append(line);
+  return append_samples(record.task, record.node, line + "\n");
+}
+
+Status Journal::append_samples(const std::string& task, const std::string& node, const std::string& lines) {
+  SXB_ASSIGN_OR_RETURN(LineFile * file, side_file(dir_ / "samples" / fmt::format("{}-{}.jsonl", task, node)));
+  return file->append_lines(lines);
 }
 
 /// A file that trace viewers open as it is. A later attempt of the task replaces it.

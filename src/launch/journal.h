@@ -21,7 +21,9 @@ class LineFile {
   LineFile& operator=(LineFile&&) = delete;
 
   static Result<LineFile> open(const std::filesystem::path& path);
-  Status append(const std::string& line);
+  Status append(const std::string& line) { return append_lines(line + "\n"); }
+  /// `text` ends with a newline.
+  Status append_lines(const std::string& text);
   Status sync();
   /// Nobody else may hold the lock of this file until it is closed; false if somebody does.
   bool lock();
@@ -55,6 +57,8 @@ class Journal {
   /// "sample" goes to samples/<task>-<node>.jsonl, "heartbeat" nowhere, the events of "trace" to
   /// traces/<task>-rank<rank>.json, all others to records.jsonl.
   Status append(const record::Record& record);
+  /// Samples as they came over the wire, each with its newline; what append() would write for them.
+  Status append_samples(const std::string& task, const std::string& node, const std::string& lines);
   /// Renames the samples of earlier attempts of a task, of which none counts, to *.attempt<N>.
   Status set_aside_samples(const std::string& task, int attempt);
   /// A line of logs/<name>.log.

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -18,11 +20,13 @@
 namespace sxb::launch {
 namespace {
 
-/// poll() returns at least this often, so that a child whose pipes are held open by a grandchild is
+/// All children are looked at this often, so that one whose pipes are held open by a grandchild is
 /// still reaped, and that pending kills are sent.
 constexpr int kTickMs = 100;
 /// The same for a child that has closed its pipes, as all do just before they end.
 constexpr int kEndingTickMs = 2;
+/// Which descriptor of a child is ready, in the low bits of epoll's key.
+enum Port : std::uint64_t { kOut, kErr, kIn, kPorts };
 /// A line without end is handed out in pieces of this size rather than eating the memory.
 constexpr std::size_t kMaxLine = 4 << 20;
 
@@ -46,6 +50,23 @@ void close_fd(int& fd) {
   if (fd >= 0) ::close(fd);
   fd = -1;
 }
+
+/// A node takes five descriptors (three pipes, two files of the run folder), and many a login allows
+/// 1,024. Raised once to what the system allows; returns what it was, which children get back because some
+/// programs still call select().
+const rlimit& raise_open_files() {
+  static const rlimit before = [] {
+    rlimit limit = {};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    rlimit raised = limit;
+    raised.rlim_cur = raised.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &raised);
+    return limit;
+  }();
+  return before;
+}
+
+std::uint64_t key_of(int id, Port port) { return static_cast<std::uint64_t>(id) * kPorts + port; }
 
 std::vector<std::string> merged_environment(const std::map<std::string, std::string>& added) {
   std::vector<std::string> result;
@@ -80,6 +101,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::setrlimit(RLIMIT_NOFILE, &raise_open_files());  // called before: the constructor did
   ::execvpe(argv[0], argv, envp);
   const int code = errno;
   const ssize_t written = ::write(status.write, &code, sizeof code);
@@ -107,6 +129,8 @@ std::string ExitStatus::text() const {
 ProcessSet::ProcessSet() {
   // A child that is gone shows as EPIPE on its stdin, not as the end of this process.
   ::signal(SIGPIPE, SIG_IGN);
+  raise_open_files();
+  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
 }
 
 ProcessSet::~ProcessSet() {
@@ -117,6 +141,7 @@ ProcessSet::~ProcessSet() {
     close_fd(child.out.fd);
     close_fd(child.err.fd);
   }
+  close_fd(epoll_);
 }
 
 Result<int> ProcessSet::start(const ProcessSpec& spec) {
@@ -137,6 +162,7 @@ Result<int> ProcessSet::start(const ProcessSpec& spec) {
                      : "check that the file exists and may be executed",
                  ExitCode::kEnvironment};
   };
+  if (epoll_ < 0) return failed(EMFILE);
   if (!in.open() || !out.open() || !err.open() || !status.open()) return failed(errno);
 
   const pid_t parent = ::getpid();
@@ -150,7 +176,9 @@ Result<int> ProcessSet::start(const ProcessSpec& spec) {
     return failed(code);
   }
 
-  Child child;
+  const int id = next_id_++;
+  Child& child = children_[id];
+  child.id = id;
   child.pid = pid;
   child.stdin_left = spec.stdin_text;
   child.keep_stdin_open = spec.keep_stdin_open;
@@ -159,9 +187,11 @@ Result<int> ProcessSet::start(const ProcessSpec& spec) {
   std::swap(child.err.fd, err.read);
   close_all();
   for (const int fd : {child.stdin_fd, child.out.fd, child.err.fd}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
+  for (const auto& [fd, port] : {std::pair{child.out.fd, kOut}, {child.err.fd, kErr}}) {
+    epoll_event interest = {EPOLLIN, {.u64 = key_of(id, port)}};
+    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &interest);
+  }
   feed_stdin(child);
-  const int id = next_id_++;
-  children_.emplace(id, std::move(child));
   return id;
 }
 
@@ -169,65 +199,105 @@ void ProcessSet::feed_stdin(Child& child) {
   while (child.stdin_fd >= 0 && !child.stdin_left.empty()) {
     const ssize_t n = ::write(child.stdin_fd, child.stdin_left.data(), child.stdin_left.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EAGAIN) return;
-    if (n < 0) return close_fd(child.stdin_fd);
+    if (n < 0 && errno == EAGAIN) {
+      epoll_event interest = {EPOLLOUT, {.u64 = key_of(child.id, kIn)}};
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, child.stdin_fd, &interest);  // EEXIST: it waits already
+      return;
+    }
+    if (n < 0) return close_stdin(child);
     child.stdin_left.erase(0, static_cast<std::size_t>(n));
   }
-  if (!child.keep_stdin_open) close_fd(child.stdin_fd);
+  if (child.stdin_fd < 0) return;
+  if (!child.keep_stdin_open) return close_stdin(child);
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, child.stdin_fd, nullptr);  // ENOENT: it never waited
 }
 
-void ProcessSet::drain(int id, Child& child, std::vector<ProcessEvent>& events) {
-  for (Stream* stream : {&child.out, &child.err}) {
-    const bool from_stderr = stream == &child.err;
-    const auto emit = [&](std::string line) {
-      events.push_back({ProcessEvent::Kind::kLine, id, from_stderr, std::move(line), {}});
-    };
-    char buffer[65536];
-    while (stream->fd >= 0) {
-      const ssize_t n = ::read(stream->fd, buffer, sizeof buffer);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0 && errno == EAGAIN) break;
-      if (n <= 0) {
-        close_fd(stream->fd);
-        break;
-      }
-      std::string& text = stream->partial;
-      const std::size_t old = text.size();
-      text.append(buffer, static_cast<std::size_t>(n));
-      std::size_t begin = 0;
-      for (std::size_t end = text.find('\n', old); end != std::string::npos; end = text.find('\n', begin)) {
-        emit(text.substr(begin, end - begin));
-        begin = end + 1;
-      }
-      text.erase(0, begin);
-      if (text.size() > kMaxLine) emit(std::exchange(text, ""));
+/// Leaving epoll by hand: a fork in another thread may still hold a copy of the descriptor.
+void ProcessSet::close_stdin(Child& child) {
+  if (child.stdin_fd < 0) return;
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, child.stdin_fd, nullptr);
+  close_fd(child.stdin_fd);
+}
+
+void ProcessSet::close_stream(Stream& stream) {
+  if (stream.fd < 0) return;
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, stream.fd, nullptr);
+  close_fd(stream.fd);
+}
+
+/// Hands out the lines that are there; `to_the_end` reads until nothing is left, otherwise until the pipe
+/// was seen empty, and epoll reports the rest.
+void ProcessSet::drain(Child& child, Stream& stream, bool to_the_end, std::vector<ProcessEvent>& events) {
+  const auto emit = [&](std::string line) {
+    events.push_back({ProcessEvent::Kind::kLine, child.id, &stream == &child.err, std::move(line), {}});
+  };
+  char buffer[65536];
+  while (stream.fd >= 0) {
+    const ssize_t n = ::read(stream.fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) break;
+    if (n <= 0) {
+      close_stream(stream);
+      break;
     }
-    if (stream->fd < 0 && !stream->partial.empty()) emit(std::exchange(stream->partial, ""));
+    std::string& text = stream.partial;
+    const std::size_t old = text.size();
+    text.append(buffer, static_cast<std::size_t>(n));
+    std::size_t begin = 0;
+    for (std::size_t end = text.find('\n', old); end != std::string::npos; end = text.find('\n', begin)) {
+      emit(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+    text.erase(0, begin);
+    if (text.size() > kMaxLine) emit(std::exchange(text, ""));
+    if (!to_the_end && n < static_cast<ssize_t>(sizeof buffer)) break;
   }
+  if (stream.fd < 0 && !stream.partial.empty()) emit(std::exchange(stream.partial, ""));
+}
+
+void ProcessSet::on_ready(std::uint64_t key, std::vector<ProcessEvent>& events) {
+  const auto it = children_.find(static_cast<int>(key / kPorts));
+  if (it == children_.end()) return;
+  Child& child = it->second;
+  const std::uint64_t port = key % kPorts;
+  if (port == kIn) return feed_stdin(child);
+  drain(child, port == kOut ? child.out : child.err, false, events);
+  if (child.out.fd < 0 && child.err.fd < 0) ending_.insert(child.id);
+}
+
+/// False while the child runs.
+bool ProcessSet::reap_one(Child& child, std::vector<ProcessEvent>& events) {
+  int status = 0;
+  if (::waitpid(child.pid, &status, WNOHANG) != child.pid) return false;
+  for (Stream* stream : {&child.out, &child.err}) {
+    drain(child, *stream, true, events);  // all it wrote is in the pipes by now
+    close_stream(*stream);
+    if (!stream->partial.empty()) {
+      events.push_back({ProcessEvent::Kind::kLine, child.id, stream == &child.err, stream->partial, {}});
+    }
+  }
+  close_stdin(child);
+  ExitStatus exit;
+  if (WIFSIGNALED(status)) exit.signal = WTERMSIG(status);
+  if (WIFEXITED(status)) exit.code = WEXITSTATUS(status);
+  events.push_back({ProcessEvent::Kind::kExit, child.id, false, "", exit});
+  return true;
 }
 
 void ProcessSet::reap(std::vector<ProcessEvent>& events) {
+  for (auto it = ending_.begin(); it != ending_.end();) {
+    const auto child = children_.find(*it);
+    const bool gone = child == children_.end() || reap_one(child->second, events);
+    if (gone && child != children_.end()) children_.erase(child);
+    it = gone ? ending_.erase(it) : std::next(it);
+  }
+  const std::int64_t now = monotonic_ns();
+  if (now - swept_ns_ < std::int64_t{kTickMs} * 1'000'000) return;
+  swept_ns_ = now;
   for (auto it = children_.begin(); it != children_.end();) {
-    auto& [id, child] = *it;
-    if (child.kill_at_ns != 0 && monotonic_ns() >= child.kill_at_ns) ::kill(-child.pid, SIGKILL);
-    int status = 0;
-    if (::waitpid(child.pid, &status, WNOHANG) != child.pid) {
-      ++it;
-      continue;
-    }
-    drain(id, child, events);  // all it wrote is in the pipes by now
-    for (Stream* stream : {&child.out, &child.err}) {
-      close_fd(stream->fd);
-      if (!stream->partial.empty()) {
-        events.push_back({ProcessEvent::Kind::kLine, id, stream == &child.err, stream->partial, {}});
-      }
-    }
-    close_fd(child.stdin_fd);
-    ExitStatus exit;
-    if (WIFSIGNALED(status)) exit.signal = WTERMSIG(status);
-    if (WIFEXITED(status)) exit.code = WEXITSTATUS(status);
-    events.push_back({ProcessEvent::Kind::kExit, id, false, "", exit});
-    it = children_.erase(it);
+    Child& child = it->second;
+    if (child.kill_at_ns != 0 && now >= child.kill_at_ns) ::kill(-child.pid, SIGKILL);
+    it = reap_one(child, events) ? children_.erase(it) : std::next(it);
   }
 }
 
@@ -235,22 +305,13 @@ void ProcessSet::poll(int timeout_ms, const std::function<void(const ProcessEven
   std::vector<ProcessEvent> events;
   const std::int64_t deadline = monotonic_ns() + std::int64_t{timeout_ms} * 1'000'000;
   while (true) {
-    std::vector<pollfd> fds;
-    std::int64_t tick_ms = kTickMs;
-    for (const auto& [id, child] : children_) {
-      if (child.out.fd < 0 && child.err.fd < 0) tick_ms = kEndingTickMs;
-      for (const int fd : {child.out.fd, child.err.fd}) {
-        if (fd >= 0) fds.push_back({fd, POLLIN, 0});
-      }
-      if (child.stdin_fd >= 0 && !child.stdin_left.empty()) fds.push_back({child.stdin_fd, POLLOUT, 0});
-    }
     const std::int64_t left_ms = std::max<std::int64_t>(0, (deadline - monotonic_ns()) / 1'000'000);
-    const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(std::min(left_ms, tick_ms)));
-    const bool interrupted = ready < 0 && errno == EINTR;
-    for (auto& [id, child] : children_) {
-      feed_stdin(child);
-      drain(id, child, events);
-    }
+    const std::int64_t tick_ms = ending_.empty() ? kTickMs : kEndingTickMs;
+    std::array<epoll_event, 256> ready;
+    const int count = ::epoll_wait(epoll_, ready.data(), static_cast<int>(ready.size()),
+                                   static_cast<int>(std::min(left_ms, tick_ms)));
+    const bool interrupted = count < 0 && errno == EINTR;
+    for (int i = 0; i < count; ++i) on_ready(ready[static_cast<std::size_t>(i)].data.u64, events);
     reap(events);
     if (!events.empty() || interrupted || left_ms == 0 || children_.empty()) break;
   }

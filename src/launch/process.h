@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,7 @@ class ProcessSet {
     std::string partial;  ///< bytes after the last newline
   };
   struct Child {
+    int id = 0;
     pid_t pid = -1;
     int stdin_fd = -1;
     std::string stdin_left;
@@ -79,10 +81,17 @@ class ProcessSet {
     std::int64_t kill_at_ns = 0;  ///< 0 = no stop asked for
   };
   void feed_stdin(Child& child);
-  void drain(int id, Child& child, std::vector<ProcessEvent>& events);
+  void close_stdin(Child& child);
+  void close_stream(Stream& stream);
+  void drain(Child& child, Stream& stream, bool to_the_end, std::vector<ProcessEvent>& events);
+  void on_ready(std::uint64_t key, std::vector<ProcessEvent>& events);
   void reap(std::vector<ProcessEvent>& events);
+  bool reap_one(Child& child, std::vector<ProcessEvent>& events);
 
   std::map<int, Child> children_;
+  std::set<int> ending_;       ///< ids of children that closed both pipes, as all do just before they end
+  std::int64_t swept_ns_ = 0;  ///< when all children were last looked at
+  int epoll_ = -1;             ///< not poll(): its cost grows with the children that have nothing to say
   int next_id_ = 1;
 };
 

@@ -57,6 +57,7 @@ class Observer {
   virtual void run_started(const RunStart& /*start*/) {}
   /// `index` from 1, of `total` tasks of the plan; `attempt` from 1.
   virtual void task_started(const plan::Task& /*task*/, int /*index*/, int /*total*/, int /*attempt*/) {}
+  /// Everything but samples, of which a large run has too many.
   virtual void record(const plan::Task& /*task*/, const record::Record& /*record*/) {}
   virtual void task_ended(const plan::Task& /*task*/, const TaskOutcome& /*outcome*/) {}
   /// An attempt failed and the task is tried again; `spare` takes the failed node's place, or is empty.

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "launch/clock_watch.h"
@@ -24,6 +25,7 @@ class TaskRun {
     bool running = true;
     bool started = false;  ///< silence counts from the start that the transport reports
     std::int64_t last_seen_ns = 0;
+    std::string samples;  ///< lines that came in this round of poll()
   };
   struct Failure {
     int severity = 0;  ///< the higher, the nearer to the cause
@@ -39,6 +41,8 @@ class TaskRun {
   void watch();
   void check_bounds(std::int64_t now);
   void on_event(const TransportEvent& event);
+  bool take_sample(int job, Agent& agent, std::string_view text);
+  void write_samples();
   void on_record(Agent& agent, const std::string& text);
   void on_finding(const Agent& agent, const record::Record& record);
   void on_lost(Agent& agent, const Loss& loss);
@@ -58,6 +62,7 @@ class TaskRun {
   Journal& journal_;
   Observer& observer_;
   std::map<int, Agent> agents_;
+  std::vector<int> sampled_;  ///< jobs whose agents have samples to be written
   Failure failure_;
   std::int64_t began_ns_ = 0, failed_ns_ = 0, last_progress_ns_ = 0;
   std::int64_t stopped_ns_ = 0, forced_ns_ = 0,

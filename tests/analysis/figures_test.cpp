@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "synthetic_run.h"
 
 namespace sxb::analysis {
@@ -106,6 +108,35 @@ TEST(Figures, SamplesCountInsideTheWindowOnly) {
   EXPECT_EQ(gpu.thinned.size(), 5u);
   ASSERT_EQ(run.samples.nics.size(), 1u);
   EXPECT_NEAR(*run.samples.nics[0].tx_gBps, 0.02, 1e-9);
+}
+
+// The head's own form is read by a reader of its own; with white space, escapes or a nested value it is JSON
+// like any other. Both must say the same, and half a line nothing.
+TEST(Figures, SamplesReadTheSameInEveryForm) {
+  const std::string head = R"({"v":1,"kind":"sample","task":"a","node":"node001",)";
+  const std::string flat =
+      R"("data":{"mono_ns":5,"wall_ns":6,"source":"gpu","index":1,"power_w":690.25,"throttle":"")";
+  const auto read = [&](const std::string& content) {
+    SyntheticRun run(scratch("forms"));
+    run.add("run",
+            testing::run_data("synthetic", Json::array({testing::planned_sft(spec())}), Json::object()));
+    run.add("window", {{"begin_ns", 0}, {"end_ns", 10}}, "a", "node001", 0);
+    run.write();
+    std::ofstream(run.folder() / "samples" / "a-node001.jsonl") << content;
+    auto dataset = load_dataset(run.folder());
+    EXPECT_TRUE(dataset.ok());
+    return load_samples(run.folder(), dataset->tasks[0], 5);
+  };
+  for (const std::string& end :
+       {std::string("}}"), std::string(R"(,"x":"a\"b"}})"), std::string(R"(,"x":[1,2]}})"),
+        std::string(" }}"), std::string(R"(,"sm_mhz":null}})")}) {
+    const TaskSamples samples = read(head + flat + end + "\n");
+    ASSERT_EQ(samples.gpus.size(), 1u) << end;
+    EXPECT_EQ(samples.gpus[0].gpu, 1) << end;
+    EXPECT_DOUBLE_EQ(samples.gpus[0].power_w.value_or(0), 690.25) << end;
+    EXPECT_FALSE(samples.gpus[0].sm_mhz) << end;
+  }
+  EXPECT_TRUE(read(head + flat).gpus.empty());
 }
 
 TEST(Figures, EnergyCounterIsPreferredToPowerSamples) {

@@ -190,5 +190,18 @@ TEST_F(ReopenTest, AFolderThatIsNoRunIsNamed) {
   EXPECT_EQ(state.error().where, dir_.string());
 }
 
+TEST_F(JournalTest, WritesSamplesFromTheWireAsItWouldWriteTheRecord) {
+  Result<Journal> journal = Journal::create(dir_, "a", "abcdef");
+  ASSERT_TRUE(journal.ok());
+  const record::Record sample = make(record::kind::kSample, {{"source", "gpu"}, {"index", 3}});
+  ASSERT_TRUE(journal->append(sample).ok());
+  const std::string text = record::to_wire(sample).substr(std::string(record::kWirePrefix).size());
+  ASSERT_TRUE(journal->append_samples("t1", "n1", text + "\n" + text + "\n").ok());
+  const std::vector<std::string> written = lines(journal->dir() / "samples" / "t1-n1.jsonl");
+  ASSERT_EQ(written.size(), 3u);
+  EXPECT_EQ(written[0], written[1]);
+  EXPECT_EQ(written[1], written[2]);
+}
+
 }  // namespace
 }  // namespace sxb::launch
