@@ -43,6 +43,7 @@ TEST(StoppingRule, StopsWhenTheNoiseHasSettled) {
 TEST(StoppingRule, GrowingNoiseRunsIntoTheBoundOfCount) {
   StoppingBounds bounds;
   bounds.max_count = 200;
+  bounds.quiet_noise = 0.001;
   Draw draw(5);
   double spread = 2;
   const StoppingRule rule =
