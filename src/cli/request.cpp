@@ -167,7 +167,7 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   plan::PlanInput input;
   input.phases =
       take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
-  input.sweep = default_sweep(flags, layout.facts.cuda);
+  input.sweeps = {default_sweep(flags, layout.facts.cuda)};
   input.repeats = flags.repeats;
   config::Settings settings = take(config::merge_settings(with_defaults(flags, layout.facts.cuda)), errors);
   append(errors, check_name(flags.name).errors());

@@ -18,22 +18,6 @@ using config::ObjectReader;
 constexpr config::EnumName<Phase> kPhases[] = {
     {Phase::kCheck, "check"}, {Phase::kNccl, "nccl"}, {Phase::kSft, "sft"}, {Phase::kReport, "report"}};
 
-constexpr std::int64_t kMaxBytes = std::int64_t{1} << 46;
-
-void read_sweep(ObjectReader reader, CollectiveSweep& sweep) {
-  reader.text("collective", sweep.collective);
-  reader.integer("min_bytes", sweep.min_bytes, 0, kMaxBytes);
-  reader.integer("max_bytes", sweep.max_bytes, 0, kMaxBytes);
-  reader.integer("step_factor", sweep.step_factor, 0, kMaxBytes);
-  reader.integer("step_bytes", sweep.step_bytes, 0, kMaxBytes);
-  reader.integer("iterations", sweep.iterations, 1, 1'000'000);
-  reader.integer("warmup", sweep.warmup, 0, 1'000'000);
-  reader.integer("check", sweep.check, 0, 1'000'000);
-  reader.text("dtype", sweep.dtype);
-  reader.text("redop", sweep.redop);
-  reader.finish();
-}
-
 void read_model(ObjectReader& reader, config::Model& model, Errors& errors) {
   const Json* json = reader.find("model");
   if (json == nullptr) {
@@ -124,26 +108,11 @@ Result<std::vector<Phase>> parse_phases(std::string_view text) {
   return phases;
 }
 
-Json to_json(const CollectiveSweep& sweep) {
-  return {{"collective", sweep.collective}, {"min_bytes", sweep.min_bytes},
-          {"max_bytes", sweep.max_bytes},   {"step_factor", sweep.step_factor},
-          {"step_bytes", sweep.step_bytes}, {"iterations", sweep.iterations},
-          {"warmup", sweep.warmup},         {"check", sweep.check},
-          {"dtype", sweep.dtype},           {"redop", sweep.redop}};
-}
-
-Result<CollectiveSweep> parse_sweep(const Json& json, const std::string& where) {
-  Errors errors;
-  CollectiveSweep sweep;
-  read_sweep(ObjectReader(json, where, "", errors), sweep);
-  if (!errors.empty()) return errors;
-  return sweep;
-}
-
 std::string Task::label() const {
-  const std::string what = phase == Phase::kNccl  ? " " + sweep.collective
-                           : phase == Phase::kSft ? " " + model.name
-                                                  : "";
+  std::string what;
+  if (phase == Phase::kNccl) what = " " + sweep.collective;
+  if (phase == Phase::kNccl && !sweep.split.empty()) what += " (" + sweep.split + ")";
+  if (phase == Phase::kSft) what = " " + model.name;
   return fmt::format("{}{} on {} {}", to_string(phase), what, nodes, nodes == 1 ? "node" : "nodes");
 }
 
@@ -173,10 +142,12 @@ std::vector<Task> expand(const PlanInput& input) {
     append(input, make_task(Phase::kCheck, most), 1, tasks);
   }
   if (wanted(Phase::kNccl)) {
-    for (const int nodes : input.node_counts) {
-      Task task = make_task(Phase::kNccl, nodes);
-      task.sweep = input.sweep;
-      append(input, task, input.repeats, tasks);
+    for (const CollectiveSweep& sweep : input.sweeps) {
+      for (const int nodes : input.node_counts) {
+        Task task = make_task(Phase::kNccl, nodes);
+        task.sweep = sweep;
+        append(input, task, input.repeats, tasks);
+      }
     }
   }
   if (wanted(Phase::kSft)) {

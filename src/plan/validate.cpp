@@ -235,12 +235,13 @@ std::int64_t memory_per_rank(const Cluster& cluster, int nodes, const DeviceFact
 
 Status validate_sweep(const CollectiveSweep& sweep) {
   Errors errors;
-  // The registry of the engine is not linked here; both lists grow together.
-  check_name("collective", sweep.collective, {"all_reduce"}, errors);
-  check_name("-d", sweep.dtype,
-             {"int8", "uint8", "int32", "uint32", "int64", "uint64", "half", "float", "double", "bfloat16"},
-             errors);
-  check_name("-o", sweep.redop, {"sum", "prod", "min", "max", "avg"}, errors);
+  const auto or_all = [](std::vector<std::string> names) {
+    names.emplace_back("all");
+    return names;
+  };
+  check_name("--collectives", sweep.collective, collective_names(), errors);
+  check_name("-d", sweep.dtype, or_all(dtype_names()), errors);
+  check_name("-o", sweep.redop, or_all(redop_names()), errors);
   if (sweep.min_bytes < 1) errors.push_back({"the smallest size is below one byte", "-b", "write e.g. -b 8"});
   if (sweep.max_bytes < sweep.min_bytes) {
     errors.push_back({fmt::format("the largest size ({}) is below the smallest ({})",
@@ -262,8 +263,17 @@ Status validate_sweep(const CollectiveSweep& sweep) {
 Status validate(const PlanInput& input, const DeviceFacts& facts) {
   Errors errors = check_node_counts(input);
   if (has_phase(input, Phase::kNccl)) {
-    const Status sweep = validate_sweep(input.sweep);
-    errors.insert(errors.end(), sweep.errors().begin(), sweep.errors().end());
+    if (input.sweeps.empty()) errors.push_back({"no collective is named", "--collectives", "name one, or all"});
+    for (const CollectiveSweep& sweep : input.sweeps) {
+      const Status status = validate_sweep(sweep);
+      for (const Error& error : status.errors()) {
+        // Sweeps of one command differ only in the collective: the same is said once.
+        const bool said = std::any_of(errors.begin(), errors.end(), [&](const Error& other) {
+          return other.what == error.what && other.where == error.where;
+        });
+        if (!said) errors.push_back(error);
+      }
+    }
   }
   if (input.repeats < 1) errors.push_back({"no repeats", "--repeats", "use --repeats 1 or more"});
   const Errors devices = check_devices(input, facts);

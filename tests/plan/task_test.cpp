@@ -102,7 +102,7 @@ TEST(TaskId, ChangesWithWhatMatters) {
   }
   base.phases = {Phase::kNccl};
   PlanInput changed = base;
-  changed.sweep.max_bytes = 1024;
+  changed.sweeps[0].max_bytes = 1024;
   EXPECT_NE(ids(changed)[0], ids(base)[0]);
 }
 
@@ -121,12 +121,28 @@ TEST(TaskId, IgnoresWhatDoesNotMatter) {
 
 TEST(TaskJson, RoundTrips) {
   PlanInput in = input();
-  in.sweep = {"all_reduce", 16, 1024, 0, 64, 3, 1, 0, "double", "max"};
+  CollectiveSweep& sweep = in.sweeps[0];
+  sweep.min_bytes = 16;
+  sweep.step_factor = 0;
+  sweep.step_bytes = 64;
+  sweep.dtype = "double";
+  sweep.redop = "max";
   for (const Task& task : expand(in)) {
     const auto again = parse_task(to_json(task), "plan.json");
     ASSERT_TRUE(again.ok()) << format_errors(again.errors());
     EXPECT_EQ(to_json(*again), to_json(task));
   }
+}
+
+TEST(Expand, SweepsEachCollectiveOnEachNodeCount) {
+  PlanInput in = input();
+  in.phases = {Phase::kNccl};
+  in.sweeps.resize(2);
+  in.sweeps[1].collective = "all_gather";
+  in.sweeps[1].split = "rails";
+  EXPECT_THAT(labels(expand(in)),
+              ElementsAre("nccl all_reduce on 1 node #0", "nccl all_reduce on 2 nodes #0",
+                          "nccl all_gather (rails) on 1 node #0", "nccl all_gather (rails) on 2 nodes #0"));
 }
 
 TEST(TaskJson, ReportsErrorsAtTheirPlace) {

@@ -255,17 +255,17 @@ TEST(Validate, GpusThatAreMissing) {
 TEST(Validate, CollectsIndependentErrors) {
   PlanInput in = input(cluster(2), tiny(), {3});
   in.models[0].training.precision = config::Precision::kBf16;
-  in.sweep.min_bytes = 1024;
-  in.sweep.max_bytes = 8;
-  in.sweep.step_factor = 1;
-  in.sweep.dtype = "flaot";
-  in.sweep.redop = "median";
-  in.sweep.collective = "all_reduc";
+  in.sweeps[0].min_bytes = 1024;
+  in.sweeps[0].max_bytes = 8;
+  in.sweeps[0].step_factor = 1;
+  in.sweeps[0].dtype = "flaot";
+  in.sweeps[0].redop = "median";
+  in.sweeps[0].collective = "all_reduc";
   in.repeats = 0;
   std::vector<std::string> where;
   const Status status = validate(in, cpu(2, 8));
   for (const Error& error : status.errors()) where.push_back(error.where);
-  EXPECT_THAT(where, ElementsAre("--nodes 3", "collective", "-d", "-o", "-e", "-f", "--repeats",
+  EXPECT_THAT(where, ElementsAre("--nodes 3", "--collectives", "-d", "-o", "-e", "-f", "--repeats",
                                  "tiny.json:/training/precision"));
   EXPECT_EQ(status.errors()[2].help, "did you mean \"float\"?");
 }

@@ -9,28 +9,13 @@
 #include "sxbench/base/result.h"
 #include "sxbench/config/cluster.h"
 #include "sxbench/config/model.h"
+#include "sxbench/plan/sweep.h"
 
 namespace sxb::plan {
 
 enum class Phase { kCheck, kNccl, kSft, kReport };
 std::string to_string(Phase phase);
 Result<std::vector<Phase>> parse_phases(std::string_view text);
-
-/// One collective sweep; names and meanings of nccl-tests' flags.
-struct CollectiveSweep {
-  std::string collective = "all_reduce";
-  std::int64_t min_bytes = 8;              // -b
-  std::int64_t max_bytes = 8LL << 30;      // -e
-  std::int64_t step_factor = 2;            // -f
-  std::int64_t step_bytes = 0;             // -i, 0 = use the factor
-  int iterations = 20;                     // -n
-  int warmup = 5;                          // -w
-  int check = 1;                           // -c
-  std::string dtype = "float";             // -d
-  std::string redop = "sum";               // -o
-};
-Json to_json(const CollectiveSweep& sweep);
-Result<CollectiveSweep> parse_sweep(const Json& json, const std::string& where);
 
 /// One unit of work: runs on the first `nodes` nodes of the cluster, fails or succeeds as a whole.
 struct Task {
@@ -40,7 +25,8 @@ struct Task {
   int repeat = 0;         ///< 0-based
   config::Model model;    ///< phase sft
   CollectiveSweep sweep;  ///< phase nccl
-  std::string label() const;  ///< "sft 7b on 4 nodes", "nccl all_reduce on 2 nodes"
+  /// "sft 7b on 4 nodes", "nccl all_reduce on 2 nodes", "nccl all_gather (rails) on 4 nodes".
+  std::string label() const;
 };
 Json to_json(const Task& task);
 Result<Task> parse_task(const Json& json, const std::string& where);
@@ -50,10 +36,10 @@ struct PlanInput {
   std::vector<config::Model> models;
   std::vector<int> node_counts;
   std::vector<Phase> phases;
-  CollectiveSweep sweep;
+  std::vector<CollectiveSweep> sweeps = {CollectiveSweep{}};
   int repeats = 1;
 };
-/// check -> nccl per node count -> sft per model x node count, each x repeats.
+/// check -> nccl per sweep x node count -> sft per model x node count, each x repeats.
 std::vector<Task> expand(const PlanInput& input);
 
 /// What one rank is told, the only input of the engine besides the environment.
