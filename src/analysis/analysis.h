@@ -33,7 +33,7 @@ struct SftGroup {
   StepBreakdown phases;                 ///< joined over the repeats that are ok
   std::optional<double> repeat_spread;  ///< (max - min) / median of samples/s; from two repeats on
   std::optional<double> step_noise;     ///< largest 1.4826 MAD / median of the step times of one repeat
-  bool unstable = false;                ///< one of the two exceeds kUnstable
+  bool unstable = false;                ///< one of the two exceeds stats::kUnstable
   bool implausible = false;
   std::optional<double> global_batch;  ///< sequences per optimizer step
   std::optional<int> base_nodes;       ///< node count the scaling figures refer to
@@ -41,7 +41,6 @@ struct SftGroup {
   std::string scaling;         ///< weak: same batch per rank as the base; strong: same global batch
   std::string status() const;  ///< ok, partial, failed, missing
 };
-inline constexpr double kUnstable = 0.05;
 
 struct Bandwidth {
   std::optional<double> time_us, algbw_gBps, busbw_gBps, wrong;  ///< wrong absent: not checked

@@ -6,6 +6,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/json_read.h"
+#include "stats/stability.h"
 #include "sxbench/base/text.h"
 
 namespace sxb::analysis {
@@ -58,10 +59,10 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
   const std::string what = fmt::format("sft {} on {}", group.model, on_nodes(group.nodes));
   if (group.unstable) {
     std::vector<std::string> why;
-    if (group.repeat_spread.value_or(0) > kUnstable) {
+    if (group.repeat_spread.value_or(0) > stats::kUnstable) {
       why.push_back(fmt::format("the repeats differ by {:.1f} %", *group.repeat_spread * 100));
     }
-    if (group.step_noise.value_or(0) > kUnstable) {
+    if (group.step_noise.value_or(0) > stats::kUnstable) {
       why.push_back(
           fmt::format("step times vary by {:.1f} % (1.4826 MAD / median)", *group.step_noise * 100));
     }

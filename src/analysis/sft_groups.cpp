@@ -7,6 +7,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/json_read.h"
+#include "stats/stability.h"
 #include "sxbench/base/hash.h"
 
 namespace sxb::analysis {
@@ -100,7 +101,7 @@ void sum_up(SftGroup& group) {
     const auto [low, high] = std::minmax_element(throughput.begin(), throughput.end());
     group.repeat_spread = (*high - *low) / stats::median(throughput);
   }
-  group.unstable = group.repeat_spread.value_or(0) > kUnstable || group.step_noise.value_or(0) > kUnstable;
+  group.unstable = stats::unstable({group.repeat_spread, group.step_noise});
   // Work beyond the peak of the device cannot have been done: the peak or the count is wrong.
   for (const char* name : {"mfu_causal", "mfu_full"}) {
     group.implausible = group.implausible || group.figures.get(name).value_or(0) > 1;
