@@ -15,7 +15,7 @@ enum class Precision { kAuto, kBf16, kFp32 };            ///< kAuto: BF16 on GPU
 /// ZeRO-0, 1, 2, 3; kHybrid = kFull inside a node, whole copies on the nodes.
 enum class Sharding { kAuto, kNone, kOptimizer, kGradients, kFull, kHybrid };
 enum class Offload { kNone, kOptimizer };                ///< kOptimizer: its state in host memory
-enum class CudaGraph { kAuto, kOn, kOff };               ///< kAuto: where a step always has the same shapes
+enum class CudaGraph { kAuto, kOn, kOff };               ///< kAuto: where shapes never change and launches would show
 enum class ScheduleKind { kConstant, kLinear, kCosine, kStep };
 
 /// What the backward pass computes again instead of keeping it from the forward pass.

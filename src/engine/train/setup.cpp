@@ -4,9 +4,27 @@
 #include <utility>
 
 #include "engine/comm/communicator.h"
+#include "engine/train/flops.h"
 #include "engine/train/step.h"
 
 namespace sxb::engine {
+namespace {
+
+/// The host launches a block's forward and backward pass, some 40 kernels, in well under a millisecond.
+/// Where the block computes much longer the launches are hidden, and a graph only costs: 0.8 % of a step
+/// of 7B (docs/performance.md).
+constexpr double kHidesLaunchesMs = 4;
+
+/// Time of one block in one micro-step at the GPU's peak; 0 if the peak is unknown.
+double block_ms_at_peak(const plan::RankTask& task) {
+  if (task.peak_tflops <= 0) return 0;
+  const config::Model& model = task.task.model;
+  const double tokens = static_cast<double>(model.training.micro_batch * model.training.seq_len);
+  const FlopsPerToken flops = flops_per_token(model.arch, static_cast<double>(model.training.seq_len));
+  return flops.causal * tokens / static_cast<double>(model.arch.layers) / (task.peak_tflops * 1e9);
+}
+
+}  // namespace
 
 bool trains_in_bf16(const config::Training& training, bool cuda) {
   if (training.precision == config::Precision::kAuto) return cuda;
@@ -59,6 +77,9 @@ std::string graph_obstacle(const plan::RankTask& task) {
   } else if (training.warmup < kWarmup) {
     obstacle = std::to_string(training.warmup) + " warm-up steps, " + std::to_string(kWarmup) + " are needed";
     help = "--warmup " + std::to_string(kWarmup) + " or more";
+  } else if (training.cuda_graph == CudaGraph::kAuto && block_ms_at_peak(task) >= kHidesLaunchesMs) {
+    obstacle = "each block computes for " + std::to_string(static_cast<int>(block_ms_at_peak(task))) +
+               " ms and more, which hides its launches";
   }
   if (training.cuda_graph == CudaGraph::kOn && !obstacle.empty()) {
     throw EngineError("training.cuda_graph is on, but the steps cannot be replayed: " + obstacle, "cuda_graph_unusable",

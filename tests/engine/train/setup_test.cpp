@@ -39,6 +39,22 @@ TEST(GraphObstacle, SaysWhyStepsAreLaunched) {
   EXPECT_THAT(graph_obstacle(cold), HasSubstr("2 warm-up steps, 3 are needed"));
 }
 
+TEST(GraphObstacle, LaunchesStepsWhoseBlocksHideTheLaunches) {
+  plan::RankTask task = synthetic_on_gpu();
+  task.peak_tflops = 989.4;
+  config::Model& model = task.task.model;
+  model.arch = {.hidden = 4096, .ffn = 11008, .layers = 32, .heads = 32, .kv_heads = 32, .vocab = 32000};
+  model.training.micro_batch = 8;
+  model.training.seq_len = 2048;
+  // 41.25 GFLOP a token (6 N + 6 L d s) x 16,384 tokens / 32 blocks / 989.4 TFLOP/s = 21.3 ms.
+  EXPECT_THAT(graph_obstacle(task), HasSubstr("each block computes for 21 ms"));
+  model.training.cuda_graph = config::CudaGraph::kOn;
+  EXPECT_THAT(graph_obstacle(task), IsEmpty());
+  model.training.cuda_graph = config::CudaGraph::kAuto;
+  model.training.micro_batch = 1;
+  EXPECT_THAT(graph_obstacle(task), IsEmpty()) << "2.7 ms";
+}
+
 TEST(GraphObstacle, RefusesAGraphThatIsDemandedAndCannotBe) {
   plan::RankTask task = synthetic_on_gpu();
   task.task.model.training.cuda_graph = config::CudaGraph::kOn;
