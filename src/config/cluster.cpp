@@ -72,6 +72,7 @@ void read_goals(ObjectReader reader, Goals& goals) {
   read_scaling_goals(reader.child("scaling_efficiency_pct"), goals.scaling_efficiency_pct);
   read_percent(reader, "bandwidth_pct_of_line", goals.bandwidth_pct_of_line, 100);
   read_percent(reader, "busbw_gBps", goals.busbw_gBps, 1e6);
+  read_percent(reader, "intra_node_busbw_gBps", goals.intra_node_busbw_gBps, 1e6);
   reader.finish();
 }
 
@@ -85,6 +86,7 @@ Json goals_to_json(const Goals& goals) {
   }
   if (goals.bandwidth_pct_of_line) json["bandwidth_pct_of_line"] = *goals.bandwidth_pct_of_line;
   if (goals.busbw_gBps) json["busbw_gBps"] = *goals.busbw_gBps;
+  if (goals.intra_node_busbw_gBps) json["intra_node_busbw_gBps"] = *goals.intra_node_busbw_gBps;
   return json;
 }
 

@@ -101,17 +101,57 @@ TEST_F(Shipped, HardwareTableKnowsTheH200) {
   EXPECT_EQ((*gpu)->memory_bandwidth_gBps, 4800);
   EXPECT_EQ((*gpu)->nvlink_gBps, 450);
   EXPECT_EQ((*gpu)->power_limit_w, 700);
-  EXPECT_FALSE((*gpu)->source.empty());
+  EXPECT_EQ((*gpu)->peak_tflops("fp8"), 1978.9);
+  EXPECT_EQ((*gpu)->peak_tflops("tf32"), 494.7);
+  EXPECT_EQ((*gpu)->peak_tflops("int4"), 0);
+  EXPECT_EQ((*gpu)->sources.size(), 13u);  // one per figure
+  for (const auto& [figure, source] : (*gpu)->sources) EXPECT_FALSE(source.empty()) << figure;
   EXPECT_FALSE(find_gpu("NVIDIA H200 NVL")->has_value());  // another card: no guess
   EXPECT_FALSE(find_gpu("")->has_value());
 }
 
 TEST_F(Shipped, ABrokenHardwareTableIsReported) {
   set("SXBENCH_CONFIGS", folder_);
-  write("hardware/gpus.json", R"({"gpus": [{"name": "X", "bf16_dense_tflops": -1, "memory_gib": 1}]})");
+  write("hardware/gpus.json", R"({"sources": {}, "gpus": [{"name": "X", "bf16_dense_tflops": {"value": -1}}]})");
   const auto gpu = find_gpu("X");
   ASSERT_FALSE(gpu.ok());
-  EXPECT_THAT(gpu.error().where, HasSubstr("/gpus/0/bf16_dense_tflops"));
+  EXPECT_THAT(gpu.error().where, HasSubstr("/gpus/0/bf16_dense_tflops/value"));
+}
+
+TEST_F(Shipped, YourOwnGpuTableWinsOverTheShippedOne) {
+  set("XDG_CONFIG_HOME", folder_);
+  write("sxbench/hardware/gpus.json", R"({"sources": {"mine": "measured"}, "gpus": [{"name": "My GPU",
+    "bf16_dense_tflops": {"value": 100, "source": "mine"}, "memory_gib": {"value": 10, "source": "mine"},
+    "memory_bandwidth_gBps": {"value": 1000, "source": "mine"}, "power_limit_w": {"value": 300, "source": "mine"}}]})");
+  const auto own = find_gpu("My GPU");
+  ASSERT_TRUE(own.ok()) << format_errors(own.errors());
+  EXPECT_EQ((*own)->bf16_dense_tflops, 100);
+  EXPECT_EQ((*own)->sources.at("bf16_dense_tflops"), "measured");
+  EXPECT_TRUE(find_gpu("NVIDIA H200")->has_value());
+}
+
+TEST_F(Shipped, AFigureWithoutItsSourceIsAnError) {
+  const Json json = json_of(R"({"sources": {"mine": "measured"}, "gpus": [{"name": "G",
+    "bf16_dense_tflops": {"value": 100, "source": "mime"}, "memory_gib": {"value": 10}}]})");
+  const Errors errors = parse_gpus(json, "f").errors();
+  EXPECT_THAT(error_at(errors, "f:/gpus/0/bf16_dense_tflops/source").help, HasSubstr("mine"));
+  EXPECT_FALSE(error_at(errors, "f:/gpus/0/memory_gib/source").what.empty());
+}
+
+TEST_F(Shipped, InterconnectsHaveASourceOfAKnownKindForEveryFigure) {
+  const auto facts = load_interconnects();
+  ASSERT_TRUE(facts.ok()) << format_errors(facts.errors());
+  EXPECT_EQ(facts->sources.size(), 6u + 4u + 5u + 10u);
+  for (const auto& [figure, source] : facts->sources) {
+    EXPECT_TRUE(source.starts_with("published: ") || source.starts_with("derived: ") ||
+                source.starts_with("measured: "))
+        << figure << ": " << source;
+  }
+  EXPECT_NEAR(facts->pcie_gBps(5, 16), 63.0, 0.1);
+  EXPECT_EQ(facts->pcie_gBps(2, 16), 0);
+  ASSERT_NE(facts->network("spectrum-x"), nullptr);
+  EXPECT_EQ(facts->network("carrier-pigeon"), nullptr);
+  EXPECT_EQ(find_share(facts->node.collectives, "alltoallv"), nullptr);
 }
 
 // ---- Schemas -------------------------------------------------------------------------------------
@@ -175,6 +215,13 @@ TEST(Schema, ModelAgreesWithTheParser) {
   const Json document =
       json_of(R"({"name": "m", "arch": {}, "training": {"comm": {}}, "optimizer": {"schedule": {}}, "data": {}})");
   expect_agreement("model.schema.json", document, 7, parse_model);
+}
+
+TEST(Schema, HardwareAgreesWithTheParser) {
+  const Json gpus = *load_json(SXB_SOURCE_DIR "/configs/hardware/gpus.json");
+  expect_agreement("gpus.schema.json", gpus, 2 + 13, parse_gpus);
+  const Json paths = *load_json(SXB_SOURCE_DIR "/configs/hardware/interconnects.json");
+  expect_agreement("interconnects.schema.json", paths, 8 + 21, parse_interconnects);
 }
 
 /// Every enum value of the schema is one the parser takes, and every number the schema's bounds allow.

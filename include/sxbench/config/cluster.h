@@ -52,6 +52,7 @@ struct Goals {
   std::map<int, double> scaling_efficiency_pct;  ///< node count -> >=
   std::optional<double> bandwidth_pct_of_line;   ///< >= , NCCL wire rate against the line rate
   std::optional<double> busbw_gBps;              ///< >= , all_reduce at the largest size
+  std::optional<double> intra_node_busbw_gBps;   ///< >= , the same within every node alone
 };
 
 /// For all nodes; a node's own ssh_port, ssh_user, ssh_key and ssh_jump come on top of ssh's own config.
