@@ -1,17 +1,16 @@
 // From the journal and the samples to everything a report states. Pure: nothing here is measured again.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/dataset.h"
 #include "analysis/figures.h"
+#include "analysis/hardware.h"
 #include "analysis/limits.h"
 #include "analysis/phases.h"
 #include "analysis/samples.h"
-#include "sxbench/config/hardware.h"
 
 namespace sxb::analysis {
 
@@ -90,17 +89,10 @@ struct Analysis {
   bool goals_met() const;
 };
 
-/// What is known of a GPU type, by the name that NVML and CUDA print.
-using HardwareLookup = std::function<std::optional<config::GpuHardware>(const std::string&)>;
-
-/// The shipped table, for the GPUs of this run; one that it lacks has no limits. Reads no table for a
-/// CPU run.
-Result<HardwareLookup> hardware_table(const Dataset& dataset);
-
-Analysis analyze(const Dataset& dataset, const HardwareLookup& hardware);
+Analysis analyze(const Dataset& dataset, const Hardware& hardware);
 
 // The steps of analyze(), each in a file of its own.
-std::vector<NcclGroup> group_nccl(const Dataset& dataset, const HardwareLookup& hardware);
+std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardware);
 std::vector<SftGroup> group_sft(const Dataset& dataset);
 std::vector<Verdict> judge(const Dataset& dataset, const std::vector<SftGroup>& sft,
                            const std::vector<NcclGroup>& nccl);

@@ -150,7 +150,7 @@ bool Analysis::goals_met() const {
                       [](const Verdict& verdict) { return verdict.mark == Mark::kFail; });
 }
 
-Analysis analyze(const Dataset& dataset, const HardwareLookup& hardware) {
+Analysis analyze(const Dataset& dataset, const Hardware& hardware) {
   Analysis analysis;
   analysis.dataset = &dataset;
   for (const TaskData& task : dataset.tasks) {

@@ -1,12 +1,13 @@
-// The physical facts of the GPUs that a run used, from the shipped hardware table.
+// The physical facts of the GPUs that a run used, from the shipped hardware tables.
+#include "analysis/hardware.h"
+
 #include <map>
 
-#include "analysis/analysis.h"
 #include "analysis/json_read.h"
 
 namespace sxb::analysis {
 
-Result<HardwareLookup> hardware_table(const Dataset& dataset) {
+Result<Hardware> load_hardware(const Dataset& dataset) {
   std::map<std::string, config::GpuHardware> known;
   for (const TaskData& task : dataset.tasks) {
     for (const Entry& entry : task.of(record::kind::kDevice)) {
@@ -16,10 +17,13 @@ Result<HardwareLookup> hardware_table(const Dataset& dataset) {
       if (found) known.emplace(name, *found);
     }
   }
-  return HardwareLookup([known](const std::string& name) -> std::optional<config::GpuHardware> {
+  Hardware hardware;
+  SXB_ASSIGN_OR_RETURN(hardware.paths, config::load_interconnects());
+  hardware.gpu = [known](const std::string& name) -> std::optional<config::GpuHardware> {
     const auto it = known.find(name);
     return it == known.end() ? std::nullopt : std::optional(it->second);
-  });
+  };
+  return hardware;
 }
 
 }  // namespace sxb::analysis

@@ -62,10 +62,10 @@ std::vector<SweepRow> join_rows(const NcclGroup& group) {
   return rows;
 }
 
-double nvlink_of(const TaskData& task, const HardwareLookup& hardware) {
+double nvlink_of(const TaskData& task, const Hardware& hardware) {
   for (const Entry& entry : task.of(record::kind::kDevice)) {
     if (text(entry.record.data, "device") != "cuda") return 0;
-    if (const auto gpu = hardware(text(entry.record.data, "name"))) return gpu->nvlink_gBps;
+    if (const auto gpu = hardware.gpu(text(entry.record.data, "name"))) return gpu->nvlink_gBps;
   }
   return 0;
 }
@@ -78,7 +78,7 @@ double line_rate_gbps(const Json& cluster) {
   return sum;
 }
 
-void judge_physics(const Json& run, const TaskData& task, const HardwareLookup& hardware, NcclGroup& group) {
+void judge_physics(const Json& run, const TaskData& task, const Hardware& hardware, NcclGroup& group) {
   const Json& cluster = member(run, "cluster");
   const double line = line_rate_gbps(cluster);
   const bool infiniband = text(member(cluster, "network"), "fabric") == "infiniband";
@@ -117,7 +117,7 @@ std::string collective_of(const TaskData& task) {
 
 }  // namespace
 
-std::vector<NcclGroup> group_nccl(const Dataset& dataset, const HardwareLookup& hardware) {
+std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardware) {
   std::vector<NcclGroup> groups;
   for (const TaskData& task : dataset.tasks) {
     if (task.phase == "nccl") find_or_add(groups, collective_of(task), task.nodes).tasks.push_back(&task);

@@ -105,7 +105,6 @@ void read_thresholds(FigureReader reader, Thresholds& out) {
   reader.figure("cv_pct", out.cv_pct, 0, 1000);
   reader.figure("small_cv_pct", out.small_cv_pct, 0, 1000);
   reader.figure("rank_spread_pct", out.rank_spread_pct, 0, 1000);
-  reader.figure("repeat_spread_pct", out.repeat_spread_pct, 0, 1000);
   reader.share("nic_lag_share", out.nic_lag_share);
   reader.reader().finish();
 }

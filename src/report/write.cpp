@@ -50,7 +50,7 @@ Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
 Result<Outcome> write_reports(const fs::path& path) {
   SXB_ASSIGN_OR_RETURN(const fs::path run, analysis::find_run(path));
   SXB_ASSIGN_OR_RETURN(const analysis::Dataset dataset, analysis::load_dataset(run));
-  SXB_ASSIGN_OR_RETURN(const analysis::HardwareLookup hardware, analysis::hardware_table(dataset));
+  SXB_ASSIGN_OR_RETURN(const analysis::Hardware hardware, analysis::load_hardware(dataset));
   const analysis::Analysis analysis = analysis::analyze(dataset, hardware);
 
   Status written = write_exports(analysis, run);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "analysis/analysis.h"
+#include "hardware_facts.h"
 #include "synthetic_run.h"
 
 namespace sxb::analysis {
@@ -33,7 +34,7 @@ std::unique_ptr<Judged> judge_run(const SyntheticRun& run) {
   auto dataset = load_dataset(run.folder());
   EXPECT_TRUE(dataset.ok());
   judged->dataset = std::move(*dataset);
-  judged->analysis = analyze(judged->dataset, h200);
+  judged->analysis = analyze(judged->dataset, {h200, testing::shipped_paths()});
   return judged;
 }
 

@@ -63,7 +63,7 @@ struct NetworkPath {
 struct Thresholds {
   double judged_from_bytes = 0;  ///< below it a size is held against the sweep's own fit
   double pass = 0, warn = 0, small_pass = 0, small_warn = 0;
-  double cv_pct = 0, small_cv_pct = 0, rank_spread_pct = 0, repeat_spread_pct = 0;
+  double cv_pct = 0, small_cv_pct = 0, rank_spread_pct = 0;
   double nic_lag_share = 0;  ///< of the median NIC: below it one is named
 };
 
