@@ -6,10 +6,13 @@
 #include "cli/progress.h"
 #include "cli/request.h"
 #include "launch/interrupt.h"
+#include "sxbench/base/files.h"
 #include "sxbench/report/report.h"
 
 namespace sxb::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 /// Writes the reports of a finished run; its own errors must not hide that the tasks ran.
 void write_report(Ending& ending) {
@@ -24,7 +27,27 @@ void write_report(Ending& ending) {
   if (ending.code == ExitCode::kOk && !ending.goals_met) ending.code = ExitCode::kGoalMissed;
 }
 
-ExitCode perform_on(const Request& request, Display& display) {
+/// -J: copies the JSON of each sweep to `file`, numbered as nccl-tests does where there are several or
+/// the file exists ("out.json", "out.json.0"): what is there is never overwritten.
+Status copy_nccl_json(const fs::path& run, const std::string& file) {
+  std::vector<fs::path> sources;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(run / "reports", code)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("nccl_") && entry.path().extension() == ".json") sources.push_back(entry.path());
+  }
+  std::sort(sources.begin(), sources.end());
+  for (const fs::path& source : sources) {
+    SXB_ASSIGN_OR_RETURN(const std::string text, read_file(source));
+    fs::path target = file;
+    for (int i = 0; fs::exists(target); ++i) target = fmt::format("{}.{}", file, i);
+    SXB_RETURN_IF_ERROR(write_file_atomic(target, text));
+    fmt::print(stderr, "{} is in {}\n", source.stem().string(), target.string());
+  }
+  return ok_status();
+}
+
+ExitCode perform_on(const Request& request, const std::string& json_file, Display& display) {
   launch::count_interrupts();
   const auto run = [&]() -> Result<launch::RunOutcome> {
     int nodes = 1;
@@ -50,6 +73,12 @@ ExitCode perform_on(const Request& request, Display& display) {
     fmt::print(stderr, "{}", format_errors(outcome->lost_journal));
   } else if (request.report) {
     write_report(ending);
+    if (!json_file.empty() && !ending.report.empty()) {
+      if (const Status copied = copy_nccl_json(ending.run, json_file); !copied.ok()) {
+        fmt::print(stderr, "{}", format_errors(copied.errors()));
+        if (ending.code == ExitCode::kOk) ending.code = copied.error().code;
+      }
+    }
   }
   display.run_ended(ending);
   return ending.code;
@@ -58,9 +87,9 @@ ExitCode perform_on(const Request& request, Display& display) {
 }  // namespace
 
 ExitCode perform(const Request& request, const Flags& flags, Display& display) {
-  if (!flags.json) return perform_on(request, display);
+  if (!flags.json) return perform_on(request, flags.json_file, display);
   JsonProgress json;
-  return perform_on(request, json);
+  return perform_on(request, flags.json_file, json);
 }
 
 }  // namespace sxb::cli

@@ -67,7 +67,8 @@ config::Flags with_defaults(const Flags& flags, bool cuda) {
   return merged;
 }
 
-plan::CollectiveSweep default_sweep(const Flags& flags, bool cuda) {
+/// One sweep per collective that is named, in the order of the command line.
+std::vector<plan::CollectiveSweep> default_sweeps(const Flags& flags, bool cuda) {
   plan::CollectiveSweep sweep = flags.sweep;
   if (!cuda && !flags.max_bytes_given) sweep.max_bytes = std::max(kCpuMaxBytes, sweep.min_bytes);
   if (flags.smoke) {
@@ -75,7 +76,23 @@ plan::CollectiveSweep default_sweep(const Flags& flags, bool cuda) {
     sweep.iterations = 5;
     sweep.warmup = 1;
   }
-  return sweep;
+  std::vector<plan::CollectiveSweep> sweeps;
+  const auto add = [&](const std::string& name) {
+    const auto is_it = [&](const plan::CollectiveSweep& other) { return other.collective == name; };
+    if (std::any_of(sweeps.begin(), sweeps.end(), is_it)) return;
+    sweep.collective = name;
+    sweeps.push_back(sweep);
+  };
+  for (std::string name : flags.collectives) {
+    if (name.ends_with("_perf")) name.resize(name.size() - 5);  // as nccl-tests calls its programs
+    if (name != "all") {
+      add(name);
+    } else {
+      for (const std::string& each : plan::collective_names()) add(each);
+    }
+  }
+  if (sweeps.empty()) add(sweep.collective);
+  return sweeps;
 }
 
 Status check_name(const std::string& name) {
@@ -126,11 +143,19 @@ void add_place_flags(CLI::App& verb, Flags& flags) {
   verb.add_option("--name", flags.name, "part of the run folder's name (default: that of the cluster)");
 }
 
+void add_collectives_flag(CLI::App& verb, Flags& flags, bool positional) {
+  verb.add_option(positional ? "collectives,--collectives" : "--collectives", flags.collectives,
+                  "all, or some of " + join(plan::collective_names(), ", ") + " (default: all_reduce)")
+      ->delimiter(',')
+      ->type_name("NAMES");
+}
+
 void add_work_flags(CLI::App& verb, Flags& flags) {
   config::Flags& config = flags.config;
   verb.add_option("--models", config.models,
                   "shipped names, model files, a Hugging Face config.json (default: 7b on GPUs, else tiny)");
   verb.add_option("--phases", flags.phases, "some of check,nccl,sft,report (default: all)");
+  add_collectives_flag(verb, flags, false);
   verb.add_option("--repeats", flags.repeats, "how often each task runs (default 1)")
       ->check(CLI::Range(1, 1000));
   verb.add_flag("--smoke", flags.smoke, "tiny model, one node, short sweep: under a minute on two cores");
@@ -151,7 +176,7 @@ void add_conduct_flags(CLI::App& verb, Flags& flags) {
 }
 
 Result<Request> resolve(const Flags& flags, const std::string& command) {
-  Errors errors;
+  Errors errors = flags.errors;
   launch::Layout layout;
   config::Cluster whole, with_spares;
   // What is wrong with the cluster or its node sets, merge_settings() reports beside all else.
@@ -167,7 +192,7 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   plan::PlanInput input;
   input.phases =
       take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
-  input.sweeps = {default_sweep(flags, layout.facts.cuda)};
+  input.sweeps = default_sweeps(flags, layout.facts.cuda);
   input.repeats = flags.repeats;
   config::Settings settings = take(config::merge_settings(with_defaults(flags, layout.facts.cuda)), errors);
   append(errors, check_name(flags.name).errors());

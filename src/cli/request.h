@@ -25,8 +25,11 @@ struct Flags {
   int retries = 0;
   bool smoke = false;
   bool json = false;  ///< progress for programs, on stdout
-  plan::CollectiveSweep sweep;
-  bool max_bytes_given = false;  ///< else sweep.max_bytes depends on the device
+  plan::CollectiveSweep sweep;           ///< what all collectives share
+  std::vector<std::string> collectives;  ///< names, or "all"; none = all_reduce
+  bool max_bytes_given = false;          ///< else sweep.max_bytes depends on the device
+  std::string json_file;                 ///< -J of nccl-tests; empty = none
+  Errors errors;                         ///< what the verb found wrong with its own flags
 };
 
 /// Which cluster, and how its nodes are reached: --cluster --hostfile --transport --device --fanout
@@ -34,7 +37,9 @@ struct Flags {
 void add_cluster_flags(CLI::App& verb, config::Flags& flags);
 /// Those, and --nodes --exclude --spares --out --name --metrics-interval-ms.
 void add_place_flags(CLI::App& verb, Flags& flags);
-/// --models --phases --repeats --smoke --steps --warmup --micro-batch --set --save.
+/// --collectives, also as a positional word with `positional`.
+void add_collectives_flag(CLI::App& verb, Flags& flags, bool positional);
+/// --models --phases --collectives --repeats --smoke --steps --warmup --micro-batch --set --save.
 void add_work_flags(CLI::App& verb, Flags& flags);
 /// --retries --json.
 void add_conduct_flags(CLI::App& verb, Flags& flags);
@@ -66,7 +71,7 @@ std::string command_line(const std::vector<std::string>& arguments);
 /// That of this process.
 std::string own_command_line();
 
-/// Runs the request: tasks, reports, verdict. `display` shows it, unless --json asks for another.
+/// Runs the request: tasks, reports, verdict, -J. `display` shows it, unless --json asks for another.
 ExitCode perform(const Request& request, const Flags& flags, Display& display);
 
 }  // namespace sxb::cli

@@ -123,8 +123,8 @@ const std::vector<std::string>& collective_names() {
 }
 
 const std::vector<std::string>& dtype_names() {
-  static const std::vector<std::string> names = {"int8",  "uint8", "int32",  "uint32",   "int64",  "uint64",
-                                                 "half",  "float", "double", "bfloat16", "f8e4m3", "f8e5m2"};
+  static const std::vector<std::string> names = {"int8", "uint8", "int32",  "uint32",   "int64",  "uint64",
+                                                 "half", "float", "double", "bfloat16", "f8e4m3", "f8e5m2"};
   return names;
 }
 
@@ -158,16 +158,19 @@ Result<int> split_color(const std::string& split, const RankPlace& place) {
   for (const Operator& op : kOperators) {
     const bool word = upper(split).starts_with(op.name);
     if (!word && !split.starts_with(op.sign)) continue;
-    const std::string_view rest =
-        std::string_view(split).substr(word ? std::string_view(op.name).size() : 1);
+    const std::string_view rest = std::string_view(split).substr(word ? std::string_view(op.name).size() : 1);
     const std::optional<int> value = parse_number(trim(rest));
     const bool divides = op.sign[0] == '%' || op.sign[0] == '/';
     if (!value || (divides && *value == 0)) return bad_split(split);
     switch (op.sign[0]) {
-      case '&': return place.rank & *value;
-      case '|': return place.rank | *value;
-      case '%': return place.rank % *value;
-      default: return place.rank / *value;
+      case '&':
+        return place.rank & *value;
+      case '|':
+        return place.rank | *value;
+      case '%':
+        return place.rank % *value;
+      default:
+        return place.rank / *value;
     }
   }
   return bad_split(split);

@@ -181,10 +181,14 @@ void check_memory(const PlanInput& input, const Model& model, const DeviceFacts&
        model.source, "this would work: " + fitting_command(input, model, worst, facts)});
 }
 
-void check_name(const char* flag, const std::string& value, const std::vector<std::string>& known,
-                Errors& errors) {
-  if (std::find(known.begin(), known.end(), value) != known.end()) return;
-  errors.push_back({fmt::format("\"{}\" is unknown here", value), flag, suggest(value, known)});
+/// Adds those that are not there yet: sweeps of one command differ only in the collective.
+void append_new(const Status& status, Errors& errors) {
+  for (const Error& error : status.errors()) {
+    const bool said = std::any_of(errors.begin(), errors.end(), [&](const Error& other) {
+      return other.what == error.what && other.where == error.where;
+    });
+    if (!said) errors.push_back(error);
+  }
 }
 
 }  // namespace
@@ -233,47 +237,12 @@ std::int64_t memory_per_rank(const Cluster& cluster, int nodes, const DeviceFact
   return facts.memory_bytes / most;
 }
 
-Status validate_sweep(const CollectiveSweep& sweep) {
-  Errors errors;
-  const auto or_all = [](std::vector<std::string> names) {
-    names.emplace_back("all");
-    return names;
-  };
-  check_name("--collectives", sweep.collective, collective_names(), errors);
-  check_name("-d", sweep.dtype, or_all(dtype_names()), errors);
-  check_name("-o", sweep.redop, or_all(redop_names()), errors);
-  if (sweep.min_bytes < 1) errors.push_back({"the smallest size is below one byte", "-b", "write e.g. -b 8"});
-  if (sweep.max_bytes < sweep.min_bytes) {
-    errors.push_back({fmt::format("the largest size ({}) is below the smallest ({})",
-                                  format_bytes(sweep.max_bytes), format_bytes(sweep.min_bytes)),
-                      "-e", "raise -e or lower -b"});
-  }
-  if (sweep.step_bytes < 0) errors.push_back({"the step is negative", "-i", "write e.g. -i 1M"});
-  if (sweep.step_bytes == 0 && sweep.step_factor < 2) {
-    errors.push_back({fmt::format("a factor of {} never reaches the largest size", sweep.step_factor), "-f",
-                      "use -f 2, or -i for steps of a fixed size"});
-  }
-  if (sweep.iterations < 1) errors.push_back({"no timed iterations", "-n", "use -n 20"});
-  if (sweep.warmup < 0) errors.push_back({"a negative number of warm-up iterations", "-w", "use -w 5"});
-  if (sweep.check < 0) errors.push_back({"a negative number of checks", "-c", "use -c 1, or -c 0 for none"});
-  if (!errors.empty()) return errors;
-  return ok_status();
-}
-
 Status validate(const PlanInput& input, const DeviceFacts& facts) {
   Errors errors = check_node_counts(input);
   if (has_phase(input, Phase::kNccl)) {
-    if (input.sweeps.empty()) errors.push_back({"no collective is named", "--collectives", "name one, or all"});
-    for (const CollectiveSweep& sweep : input.sweeps) {
-      const Status status = validate_sweep(sweep);
-      for (const Error& error : status.errors()) {
-        // Sweeps of one command differ only in the collective: the same is said once.
-        const bool said = std::any_of(errors.begin(), errors.end(), [&](const Error& other) {
-          return other.what == error.what && other.where == error.where;
-        });
-        if (!said) errors.push_back(error);
-      }
-    }
+    if (input.sweeps.empty())
+      errors.push_back({"no collective is named", "--collectives", "name one, or all"});
+    for (const CollectiveSweep& sweep : input.sweeps) append_new(validate_sweep(sweep), errors);
   }
   if (input.repeats < 1) errors.push_back({"no repeats", "--repeats", "use --repeats 1 or more"});
   const Errors devices = check_devices(input, facts);
@@ -283,6 +252,12 @@ Status validate(const PlanInput& input, const DeviceFacts& facts) {
     if (input.models.empty()) errors.push_back({"no model is named", "--models", "write e.g. --models tiny"});
   }
   if (!errors.empty()) return errors;  // sizes of the world mean nothing until these are mended
+  if (has_phase(input, Phase::kNccl)) {
+    for (const CollectiveSweep& sweep : input.sweeps) {
+      for (const int nodes : input.node_counts)
+        append_new(validate_sweep_on(sweep, input.cluster, nodes, facts), errors);
+    }
+  }
   if (has_phase(input, Phase::kSft)) {
     for (const Model& model : input.models) {
       const std::size_t before = errors.size();

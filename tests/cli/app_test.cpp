@@ -71,10 +71,36 @@ TEST(App, NcclHasTheLettersOfNcclTests) {
   const auto app = make_app(result);
   const CLI::App* verb = app->get_subcommand("nccl");
   const std::vector<std::pair<std::string, std::string>> flags = {
-      {"-b", "--minbytes"},  {"-e", "--maxbytes"}, {"-f", "--stepfactor"},
-      {"-i", "--stepbytes"}, {"-n", "--iters"},    {"-w", "--warmup_iters"},
-      {"-c", "--check"},     {"-d", "--datatype"}, {"-o", "--op"}};
+      {"-b", "--minbytes"},        {"-e", "--maxbytes"},       {"-f", "--stepfactor"},
+      {"-i", "--stepbytes"},       {"-n", "--iters"},          {"-w", "--warmup_iters"},
+      {"-c", "--check"},           {"-d", "--datatype"},       {"-o", "--op"},
+      {"-m", "--agg_iters"},       {"-r", "--root"},           {"-z", "--blocking"},
+      {"-G", "--cudagraph"},       {"-a", "--average"},        {"-T", "--timeout"},
+      {"-R", "--local_register"},  {"-x", "--cta_policy"},     {"-I", "--per_iter_timing"},
+      {"-K", "--per_iter_skip"},   {"-u", "--unalign"},        {"-S", "--report_timestamps"},
+      {"-J", "--output_file"},     {"-t", "--nthreads"},       {"-g", "--ngpus"},
+      {"-p", "--parallel_init"},   {"-N", "--run_cycles"},     {"-y", "--stream_null"},
+      {"-C", "--report_cputime"},  {"-M", "--memory"},         {"-D", "--device_implementation"},
+      {"-V", "--device_cta_count"}};
   for (const auto& [letter, name] : flags) EXPECT_EQ(verb->get_option(letter), verb->get_option(name));
+}
+
+TEST(App, NcclExplainsWhatNcclTestsAloneHas) {
+  const std::string text = stderr_of({"nccl", "-g", "8", "-t", "2", "-J", "out.txt", "-f", "2", "-i", "8"});
+  EXPECT_THAT(text, HasSubstr("--> -g 8\n"));
+  EXPECT_THAT(text, HasSubstr("--> -t 2\n"));
+  EXPECT_THAT(text, HasSubstr("\"out.txt\" does not end in .json"));
+  EXPECT_THAT(text, HasSubstr("--> -f -i"));
+  // The values that change nothing pass, so that scripts go on working.
+  EXPECT_THAT(stderr_of({"nccl", "-g", "1", "-C", "0", "-V", "16", "-d", "flaot", "--device", "cpu"}),
+              ::testing::AllOf(HasSubstr("did you mean \"float\""), ::testing::Not(HasSubstr("--> -g"))));
+}
+
+TEST(App, NcclTakesCollectivesAsWordsAndAsAList) {
+  EXPECT_THAT(stderr_of({"nccl", "all_gathr"}), HasSubstr("did you mean \"all_gather\""));
+  EXPECT_THAT(stderr_of({"nccl", "--collectives", "reduce,scater"}), HasSubstr("did you mean \"scatter\""));
+  EXPECT_THAT(stderr_of({"run", "--collectives", "scater", "--phases", "nccl"}), HasSubstr("\"scatter\""));
+  EXPECT_THAT(stderr_of({"nccl", "alltoall_perf", "-r", "some"}), HasSubstr("-r"));
 }
 
 TEST(Request, ClusterAndModelFilesAreReportedAtOnce) {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-
 namespace sxb::plan {
 namespace {
 
@@ -55,9 +54,9 @@ TEST(SweepJson, LeavesOutWhatCameLaterAtItsDefault) {
   std::vector<std::string> keys;
   const Json json = to_json(CollectiveSweep{});
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  EXPECT_THAT(keys, testing::UnorderedElementsAre("collective", "min_bytes", "max_bytes", "step_factor",
-                                                  "step_bytes", "iterations", "warmup", "check", "dtype",
-                                                  "redop"));
+  EXPECT_THAT(
+      keys, testing::UnorderedElementsAre("collective", "min_bytes", "max_bytes", "step_factor", "step_bytes",
+                                          "iterations", "warmup", "check", "dtype", "redop"));
 }
 
 TEST(SweepJson, NamesUnknownKeysAndBadValues) {

@@ -25,16 +25,16 @@ struct CollectiveSweep {
   std::string redop = "sum";           // -o; "all" = each that NCCL has
   int agg_iterations = 1;              // -m; calls in one group, the time is divided by it
   int root = 0;                        // -r; -1 = every rank in turn
-  int blocking = 0;                    // -z; 1 wait and barrier per call, 2 wait only, 3 both per -n, barrier untimed
-  int graph_launches = 0;              // -G; 0 = no CUDA graph
-  int registration = 0;                // -R; 1 = ncclCommRegister, 2 = symmetric window
-  int cta_policy = -1;                 // -x; 0 default, 1 efficiency, 2 zero CTA; -1 = not set
-  int average = 3;                     // -a; 0 rank 0, 1 mean, 2 min, 3 max over ranks (nccl-tests: 1)
-  int timeout_s = 0;                   // -T; 0 = the communicator's own
-  bool timestamps = false;             // -S
-  int per_iteration = 0;               // -I; columns of the text. Measured and recorded always
-  int per_iteration_skip = 0;          // -K; first iterations that the statistics leave out
-  int unalign = 0;                     // -u; elements by which both buffers are shifted
+  int blocking = 0;            // -z; 1 wait and barrier per call, 2 wait only, 3 both per -n, barrier untimed
+  int graph_launches = 0;      // -G; 0 = no CUDA graph
+  int registration = 0;        // -R; 1 = ncclCommRegister, 2 = symmetric window
+  int cta_policy = -1;         // -x; 0 default, 1 efficiency, 2 zero CTA; -1 = not set
+  int average = 3;             // -a; 0 rank 0, 1 mean, 2 min, 3 max over ranks (nccl-tests: 1)
+  int timeout_s = 0;           // -T; 0 = the communicator's own
+  bool timestamps = false;     // -S
+  int per_iteration = 0;       // -I; columns of the text. Measured and recorded always
+  int per_iteration_skip = 0;  // -K; first iterations that the statistics leave out
+  int unalign = 0;             // -u; elements by which both buffers are shifted
   /// "" = all ranks together; "rails" = ranks of equal place on their nodes, "nodes" = ranks of one
   /// node, "pairs" = ranks of nodes 2k and 2k+1; or as NCCL_TESTS_SPLIT: "MOD 8", "DIV 8", "AND 0x7",
   /// "OR 0x7" of the rank. All groups run at the same time.

@@ -29,8 +29,13 @@ std::int64_t memory_per_rank(const config::Cluster& cluster, int nodes, const De
 /// The ranks of a task on the first `nodes` nodes, as sharding and memory depend on them.
 Ranks ranks_of(const config::Cluster& cluster, int nodes, const DeviceFacts& facts);
 
-/// Sizes, steps, names of types and operations.
+/// Values and combinations that can run nowhere. Every error names the flag of `sxbench nccl`.
 Status validate_sweep(const CollectiveSweep& sweep);
+/// What cannot run on the first `nodes` nodes of which the cluster has as many: root out of the world,
+/// groups of unequal size or of one rank, a hypercube of other than a power of two, buffers beyond the
+/// memory, GPU modes on CPUs. Call it on what validate_sweep() accepts.
+Status validate_sweep_on(const CollectiveSweep& sweep, const config::Cluster& cluster, int nodes,
+                         const DeviceFacts& facts);
 
 /// Every reason why the plan cannot run, each with the change or the command that would work:
 /// more nodes than the cluster has, nodes without a rank, precisions that the device lacks, models
