@@ -42,28 +42,58 @@ struct SftGroup {
 };
 
 struct Bandwidth {
-  std::optional<double> time_us, algbw_gBps, busbw_gBps, wrong;  ///< wrong absent: not checked
+  std::optional<double> time_us, algbw_gBps, busbw_gBps;
+  std::optional<double> wrong;  ///< elements, in checks and after timed iterations; absent: not checked
+  std::optional<double> p50_us, p95_us, p99_us, cv_pct;  ///< of single iterations, at the slowest rank
+  std::optional<double> rank_spread_pct;                 ///< (max - min) / max of the ranks' means
+  std::optional<int> slowest_rank;                       ///< of the world
 };
+
+/// One wrong element, values as text.
+struct FirstWrong {
+  int rank = -1;  ///< of the world
+  std::int64_t offset = -1;
+  std::string expected, found, placement, when;
+  /// "rank 3, element 17 in place: expected 1, found 2".
+  std::string to_text() const;
+};
+/// Of a "collective" record; nullopt if nothing was wrong.
+std::optional<FirstWrong> first_wrong_of(const Json& collective);
+
 struct SweepRow {
   std::int64_t size_bytes = 0, count = 0;
   std::string dtype, redop;
   Bandwidth out_of_place, in_place;  ///< medians over the repeats; wrong is their sum
   bool implausible = false;
+  std::string path;                  ///< what the device ran; "" = not recorded
+  std::string algorithm, protocol;   ///< as NCCL tells them; "" = it does not
+  std::optional<int> channels;
+  std::string registration;
+  std::optional<FirstWrong> first_wrong;
 };
 
-/// The repeats of one collective on one node count.
+/// The repeats of one collective on one node count: of one group of ranks, type, operator and root.
 struct NcclGroup {
   std::string collective;
-  int nodes = 0, ranks = 0;
+  int nodes = 0, ranks = 0;    ///< ranks: of this group
+  std::string split;           ///< as planned; "" = all ranks together
+  int group = 0, groups = 1;   ///< index and number of the groups that ran at the same time
+  std::vector<int> group_ranks;  ///< of the world; empty if not split
+  std::string dtype, redop;    ///< "" if no task has a row
+  int root = -1;
   int hosts = 0;        ///< machines, 0 = unknown
   std::string backend;  ///< nccl or gloo
   std::vector<const TaskData*> tasks;
   int ok = 0;
-  std::vector<SweepRow> rows;
+  std::vector<SweepRow> rows;         ///< of the tasks that are ok
+  std::optional<double> of_median_group;  ///< of a split: busbw at the largest size over that of the median group
+  std::vector<SweepRow> failed_rows;  ///< no task is ok: what was measured until then; counts nowhere
   std::optional<Limit> limit;
   std::optional<double> wire_gbps,
       line_gbps;  ///< all_reduce between hosts: Gbit/s per host at the largest size
   std::string status() const;
+  /// "all_reduce on 2 nodes", "all_gather (rails, group 1) of half on 2 nodes".
+  std::string label() const;
 };
 
 struct Finding {

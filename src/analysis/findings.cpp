@@ -94,8 +94,8 @@ void add_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGro
     if (!any) continue;
     out.push_back(
         {"error", "implausible",
-         fmt::format("{} on {}: IMPLAUSIBLE, busbw above {:.1f} GB/s, the limit of {}", group.collective,
-                     on_nodes(group.nodes), group.limit->busbw_gBps, group.limit->resource),
+         fmt::format("{}: IMPLAUSIBLE, busbw above {:.1f} GB/s, the limit of {}", group.label(),
+                     group.limit->busbw_gBps, group.limit->resource),
          "the line rate in the cluster config or the timing is wrong; do not quote this figure", "", 0});
   }
 }

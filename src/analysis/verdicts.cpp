@@ -73,8 +73,7 @@ void judge_scaling(int nodes, double goal, const std::vector<SftGroup>& sft, std
 }
 
 void judge_line(double goal, const NcclGroup& group, std::vector<Verdict>& out) {
-  const std::string item =
-      fmt::format("Network bandwidth of line rate, all_reduce on {}", on_nodes(group.nodes));
+  const std::string item = "Network bandwidth of line rate, " + group.label();
   std::string unjudged;
   if (group.hosts == 1) unjudged = "all ranks are on one machine: no network in between";
   if (group.hosts > 1 && !group.line_gbps)
@@ -98,8 +97,7 @@ void judge_line(double goal, const NcclGroup& group, std::vector<Verdict>& out) 
 void judge_busbw(double goal, const NcclGroup& group, std::vector<Verdict>& out) {
   std::optional<double> busbw;
   if (!group.rows.empty()) busbw = group.rows.back().out_of_place.busbw_gBps;
-  Verdict verdict =
-      at_least(fmt::format("Bus bandwidth, all_reduce on {}", on_nodes(group.nodes)), goal, busbw, "GB/s");
+  Verdict verdict = at_least("Bus bandwidth, " + group.label(), goal, busbw, "GB/s");
   verdict.note = busbw ? "largest size, out of place" : "the task has no result";
   out.push_back(std::move(verdict));
 }
@@ -109,7 +107,8 @@ void judge_network(const Json& goals, const std::vector<NcclGroup>& nccl, std::v
   const auto busbw = number(goals, "busbw_gBps");
   bool any = false;
   for (const NcclGroup& group : nccl) {
-    if (group.collective != "all_reduce") continue;
+    // The goals are those of all nodes together; a group of a split has its own row in the tables.
+    if (group.collective != "all_reduce" || group.groups > 1) continue;
     any = true;
     if (line) judge_line(*line, group, out);
     if (busbw) judge_busbw(*busbw, group, out);
@@ -133,7 +132,7 @@ void judge_always(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>
       implausible = implausible || row.implausible;
     }
     if (group.ok == 0) continue;
-    const std::string what = fmt::format("{} on {}", group.collective, on_nodes(group.nodes));
+    const std::string what = group.label();
     Verdict data{fmt::format("Data check, {}", what), "0 wrong elements", "", Mark::kNotMeasured,
                  "checks were switched off"};
     if (checked)
@@ -172,7 +171,7 @@ void void_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGr
   }
   for (const NcclGroup& group : nccl) {
     for (const SweepRow& row : group.rows) {
-      if (row.implausible) fail(fmt::format(", {} on {}", group.collective, on_nodes(group.nodes)));
+      if (row.implausible) fail(", " + group.label());
     }
   }
 }

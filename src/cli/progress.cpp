@@ -109,28 +109,26 @@ void CheckProgress::task_ended(const plan::Task& task, const launch::TaskOutcome
 
 void NcclProgress::task_started(const plan::Task& task, int index, int total, int attempt) {
   Progress::task_started(task, index, total, attempt);
-  devices_.clear();
-  rows_.clear();
+  text_.emplace(plan::to_json(task.sweep));
 }
 
 void NcclProgress::record(const plan::Task& task, const record::Record& record) {
   Progress::record(task, record);
-  if (record.kind == record::kind::kDevice) devices_.push_back(record);
+  text_->add(record);
   if (record.kind != record::kind::kCollective) return;
-  terminal_.clear();
-  if (rows_.empty()) {
-    std::sort(devices_.begin(), devices_.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
-    fmt::print("{}", report::NcclText::header(plan::to_json(task.sweep), devices_));
-  }
-  rows_.push_back(record);
-  fmt::print("{}", report::NcclText::row(record));
-  std::fflush(stdout);
+  print(text_->add_row(record));
 }
 
 void NcclProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
-  if (!rows_.empty()) fmt::print("{}", report::NcclText::footer(rows_));
-  std::fflush(stdout);
+  print(text_->finish());
   Progress::task_ended(task, outcome);
+}
+
+void NcclProgress::print(const std::string& text) {
+  if (text.empty()) return;
+  terminal_.clear();
+  fmt::print("{}", text);
+  std::fflush(stdout);
 }
 
 }  // namespace sxb::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "cli/run_status.h"
 #include "cli/terminal.h"
 #include "launch/run.h"
+#include "sxbench/report/report.h"
 
 namespace sxb::cli {
 
@@ -71,7 +73,8 @@ class NcclProgress final : public Progress {
   void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
 
  private:
-  std::vector<record::Record> devices_, rows_;
+  void print(const std::string& text);
+  std::optional<report::NcclText> text_;  ///< of the current task
 };
 
 /// One JSON object a line on stdout, as docs/progress.md describes them; nothing on stderr.

@@ -44,6 +44,9 @@ const std::vector<Field>& fields() {
       {kDevice, "cuda", "", Hint::kText, "CUDA runtime version."},
       {kDevice, "nccl", "", Hint::kText, "Version of the NCCL library actually loaded."},
       {kDevice, "cudnn", "", Hint::kText, "cuDNN version."},
+      {kDevice, "net", "", Hint::kText,
+       "What NCCL's connections to other nodes really use, by its own log: IB, Socket, or a plugin's name; missing "
+       "where it has none."},
       {kDevice, "backend", "", Hint::kText, "nccl or gloo."},
       {kDevice, "threads", "", Hint::kCount, "Intra-op threads of a CPU rank."},
       {kDevice, "pid", "", Hint::kCount, "Process id of the rank."},
@@ -68,16 +71,43 @@ const std::vector<Field>& fields() {
       {kCollective, "size_bytes", "B", Hint::kBytes, "nccl-tests' size column."},
       {kCollective, "count", "", Hint::kCount, "Elements, nccl-tests' count column."},
       {kCollective, "dtype", "", Hint::kText, "nccl-tests' type name."},
-      {kCollective, "redop", "", Hint::kText, "sum, prod, min, max, avg; none where there is no operator."},
-      {kCollective, "root", "", Hint::kCount, "Root rank or -1."},
-      {kCollective, "ranks", "", Hint::kCount, "Ranks in the communicator."},
+      {kCollective, "redop", "", Hint::kText,
+       "sum, prod, min, max, avg, mulsum (each rank's elements times 1 or 2, then the sum); none where there is no "
+       "operator."},
+      {kCollective, "root", "", Hint::kCount, "Root rank, counted in the group, or -1."},
+      {kCollective, "ranks", "", Hint::kCount, "Ranks in the communicator: of the group."},
+      {kCollective, "group", "", Hint::kCount, "Index of the group, from 0 (--split)."},
+      {kCollective, "groups", "", Hint::kCount, "Groups that ran at the same time; 1 = not split."},
+      {kCollective, "group_ranks", "", Hint::kText, "Ranks of the group (array), only of a split."},
       {kCollective, "iterations", "", Hint::kCount, "Timed iterations."},
+      {kCollective, "agg_iterations", "", Hint::kCount, "Calls of an iteration, in one group; times are of one call."},
+      {kCollective, "graph_launches", "", Hint::kCount,
+       "Launches of a CUDA graph of all iterations; 0 = no graph, each call launched."},
+      {kCollective, "registration", "", Hint::kText,
+       "Of the buffers: none, local (ncclCommRegister) or symmetric (windows)."},
+      {kCollective, "cta_policy", "", Hint::kCount, "NCCL's CTAPolicy: 0 default, 1 efficiency, 2 zero; -1 = not set."},
+      {kCollective, "path", "", Hint::kText,
+       "What the device ran, read from a captured graph: kernels with their thread blocks, or copy engine."},
+      {kCollective, "algorithm", "", Hint::kText, "What NCCL's tuner chose by its own log; missing where it tells none."},
+      {kCollective, "protocol", "", Hint::kText, "The same; of symmetric windows the kernel."},
+      {kCollective, "channels", "", Hint::kCount, "The same."},
+      {kCollective, "timestamp", "", Hint::kText, "Local time of rank 0's node at the end of the row (-S)."},
       {kCollective, "out_of_place", "", Hint::kText,
-       "Object: time_us, algbw_gBps, busbw_gBps (formulas of nccl-tests doc/PERFORMANCE.md; time = maximum "
-       "over "
-       "ranks of the mean over iterations; bandwidths null with one rank, which transfers nothing), wrong "
-       "(elements; null when not checked)."},
-      {kCollective, "in_place", "", Hint::kText, "The same in place."},
+       "Object: time_us, algbw_gBps, busbw_gBps (formulas of nccl-tests doc/PERFORMANCE.md; time = over the ranks, "
+       "by -a the maximum, of the mean over iterations; bandwidths null with one rank, which transfers nothing), "
+       "wrong (elements in the checks; null when not checked), wrong_timed (elements that the timed iterations "
+       "left wrong), per_iteration (object of a further run: count, min_us, p50_us, p95_us, p99_us, max_us, "
+       "mean_us, cv_pct; an iteration's time = maximum over ranks), slowest_rank (whose mean iteration was "
+       "longest) and rank_spread_pct ((max - min) / max of the ranks' means)."},
+      {kCollective, "in_place", "", Hint::kText,
+       "The same in place; wrong is null where nccl-tests defines no result (alltoall, alltoallv, sendrecv)."},
+      {kCollective, "first_wrong", "", Hint::kText,
+       "Only when elements were wrong: rank (of the world), offset (element of its result), expected, found, "
+       "placement, when (timed or check)."},
+
+      {kOverhead, "null_call_us", "us", Hint::kMicroseconds,
+       "Time of a call that does nothing, measured as a collective is: what the harness adds to each."},
+      {kOverhead, "iterations", "", Hint::kCount, "Calls that it is the mean of; the median of five such runs."},
 
       {kStep, "step", "", Hint::kCount, "Optimizer step, from 1."},
       {kStep, "loss", "", Hint::kNumber, "Mean cross-entropy over the response tokens of the global batch."},

@@ -104,7 +104,7 @@ LineChart scaling_chart(const Analysis& analysis) {
 LineChart busbw_chart(const Analysis& analysis) {
   LineChart chart{"Bus bandwidth over message size (out of place)", "size", "busbw GB/s", true, true, {}};
   for (const analysis::NcclGroup& group : analysis.nccl) {
-    Series series{fmt::format("{}, {}", group.collective, analysis::on_nodes(group.nodes)), {}};
+    Series series{group.label(), {}};
     for (const analysis::SweepRow& row : group.rows) {
       if (row.out_of_place.busbw_gBps) {
         series.points.emplace_back(static_cast<double>(row.size_bytes), *row.out_of_place.busbw_gBps);

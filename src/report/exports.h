@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "analysis/analysis.h"
 
@@ -26,11 +28,18 @@ Json phases_json(const analysis::StepBreakdown& breakdown);
 /// Thinned GPU samples of all fine-tuning tasks; column `stride` says how: every stride-th sample.
 std::string gpu_metrics_csv(const analysis::Analysis& analysis);
 
-/// All rows of all sweeps, per task.
+/// All rows of all sweeps: one line per task, size, group and placement, with the fields of the table.
 std::string nccl_metrics_csv(const analysis::Analysis& analysis);
 
 /// All sweeps in nccl-tests' text layout, one after the other.
 std::string nccl_log(const analysis::Analysis& analysis);
+
+/// File name and content per sweep that has rows: "nccl_all_reduce_2n.json", as nccl-tests writes with
+/// -J; further repeats are "nccl_all_reduce_2n_repeat2.json".
+std::vector<std::pair<std::string, std::string>> nccl_tests_json(const analysis::Analysis& analysis);
+
+/// "0.1.0+abc123": the sxbench that measured, not the one that reports.
+std::string measured_by(const analysis::Dataset& dataset);
 
 /// RUN/summary.json: every figure with its unit and the records it comes from.
 std::string summary_json(const analysis::Analysis& analysis);

@@ -3,96 +3,108 @@
 #include "analysis/json_read.h"
 #include "report/exports.h"
 #include "report/format.h"
+#include "report/nccl_records.h"
 #include "sxbench/base/text.h"
 #include "sxbench/report/report.h"
-
-#include <algorithm>
 
 namespace sxb::report {
 namespace {
 
 using analysis::Entry;
-using analysis::integer;
 using analysis::member;
-using analysis::NcclGroup;
 using analysis::number;
 using analysis::TaskData;
-using analysis::TaskStatus;
 using analysis::text;
 
-std::vector<record::Record> records(const std::vector<Entry>& entries) {
-  std::vector<record::Record> out;
-  out.reserve(entries.size());
-  for (const Entry& entry : entries) out.push_back(entry.record);
-  return out;
+constexpr const char* kPlacements[] = {"out_of_place", "in_place"};
+/// Fields of a placement, and of the object per_iteration in it.
+constexpr const char* kFigures[] = {"time_us",     "algbw_gBps",   "busbw_gBps",     "wrong",
+                                    "wrong_timed", "slowest_rank", "rank_spread_pct"};
+constexpr const char* kIterationFigures[] = {"count",  "min_us", "p50_us",  "p95_us",
+                                             "p99_us", "max_us", "mean_us", "cv_pct"};
+
+/// Fields of a "collective" record that are a cell of their own: all but the objects.
+std::vector<std::string> row_fields() {
+  std::vector<std::string> names;
+  for (const record::Field& field : record::fields()) {
+    const std::string name = field.name;
+    const bool object = name == "out_of_place" || name == "in_place" || name == "first_wrong";
+    if (std::string(field.kind) == record::kind::kCollective && !object) names.push_back(name);
+  }
+  return names;
 }
 
-std::vector<record::Record> devices_in_rank_order(const TaskData& task) {
-  std::vector<record::Record> devices = records(task.of(record::kind::kDevice));
-  std::stable_sort(devices.begin(), devices.end(),
-                   [](const record::Record& a, const record::Record& b) { return a.rank < b.rank; });
-  return devices;
+/// Numbers, texts, and arrays with ';' between their items; empty where the field is absent.
+std::string value_cell(const Json& value) {
+  if (value.is_string()) return csv(value.get<std::string>());
+  if (value.is_number_integer()) return value.dump();
+  if (value.is_number()) return csv(std::optional(value.get<double>()));
+  if (!value.is_array()) return "";
+  std::vector<std::string> items;
+  for (const Json& item : value) items.push_back(item.dump());
+  return join(items, ";");
 }
 
-/// "0.1.0+abc123 GNU-12.2.0" -> "0.1.0+abc123": the sxbench that measured, not the one that reports.
+void add_placement(const TaskData& task, const Json& data, const std::string& backend, const char* placement,
+                   std::string& out) {
+  std::vector<std::string> cells = {task.id, std::to_string(task.nodes), csv(backend),
+                                    std::to_string(task.repeat)};
+  for (const std::string& name : row_fields()) cells.push_back(value_cell(member(data, name)));
+  cells.emplace_back(placement);
+  const Json& values = member(data, placement);
+  for (const char* name : kFigures) cells.push_back(value_cell(member(values, name)));
+  for (const char* name : kIterationFigures)
+    cells.push_back(value_cell(member(member(values, "per_iteration"), name)));
+  const auto wrong = analysis::first_wrong_of(data);
+  cells.push_back(wrong && wrong->placement == placement ? csv(wrong->to_text()) : "");
+  cells.emplace_back(analysis::to_string(task.status()));
+  out += csv_line(cells);
+}
+
+std::string backend_of(const TaskData& task) {
+  const std::vector<Entry>& devices = task.of(record::kind::kDevice);
+  return devices.empty() ? "" : text(devices.front().record.data, "backend");
+}
+
+}  // namespace
+
 std::string measured_by(const analysis::Dataset& dataset) {
   const std::string build = text(dataset.run.record.data, "build_id");
   return build.empty() ? "unknown" : split(build, ' ').front();
 }
 
-void add_row(const NcclGroup& group, const TaskData& task, const Json& data, std::string& out) {
-  std::vector<std::string> cells = {task.id,
-                                    text(data, "collective"),
-                                    std::to_string(group.nodes),
-                                    fmt::format("{}", integer(data, "ranks").value_or(0)),
-                                    group.backend,
-                                    std::to_string(task.repeat),
-                                    fmt::format("{}", integer(data, "size_bytes").value_or(0)),
-                                    fmt::format("{}", integer(data, "count").value_or(0)),
-                                    text(data, "dtype"),
-                                    text(data, "redop"),
-                                    fmt::format("{}", integer(data, "root").value_or(-1))};
-  for (const char* placement : {"out_of_place", "in_place"}) {
-    for (const char* field : {"time_us", "algbw_gBps", "busbw_gBps", "wrong"}) {
-      cells.push_back(csv(number(member(data, placement), field)));
-    }
-  }
-  cells.push_back(analysis::to_string(task.status()));
-  out += csv_line(cells);
-}
-
-}  // namespace
-
 std::string nccl_metrics_csv(const analysis::Analysis& analysis) {
-  std::string out =
-      "task,collective,nodes,ranks,backend,repeat,size_bytes,count,dtype,redop,root,"
-      "out_of_place_time_us,out_of_place_algbw_gBps,out_of_place_busbw_gBps,out_of_place_wrong,"
-      "in_place_time_us,in_place_algbw_gBps,in_place_busbw_gBps,in_place_wrong,status\n";
-  for (const NcclGroup& group : analysis.nccl) {
-    for (const TaskData* task : group.tasks) {
-      for (const Entry& entry : task->of(record::kind::kCollective))
-        add_row(group, *task, entry.record.data, out);
+  std::vector<std::string> header = {"task", "nodes", "backend", "repeat"};
+  for (const std::string& name : row_fields()) header.push_back(name);
+  header.emplace_back("placement");
+  for (const char* name : kFigures) header.emplace_back(name);
+  for (const char* name : kIterationFigures) header.push_back(std::string("iteration_") + name);
+  header.insert(header.end(), {"first_wrong", "status"});
+  std::string out = csv_line(header);
+  for (const TaskData& task : analysis.dataset->tasks) {
+    if (task.phase != "nccl") continue;
+    for (const Entry& entry : task.of(record::kind::kCollective)) {
+      for (const char* placement : kPlacements)
+        add_placement(task, entry.record.data, backend_of(task), placement, out);
     }
   }
   return out;
 }
 
 std::string nccl_log(const analysis::Analysis& analysis) {
-  if (analysis.nccl.empty()) return "# no collective sweep in this run\n";
   std::string out;
-  for (const NcclGroup& group : analysis.nccl) {
-    for (const TaskData* task : group.tasks) {
-      out += fmt::format("# task {}: {}, {}\n", task->id, task->label, analysis::to_string(task->status()));
-      if (!task->reason().empty()) out += fmt::format("# reason: {}\n", task->reason());
-      const std::vector<Entry>& rows = task->of(record::kind::kCollective);
-      if (rows.empty()) continue;
-      out += NcclText::header(member(task->plan, "sweep"), devices_in_rank_order(*task),
-                              measured_by(*analysis.dataset));
-      for (const Entry& entry : rows) out += NcclText::row(entry.record);
-      out += NcclText::footer(records(rows)) + "\n";
+  for (const TaskData& task : analysis.dataset->tasks) {
+    if (task.phase != "nccl") continue;
+    out += fmt::format("# task {}: {}, {}\n", task.id, task.label, analysis::to_string(task.status()));
+    if (!task.reason().empty()) out += fmt::format("# reason: {}\n", task.reason());
+    NcclText layout(member(task.plan, "sweep"), measured_by(*analysis.dataset));
+    for (const char* kind : {record::kind::kDevice, record::kind::kOverhead}) {
+      for (const Entry& entry : task.of(kind)) layout.add(entry.record);
     }
+    for (const Entry& entry : task.of(record::kind::kCollective)) out += layout.add_row(entry.record);
+    out += layout.finish();
   }
-  return out;
+  return out.empty() ? "# no collective sweep in this run\n" : out;
 }
 
 }  // namespace sxb::report

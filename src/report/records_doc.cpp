@@ -20,7 +20,8 @@ constexpr KindInfo kKinds[] = {
      "Written by the head; a later one for the same task voids what came before it."},
     {record::kind::kNode, "Written by the agent of each node: host and GPU facts."},
     {record::kind::kDevice, "Written by each rank: its device and the versions of its libraries."},
-    {record::kind::kCollective, "Written by rank 0: one size of a sweep."},
+    {record::kind::kCollective, "Written by rank 0: one size of a sweep, per group where the world is split."},
+    {record::kind::kOverhead, "Written by rank 0 of a sweep: what measuring itself costs."},
     {record::kind::kStep, "Written by rank 0: one optimizer step."},
     {record::kind::kTraining, "Written by rank 0 at the end of a fine-tuning task: facts and totals."},
     {record::kind::kRank, "Written by every rank at the end of a fine-tuning task."},
@@ -71,8 +72,8 @@ constexpr const char* kFiles = R"(
 ## Files of a report
 
 - `summary.json`: `run`, `goals_met`, `verdicts` (PASS, FAIL, NOT MEASURED, NOT JUDGED), `findings`, `tasks` with figures
-  and evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` (one per collective
-  and node count). `schema` is 1.
+  and evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` (one per collective,
+  node count, group of ranks, type, operator and root). `schema` is 1.
 - `reports/performance_summary.csv`: model_size, nodes, samples_per_sec, gpu_utilization, then the other figures; an empty
   cell was not measured.
 - `reports/scaling_analysis.json`: model, then `N_nodes`, then efficiency (1 = linear), speedup, base_nodes, throughput,
@@ -81,7 +82,9 @@ constexpr const char* kFiles = R"(
 - `reports/phases.csv`: per model, node count and part of the step its time, the extremes over the ranks, and activity,
   power and energy with the number of samples behind them.
 - `reports/gpu_metrics.csv`: GPU samples, every `stride`-th; `t_s` counts from the first sample of that GPU and task.
-- `reports/nccl_metrics.csv` and `reports/nccl_allreduce.log`: all rows of all sweeps, the latter in nccl-tests' layout.
+- `reports/nccl_metrics.csv`: all rows of all sweeps, a line per size, group of ranks and placement, with the fields of
+  `collective` above. `reports/nccl_allreduce.log`: the same in nccl-tests' text layout, whatever the collective.
+- `reports/nccl_COLLECTIVE_Nn.json`: per sweep the JSON that nccl-tests writes with `-J` (docs/nccl.md).
 - `reports/summary_report.md` with `reports/charts/*.svg`, and `reports/summary_report.html` with everything inside.
 )";
 

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "analysis/nccl_rows.h"
 #include "report/format.h"
 #include "report/sections.h"
 #include "sxbench/base/units.h"
@@ -9,17 +12,21 @@ namespace {
 
 using analysis::Bandwidth;
 using analysis::NcclGroup;
+using analysis::SweepRow;
 
 std::string wrong_cell(const Bandwidth& bandwidth) {
   return bandwidth.wrong ? fmt::format("{:g}", *bandwidth.wrong) : "not checked";
 }
 
-void add_group(const NcclGroup& group, Document& document) {
-  document.add(Heading{3, fmt::format("{} on {}", group.collective, analysis::on_nodes(group.nodes))});
-  if (group.rows.empty()) {
-    document.add(Paragraph{fmt::format("No result: {}.", group.tasks.front()->reason())});
-    return;
-  }
+/// "RING/LL, 4 channels", else the kernels; "" if neither was recorded.
+std::string path_cell(const SweepRow& row) {
+  if (row.algorithm.empty()) return row.path;
+  std::string text = row.protocol.empty() ? row.algorithm : row.algorithm + "/" + row.protocol;
+  if (row.channels) text += fmt::format(", {} channels", *row.channels);
+  return text;
+}
+
+std::string facts_of(const NcclGroup& group) {
   std::string facts = fmt::format("{} ranks on {}, {}.", group.ranks,
                                   group.hosts == 0   ? "an unknown number of machines"
                                   : group.hosts == 1 ? "one machine"
@@ -27,6 +34,9 @@ void add_group(const NcclGroup& group, Document& document) {
                                   group.backend == "nccl"   ? "NCCL"
                                   : group.backend == "gloo" ? "Gloo over CPU memory"
                                                             : "backend unknown");
+  const std::string& registration = group.rows.front().registration;
+  if (registration == "symmetric") facts += " Buffers in symmetric windows.";
+  if (registration == "local") facts += " Buffers registered with the communicator.";
   if (group.limit)
     facts += fmt::format(" Physical limit of busbw: {:.1f} GB/s ({}).", group.limit->busbw_gBps,
                          group.limit->resource);
@@ -35,7 +45,19 @@ void add_group(const NcclGroup& group, Document& document) {
   if (group.wire_gbps && group.line_gbps)
     facts += fmt::format(" That is {:.1f} % of its line rate.", *group.wire_gbps / *group.line_gbps * 100);
   if (group.ranks == 1) facts += " One rank transfers nothing: there is a time, but no bandwidth.";
-  document.add(Paragraph{facts});
+  return facts;
+}
+
+bool has_iterations(const std::vector<SweepRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(),
+                     [](const SweepRow& row) { return row.out_of_place.p50_us.has_value(); });
+}
+
+/// One row per size. Columns of what no row has are left out: records of older versions lack them.
+Table sizes_table(const std::vector<SweepRow>& rows) {
+  const bool single = has_iterations(rows);
+  const bool path =
+      std::any_of(rows.begin(), rows.end(), [](const SweepRow& row) { return !path_cell(row).empty(); });
   Table table{{{"Size", true},
                {"Type"},
                {"Op"},
@@ -48,15 +70,94 @@ void add_group(const NcclGroup& group, Document& document) {
                {"busbw (GB/s)", true},
                {"Wrong", true}},
               {}};
-  for (const analysis::SweepRow& row : group.rows) {
+  if (single) {
+    table.columns.insert(table.columns.end(),
+                         {{"p50 (µs)", true}, {"p95 (µs)", true}, {"p99 (µs)", true}, {"CV (%)", true}});
+  }
+  if (path) table.columns.push_back({"How"});
+  for (const SweepRow& row : rows) {
     std::vector<std::string> cells = {format_bytes(row.size_bytes), row.dtype, row.redop};
     for (const Bandwidth* bandwidth : {&row.out_of_place, &row.in_place}) {
       cells.insert(cells.end(), {cell(bandwidth->time_us), cell(bandwidth->algbw_gBps),
                                  cell(bandwidth->busbw_gBps), wrong_cell(*bandwidth)});
     }
     if (row.implausible) cells[5] += " IMPLAUSIBLE";
+    if (single) {
+      const Bandwidth& b = row.out_of_place;
+      cells.insert(cells.end(),
+                   {cell(b.p50_us), cell(b.p95_us), cell(b.p99_us), cell(b.cv_pct, record::Hint::kPercent)});
+    }
+    if (path) cells.push_back(path_cell(row).empty() ? "–" : path_cell(row));
     table.rows.push_back(std::move(cells));
   }
+  return table;
+}
+
+/// What nobody may miss: the first wrong element of each size.
+void add_wrong(const NcclGroup& group, const std::vector<SweepRow>& rows, Document& document) {
+  for (const SweepRow& row : rows) {
+    if (!row.first_wrong) continue;
+    document.add(Notice{fmt::format("Wrong data, {}, {}: {}.", group.label(), format_bytes(row.size_bytes),
+                                    row.first_wrong->to_text())});
+  }
+}
+
+void add_group(const NcclGroup& group, Document& document) {
+  document.add(Heading{3, group.label()});
+  if (group.rows.empty()) {
+    document.add(Paragraph{fmt::format("No result: {}.", group.tasks.front()->reason())});
+    add_wrong(group, group.failed_rows, document);
+    if (group.failed_rows.empty()) return;
+    document.add(Paragraph{"What was measured until then, which counts in no figure:"});
+    document.add(sizes_table(group.failed_rows));
+    return;
+  }
+  std::string facts = facts_of(group);
+  if (has_iterations(group.rows)) {
+    facts += " p50, p95, p99 and CV are of single iterations, out of place, each at its slowest rank.";
+  }
+  document.add(Paragraph{facts});
+  add_wrong(group, group.rows, document);
+  document.add(sizes_table(group.rows));
+}
+
+std::string ranks_text(const std::vector<int>& ranks) {
+  constexpr std::size_t kShown = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kShown, ranks.size()); ++i)
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", ranks[i]);
+  return ranks.size() > kShown ? fmt::format("{}, ... ({} ranks)", text, ranks.size()) : text;
+}
+
+/// The groups of a split against each other at their largest size: one row each, never a mean.
+void add_split(const std::vector<const NcclGroup*>& groups, Document& document) {
+  const NcclGroup& first = *groups.front();
+  document.add(Heading{3, fmt::format("{} in {} groups ({}) on {}", first.collective, first.groups,
+                                      first.split, analysis::on_nodes(first.nodes))});
+  for (const NcclGroup* group : groups) add_wrong(*group, group->rows, document);
+  Table table{{{"Group", true},
+               {"Ranks"},
+               {"Size", true},
+               {"Time (µs)", true},
+               {"busbw (GB/s)", true},
+               {"Of the median group (%)", true},
+               {"p99 (µs)", true},
+               {"CV (%)", true},
+               {"Slowest rank", true},
+               {"Wrong", true}},
+              {}};
+  for (const NcclGroup* group : groups) {
+    const SweepRow& row = group->rows.back();
+    const Bandwidth& b = row.out_of_place;
+    table.rows.push_back({std::to_string(group->group), ranks_text(group->group_ranks),
+                          format_bytes(row.size_bytes), cell(b.time_us), cell(b.busbw_gBps),
+                          cell(group->of_median_group, record::Hint::kRatio), cell(b.p99_us),
+                          cell(b.cv_pct, record::Hint::kPercent),
+                          b.slowest_rank ? std::to_string(*b.slowest_rank) : "–", wrong_cell(b)});
+  }
+  document.add(Paragraph{
+      "All groups ran at the same time; out of place, largest size. Every size of every group stands in "
+      "`nccl_metrics.csv` and `nccl_allreduce.log`."});
   document.add(std::move(table));
 }
 
@@ -69,7 +170,20 @@ void add_nccl(const analysis::Analysis& analysis, Document& document) {
       "Definitions of nccl-tests: time is that of the slowest rank, algbw = size / time, busbw = algbw x "
       "the share of the data that each rank must send. GB = 10^9 bytes. The same in nccl-tests' text: "
       "`nccl_allreduce.log`."});
-  for (const NcclGroup& group : analysis.nccl) add_group(group, document);
+  std::vector<const NcclGroup*> shown;
+  for (const NcclGroup& group : analysis.nccl) {
+    if (std::find(shown.begin(), shown.end(), &group) != shown.end()) continue;
+    std::vector<const NcclGroup*> groups;
+    for (const NcclGroup& other : analysis.nccl) {
+      if (analysis::of_one_split(group, other)) groups.push_back(&other);
+    }
+    if (groups.empty()) {
+      add_group(group, document);
+    } else {
+      add_split(groups, document);
+      shown.insert(shown.end(), groups.begin(), groups.end());
+    }
+  }
   Figure figure{"nccl_busbw", busbw_chart(analysis)};
   if (!is_empty(figure.chart)) document.add(std::move(figure));
 }

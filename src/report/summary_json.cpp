@@ -117,7 +117,13 @@ Json bandwidth_json(const analysis::Bandwidth& bandwidth) {
   return {{"time_us", json_or_null(bandwidth.time_us)},
           {"algbw_gBps", json_or_null(bandwidth.algbw_gBps)},
           {"busbw_gBps", json_or_null(bandwidth.busbw_gBps)},
-          {"wrong", json_number(bandwidth.wrong, record::Hint::kCount)}};
+          {"wrong", json_number(bandwidth.wrong, record::Hint::kCount)},
+          {"p50_us", json_or_null(bandwidth.p50_us)},
+          {"p95_us", json_or_null(bandwidth.p95_us)},
+          {"p99_us", json_or_null(bandwidth.p99_us)},
+          {"cv_pct", json_or_null(bandwidth.cv_pct)},
+          {"rank_spread_pct", json_or_null(bandwidth.rank_spread_pct)},
+          {"slowest_rank", bandwidth.slowest_rank ? Json(*bandwidth.slowest_rank) : Json(nullptr)}};
 }
 
 Json nccl_json(const Analysis& analysis) {
@@ -133,11 +139,23 @@ Json nccl_json(const Analysis& analysis) {
                       {"redop", row.redop},
                       {"out_of_place", bandwidth_json(row.out_of_place)},
                       {"in_place", bandwidth_json(row.in_place)},
+                      {"algorithm", row.algorithm},
+                      {"protocol", row.protocol},
+                      {"channels", row.channels ? Json(*row.channels) : Json(nullptr)},
+                      {"path", row.path},
                       {"implausible", row.implausible}});
     }
     Json limit = nullptr;
     if (group.limit) limit = {{"busbw_gBps", group.limit->busbw_gBps}, {"resource", group.limit->resource}};
     json.push_back({{"collective", group.collective},
+                    {"split", group.split},
+                    {"group", group.group},
+                    {"groups", group.groups},
+                    {"group_ranks", group.group_ranks},
+                    {"of_median_group", json_or_null(group.of_median_group)},
+                    {"dtype", group.dtype},
+                    {"redop", group.redop},
+                    {"root", group.root},
                     {"nodes", group.nodes},
                     {"ranks", group.ranks},
                     {"hosts", group.hosts},

@@ -57,29 +57,6 @@ Json device_data(bool cuda, int local_rank, int rank) {
           {"pci", fmt::format("0000:00:{:02x}", 6 + local_rank)}};
 }
 
-void start_task(SyntheticRun& run, const std::string& id, const std::string& phase, const std::string& label,
-                int nodes, int per_node, bool cuda, bool one_machine) {
-  const std::vector<std::string> names = node_names(nodes);
-  run.add("task_start",
-          {{"phase", phase}, {"label", label}, {"nodes", names}, {"world", nodes * per_node}, {"attempt", 1}},
-          id);
-  for (const std::string& name : names) {
-    run.add("node", node_data(one_machine ? "synthetic-host" : name, cuda ? per_node : 0), id, name);
-  }
-  for (int rank = 0; rank < nodes * per_node; ++rank) {
-    run.add("device", device_data(cuda, rank % per_node, rank), id,
-            names[static_cast<std::size_t>(rank / per_node)], rank);
-  }
-}
-
-void end_task(SyntheticRun& run, const std::string& id, const std::string& status,
-              const std::string& reason) {
-  run.add(
-      "task_end",
-      {{"status", status}, {"reason", reason}, {"duration_s", 12.5}, {"exit_code", status == "ok" ? 0 : 1}},
-      id);
-}
-
 Json step_data(const SftSpec& spec, int step, double ms, bool measured) {
   const int world = spec.nodes * spec.ranks_per_node;
   return {{"step", step},         {"loss", 4.0 - 0.25 * step}, {"lr", 1e-5},
@@ -179,6 +156,29 @@ Json planned_nccl(const std::string& id, int nodes) {
             {"check", 1},
             {"dtype", "float"},
             {"redop", "sum"}}}};
+}
+
+void start_task(SyntheticRun& run, const std::string& id, const std::string& phase, const std::string& label,
+                int nodes, int per_node, bool cuda, bool one_machine) {
+  const std::vector<std::string> names = node_names(nodes);
+  run.add("task_start",
+          {{"phase", phase}, {"label", label}, {"nodes", names}, {"world", nodes * per_node}, {"attempt", 1}},
+          id);
+  for (const std::string& name : names) {
+    run.add("node", node_data(one_machine ? "synthetic-host" : name, cuda ? per_node : 0), id, name);
+  }
+  for (int rank = 0; rank < nodes * per_node; ++rank) {
+    run.add("device", device_data(cuda, rank % per_node, rank), id,
+            names[static_cast<std::size_t>(rank / per_node)], rank);
+  }
+}
+
+void end_task(SyntheticRun& run, const std::string& id, const std::string& status,
+              const std::string& reason) {
+  run.add(
+      "task_end",
+      {{"status", status}, {"reason", reason}, {"duration_s", 12.5}, {"exit_code", status == "ok" ? 0 : 1}},
+      id);
 }
 
 void add_sft_task(SyntheticRun& run, const SftSpec& spec) {

@@ -36,6 +36,11 @@ class SyntheticRun {
 std::filesystem::path scratch(const std::string& name);
 
 // Pieces of a journal.
+/// task_start with the facts of nodes and ranks, and task_end.
+void start_task(SyntheticRun& run, const std::string& id, const std::string& phase, const std::string& label,
+                int nodes, int per_node, bool cuda, bool one_machine);
+void end_task(SyntheticRun& run, const std::string& id, const std::string& status, const std::string& reason);
+
 struct SftSpec {
   std::string id;
   std::string model = "7b";

@@ -190,7 +190,7 @@ class FakeRank {
     const Json& sweep = task_.at("task").at("sweep");
     for (std::int64_t size = sweep.at("min_bytes"); size <= sweep.at("max_bytes"); size *= 2) {
       const Json half = {{"time_us", 10.0}, {"algbw_gBps", 0.5}, {"busbw_gBps", 0.75}, {"wrong", 0}};
-      emit("collective", {{"collective", "all_reduce"},
+      emit("collective", {{"collective", sweep.at("collective")},
                           {"size_bytes", size},
                           {"count", size / 4},
                           {"dtype", "float"},

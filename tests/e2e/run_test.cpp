@@ -66,6 +66,19 @@ TEST_F(EndToEnd, NcclPrintsTheTextOfNcclTestsOnStdout) {
   EXPECT_EQ(records(record::kind::kCollective).size(), 8u) << "8 B to 1 KiB, factor 2";
 }
 
+TEST_F(EndToEnd, NcclSweepsSeveralCollectivesAndCopiesTheirJson) {
+  const std::string json = (results() / "out.json").string();
+  const Ended run = sxbench({"nccl", "all_gather", "alltoall_perf", "--cluster", cluster(1, 2), "-e", "1K", "-J", json,
+                             "--out", results().string()});
+  ASSERT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_THAT(run.out, HasSubstr("# Collective test concluded: all_gather_perf"));
+  EXPECT_THAT(run.out, HasSubstr("# Collective test concluded: alltoall_perf"));
+  EXPECT_TRUE(fs::exists(latest() / "reports" / "nccl_alltoall_1n.json"));
+  // The second file finds the name taken: it is numbered, nothing is overwritten.
+  EXPECT_EQ(*read_file(json), *read_file(latest() / "reports" / "nccl_all_gather_1n.json"));
+  EXPECT_EQ(*read_file(json + ".0"), *read_file(latest() / "reports" / "nccl_alltoall_1n.json"));
+}
+
 TEST_F(EndToEnd, WhatLibrariesPrintGoesToTheLogAndSpoilsNoRecord) {
   const Ended run = sxbench(run_arguments(cluster(1, 1, {{"SXB_FAKE_FAULT", "noise:0:sft"}}), "sft"));
   ASSERT_EQ(run.status.text(), "exit code 0") << run.err;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 
+#include "../analysis/nccl_run.h"
 #include "../analysis/phase_run.h"
 #include "../analysis/synthetic_run.h"
 #include "report/records_doc.h"
@@ -82,6 +83,16 @@ TEST(Golden, GpuRun) {
   EXPECT_THAT(report, HasSubstr("was planned, never started"));
   EXPECT_THAT(report, HasSubstr("records.jsonl has lines that are cut off"));
   EXPECT_THAT(report, Not(HasSubstr("CPU run")));
+}
+
+TEST(Golden, NcclRun) {
+  const fs::path run = testing::scratch("run");
+  testing::make_nccl_run(run);
+  const auto outcome = write_reports(run);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_EQ(outcome->tasks_ok, 2);
+  EXPECT_EQ(outcome->tasks_failed, 1);
+  compare_with_golden(run, "nccl");
 }
 
 TEST(Golden, PhaseRun) {

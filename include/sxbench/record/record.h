@@ -19,6 +19,7 @@ inline constexpr const char* kDevice = "device";           ///< rank: device and
 inline constexpr const char* kTaskStart = "task_start";    ///< head
 inline constexpr const char* kTaskEnd = "task_end";        ///< head: status, reason, duration
 inline constexpr const char* kCollective = "collective";   ///< rank 0: one size of a sweep
+inline constexpr const char* kOverhead = "overhead";       ///< rank 0: what the harness adds to a sweep's times
 inline constexpr const char* kStep = "step";               ///< rank 0: one optimizer step
 inline constexpr const char* kTraining = "training";       ///< rank 0: facts and totals of an SFT task
 inline constexpr const char* kRank = "rank";               ///< every rank: its own step times, memory
