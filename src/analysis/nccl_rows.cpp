@@ -171,6 +171,10 @@ std::vector<NcclGroup> collect_groups(const Dataset& dataset) {
   return groups;
 }
 
+bool belongs(const NcclGroup& group, const TaskData& task, const Json& collective) {
+  return same(group, key_of(task, collective));
+}
+
 std::vector<SweepRow> join_rows(const NcclGroup& group, bool ok) {
   std::vector<SweepRow> rows;
   std::vector<std::pair<Samples, Samples>> samples;
@@ -178,7 +182,7 @@ std::vector<SweepRow> join_rows(const NcclGroup& group, bool ok) {
     if ((task->status() == TaskStatus::kOk) != ok) continue;
     for (const Entry& entry : task->of(record::kind::kCollective)) {
       const Json& data = entry.record.data;
-      if (!same(group, key_of(*task, data))) continue;
+      if (!belongs(group, *task, data)) continue;
       SweepRow row;
       row.size_bytes = integer(data, "size_bytes").value_or(0);
       row.count = integer(data, "count").value_or(0);

@@ -8,17 +8,18 @@
 
 namespace sxb::cli {
 
-void add_run(CLI::App& app, ExitCode& result);     // run.cpp
-void add_nccl(CLI::App& app, ExitCode& result);    // nccl.cpp
-void add_plan(CLI::App& app, ExitCode& result);    // plan.cpp
-void add_check(CLI::App& app, ExitCode& result);   // check.cpp
-void add_report(CLI::App& app, ExitCode& result);  // report.cpp
-void add_show(CLI::App& app, ExitCode& result);    // show.cpp
-void add_list(CLI::App& app, ExitCode& result);    // list.cpp
-void add_config(CLI::App& app, ExitCode& result);  // config.cpp
-void add_data(CLI::App& app, ExitCode& result);    // data.cpp
-void add_deploy(CLI::App& app, ExitCode& result);  // deploy.cpp
-void add_worker(CLI::App& app, ExitCode& result);  // worker.cpp, hidden
+void add_run(CLI::App& app, ExitCode& result);      // run.cpp
+void add_nccl(CLI::App& app, ExitCode& result);     // nccl.cpp
+void add_plan(CLI::App& app, ExitCode& result);     // plan.cpp
+void add_check(CLI::App& app, ExitCode& result);    // check.cpp
+void add_report(CLI::App& app, ExitCode& result);   // report.cpp
+void add_compare(CLI::App& app, ExitCode& result);  // compare.cpp
+void add_show(CLI::App& app, ExitCode& result);     // show.cpp
+void add_list(CLI::App& app, ExitCode& result);     // list.cpp
+void add_config(CLI::App& app, ExitCode& result);   // config.cpp
+void add_data(CLI::App& app, ExitCode& result);     // data.cpp
+void add_deploy(CLI::App& app, ExitCode& result);   // deploy.cpp
+void add_worker(CLI::App& app, ExitCode& result);   // worker.cpp, hidden
 /// The verb push of `data`.
 void add_data_push(CLI::App& data, ExitCode& result);  // data_push.cpp
 

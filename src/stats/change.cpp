@@ -98,6 +98,19 @@ double center(const std::vector<Repeat>& repeats) {
   return median(figures);
 }
 
+std::optional<Interval> center_interval(const std::vector<Repeat>& repeats, int resamples,
+                                        std::uint64_t seed) {
+  if (!has_spread(repeats)) return std::nullopt;
+  const double middle = center(repeats);
+  Generator generator(seed);
+  std::vector<double> figures(repeats.size()), centers;
+  for (int i = 0; i < resamples; ++i) {
+    centers.push_back(middle * std::exp(draw_deviation(repeats, std::log(middle), widening(repeats.size()),
+                                                       figures, generator)));
+  }
+  return Interval{quantile(centers, 0.025), quantile(centers, 0.975)};
+}
+
 Change relative_change(const std::vector<Repeat>& a, const std::vector<Repeat>& b, int resamples,
                        std::uint64_t seed) {
   const double log_a = std::log(center(a));

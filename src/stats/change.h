@@ -32,6 +32,10 @@ struct Repeat {
 /// The figure of several repeats, as reports state it: their median.
 double center(const std::vector<Repeat>& repeats);
 
+/// 95 % interval of center(), by the bootstrap of relative_change(); absent where no spread is known.
+std::optional<Interval> center_interval(const std::vector<Repeat>& repeats, int resamples = 1000,
+                                        std::uint64_t seed = 1);
+
 struct Change {
   double ratio = 0;                  ///< center(b) / center(a) - 1
   std::optional<Interval> interval;  ///< of the ratio; absent where neither side has any spread

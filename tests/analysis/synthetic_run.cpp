@@ -187,7 +187,7 @@ void add_sft_task(SyntheticRun& run, const SftSpec& spec) {
   const std::vector<std::string> names = node_names(spec.nodes);
   run.add("step", step_data(spec, 1, 500, false), spec.id, names[0], 0);
   int step = 2;
-  for (const double factor : {1.0, 1.02, 0.98, 1.04, 0.96}) {
+  for (const double factor : spec.factors) {
     run.add("step", step_data(spec, step++, spec.step_ms * factor, true), spec.id, names[0], 0);
   }
   if (spec.status != "ok") return end_task(run, spec.id, spec.status, spec.reason);

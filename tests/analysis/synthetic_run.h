@@ -47,8 +47,9 @@ struct SftSpec {
   int nodes = 1;
   int repeat = 0;
   int ranks_per_node = 2;
-  double step_ms = 100;   ///< of the middle step; the others differ by a few percent
-  double sum_len_sq = 0;  ///< per step
+  double step_ms = 100;
+  std::vector<double> factors = {1.0, 1.02, 0.98, 1.04, 0.96};  ///< measured steps, in units of step_ms
+  double sum_len_sq = 0;                                        ///< per step
   Json peak_tflops = 989.0;
   std::string status = "ok";
   std::string reason;
@@ -57,7 +58,7 @@ struct SftSpec {
 std::vector<std::string> node_names(int nodes);
 Json planned_sft(const SftSpec& spec);
 Json planned_nccl(const std::string& id, int nodes);
-/// One warm-up step of 500 ms and five measured ones: step_ms × 1, 1.02, 0.98, 1.04, 0.96.
+/// One warm-up step of 500 ms and the measured ones: step_ms × factors.
 void add_sft_task(SyntheticRun& run, const SftSpec& spec);
 /// 2 Hz from 0 s to 9.5 s; the window of add_sft_task() is 3 s to 9 s.
 void add_gpu_samples(SyntheticRun& run, const SftSpec& spec, double power_w);

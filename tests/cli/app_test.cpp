@@ -62,8 +62,8 @@ TEST(App, EveryVerbHasExamplesThatStartItsHelp) {
     ASSERT_NE(example, std::string::npos) << verb->get_name();
     EXPECT_LT(help.find("Examples:"), help.find("Usage:")) << verb->get_name();
   }
-  EXPECT_THAT(names, ::testing::UnorderedElementsAre("run", "nccl", "report", "show", "list", "plan", "check",
-                                                     "config", "data", "deploy", "worker"));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("run", "nccl", "report", "compare", "show", "list",
+                                                     "plan", "check", "config", "data", "deploy", "worker"));
 }
 
 TEST(App, NcclHasTheLettersOfNcclTests) {

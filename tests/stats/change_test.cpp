@@ -120,6 +120,22 @@ TEST(Change, SummarizedRepeatsUseTheirStandardError) {
   EXPECT_LT(share, 0.99);
 }
 
+TEST(Change, IntervalOfOneSideCoversTheTruth) {
+  Draw draw(59);
+  int covered = 0;
+  constexpr int kDraws = 300;
+  for (int i = 0; i < kDraws; ++i) {
+    std::vector<Repeat> repeats;
+    for (int k = 0; k < 3; ++k) {
+      repeats.push_back(Repeat::median_of(times(draw, 20, 100 * (1 + 0.01 * draw.normal()), 0.01)));
+    }
+    const std::optional<Interval> interval = center_interval(repeats, 300);
+    covered += interval->low <= 100 && 100 <= interval->high;
+  }
+  EXPECT_GE(covered, kDraws * 0.91);
+  EXPECT_FALSE(center_interval({Repeat::alone(100)}));
+}
+
 TEST(Change, DirectionNeedsBothSizeAndCertainty) {
   const auto judge = [](double ratio, double low, double high) {
     return direction({ratio, Interval{low, high}}, 0.03, 0.10);

@@ -1,0 +1,182 @@
+// What an operator asks first when two runs differ: what was different about them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "analysis/compare.h"
+#include "analysis/json_read.h"
+#include "sxbench/base/text.h"
+#include "sxbench/config/node_set.h"
+
+namespace sxb::analysis {
+namespace {
+
+/// The values of each fact and who has them, in the order in which they came.
+class Facts {
+ public:
+  /// `who`: a node, or "" for a fact of the run.
+  void add(const std::string& fact, const std::string& value, const std::string& who = "") {
+    if (value.empty()) return;
+    if (!values_.contains(fact)) order_.push_back(fact);
+    values_[fact][value].insert(who);
+  }
+  const std::vector<std::string>& names() const { return order_; }
+  bool contains(const std::string& fact) const { return values_.contains(fact); }
+
+  /// "580.1"; "580.1 (15 nodes), 575.2 (node7)" where the nodes differ; "–" if the fact is not known.
+  std::string text(const std::string& fact) const {
+    const auto it = values_.find(fact);
+    if (it == values_.end()) return "–";
+    std::vector<std::string> parts;
+    for (const auto& [value, who] : it->second) {
+      const bool one = it->second.size() == 1 || who.contains("");
+      parts.push_back(one ? value : fmt::format("{} ({})", value, nodes_text(who)));
+    }
+    return join(parts, ", ");
+  }
+
+ private:
+  static std::string nodes_text(const std::set<std::string>& who) {
+    return who.size() > 4 ? on_nodes(static_cast<int>(who.size()))
+                          : config::fold_node_set({who.begin(), who.end()});
+  }
+  std::vector<std::string> order_;
+  std::map<std::string, std::map<std::string, std::set<std::string>>> values_;
+};
+
+std::string plain(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
+}
+
+/// Members of an object and of the objects in it: "lr" -> "optimizer.lr".
+void add_members(const Json& object, const std::string& prefix, const std::set<std::string>& but,
+                 Facts& facts) {
+  if (!object.is_object()) return;
+  for (const auto& item : object.items()) {
+    if (but.contains(item.key())) continue;
+    const std::string name = prefix + item.key();
+    if (item.value().is_object()) {
+      add_members(item.value(), name + ".", but, facts);
+    } else {
+      facts.add(name, plain(item.value()));
+    }
+  }
+}
+
+void add_node(const Entry& entry, Facts& facts) {
+  const Json& node = entry.record.data;
+  const std::string& name = entry.record.node;
+  for (const char* field : {"os", "kernel", "cpu_model", "cpus", "driver"}) {
+    facts.add(field, plain(member(node, field)), name);
+  }
+  std::map<std::string, int> kinds;
+  for (const Json& gpu : member(node, "gpus")) {
+    ++kinds[text(gpu, "name")];
+    for (const char* field : {"power_limit_w", "sm_clock_max_mhz", "ecc", "mig", "persistence", "nvlinks"}) {
+      facts.add(fmt::format("GPU {}", field), plain(member(gpu, field)), name);
+    }
+  }
+  std::vector<std::string> gpus;
+  for (const auto& [kind, count] : kinds) gpus.push_back(fmt::format("{} x {}", count, kind));
+  facts.add("GPUs of a node", join(gpus, ", "), name);
+}
+
+void add_device(const Entry& entry, Facts& facts) {
+  for (const auto& [field, fact] : {std::pair{"backend", "backend"},
+                                    {"net", "NCCL network"},
+                                    {"nccl", "NCCL"},
+                                    {"cuda", "CUDA"},
+                                    {"cudnn", "cuDNN"},
+                                    {"torch", "libtorch"}}) {
+    facts.add(fact, text(entry.record.data, field), entry.record.node);
+  }
+}
+
+void add_run(const Json& run, Facts& facts) {
+  facts.add("sxbench", text(run, "build_id"));
+  const Json& cluster = member(run, "cluster");
+  facts.add("cluster", text(cluster, "name"));
+  facts.add("NCCL profile", text(cluster, "nccl_profile"));
+  add_members(member(run, "nccl_env"), "", {}, facts);
+  add_members(member(cluster, "env"), "", {}, facts);
+}
+
+/// Facts and results of the training record that are no settings.
+const std::set<std::string> kNoSetting = {
+    "name",       "description",      "model", "flops_per_token_causal", "flops_per_token_full",
+    "parameters", "matmul_parameters"};
+
+/// Settings of a task: "7b: micro_batch". The training record says what "auto" became, so its fields
+/// stand for those of the plan.
+void add_task(const TaskData& task, Facts& facts) {
+  std::string prefix =
+      text(member(task.plan, "model"), "name") + text(member(task.plan, "sweep"), "collective");
+  if (prefix.empty()) prefix = task.phase;
+  prefix += ": ";
+  const Json& training = task.training();
+  std::set<std::string> but = kNoSetting;
+  add_members(training, prefix, kNoSetting, facts);
+  if (training.is_object()) {
+    for (const auto& item : training.items()) but.insert(item.key());
+  }
+  but.insert("collective");
+  for (const auto& item : task.plan.items()) {
+    if (item.value().is_object()) add_members(item.value(), prefix, but, facts);
+  }
+}
+
+Facts collect(const Side& side) {
+  Facts facts;
+  std::set<std::string> nodes;
+  for (const auto& run : side) {
+    const Dataset& dataset = run->dataset;
+    add_run(dataset.run.record.data, facts);
+    for (const TaskData& task : dataset.tasks) {
+      for (const Entry& entry : task.of(record::kind::kNode)) {
+        nodes.insert(entry.record.node);
+        add_node(entry, facts);
+      }
+      for (const Entry& entry : task.of(record::kind::kDevice)) add_device(entry, facts);
+      add_task(task, facts);
+    }
+  }
+  if (!nodes.empty()) facts.add("nodes", config::fold_node_set({nodes.begin(), nodes.end()}));
+  return facts;
+}
+
+/// Settings of a model that only one side trained say nothing about the other.
+std::string task_of(const std::string& fact) {
+  const std::size_t colon = fact.find(": ");
+  return colon == std::string::npos ? "" : fact.substr(0, colon);
+}
+
+std::set<std::string> tasks_of(const Facts& facts) {
+  std::set<std::string> tasks;
+  for (const std::string& fact : facts.names()) tasks.insert(task_of(fact));
+  return tasks;
+}
+
+}  // namespace
+
+std::vector<FactChange> changed_facts(const Side& a, const Side& b) {
+  const Facts in_a = collect(a);
+  const Facts in_b = collect(b);
+  const std::set<std::string> tasks_a = tasks_of(in_a);
+  const std::set<std::string> tasks_b = tasks_of(in_b);
+  std::vector<std::string> names = in_a.names();
+  for (const std::string& name : in_b.names()) {
+    if (!in_a.contains(name)) names.push_back(name);
+  }
+  std::vector<FactChange> changes;
+  for (const std::string& name : names) {
+    const std::string task = task_of(name);
+    if (!task.empty() && !(tasks_a.contains(task) && tasks_b.contains(task))) continue;
+    FactChange change{name, in_a.text(name), in_b.text(name)};
+    if (change.a != change.b) changes.push_back(std::move(change));
+  }
+  return changes;
+}
+
+}  // namespace sxb::analysis
