@@ -43,6 +43,7 @@ void read_gpu(ObjectReader reader, GpuFacts& gpu) {
   reader.text("name", gpu.name);
   reader.integer("per_node", gpu.per_node, 1, 64);
   reader.number("memory_gib", gpu.memory_gib, 1, 4096);
+  reader.flag("mixed", gpu.mixed);
   reader.finish();
 }
 
@@ -104,6 +105,7 @@ Json gpu_to_json(const GpuFacts& gpu) {
   Json json = {{"name", gpu.name}};
   if (gpu.per_node != 0) json["per_node"] = gpu.per_node;
   if (gpu.memory_gib != 0) json["memory_gib"] = gpu.memory_gib;
+  if (gpu.mixed) json["mixed"] = true;
   return json;
 }
 

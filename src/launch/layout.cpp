@@ -165,6 +165,8 @@ std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout&
       rank.memory_bytes = ranks.memory_bytes;
       rank.peak_tflops = layout.peak_tflops;
       rank.cpu_threads = layout.cpu_threads;
+      rank.fabric = cluster.network.fabric;
+      rank.mixed_gpus = cluster.gpu.mixed;
       agent.ranks.push_back(std::move(rank));
     }
     agents.push_back(std::move(agent));

@@ -180,7 +180,9 @@ Json to_json(const RankTask& task) {
           {"save_dir", task.save_dir},
           {"memory_bytes", task.memory_bytes},
           {"peak_tflops", task.peak_tflops},
-          {"cpu_threads", task.cpu_threads}};
+          {"cpu_threads", task.cpu_threads},
+          {"fabric", task.fabric},
+          {"mixed_gpus", task.mixed_gpus}};
 }
 
 Result<RankTask> parse_rank_task(const Json& json, const std::string& where) {
@@ -206,6 +208,8 @@ Result<RankTask> parse_rank_task(const Json& json, const std::string& where) {
   reader.integer("memory_bytes", task.memory_bytes, 0, std::numeric_limits<std::int64_t>::max());
   reader.number("peak_tflops", task.peak_tflops, 0, 1e6);
   reader.integer("cpu_threads", task.cpu_threads, 1, 4096);
+  reader.text("fabric", task.fabric);
+  reader.flag("mixed_gpus", task.mixed_gpus);
   reader.finish();
   if (task.rank >= task.world) reader.error("rank", fmt::format("rank {} of {}", task.rank, task.world), "");
   if (!errors.empty()) return errors;

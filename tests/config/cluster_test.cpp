@@ -27,7 +27,7 @@ TEST(ParseCluster, ReadsEveryKey) {
                        "ssh_key": "k", "ssh_jump": "j"}, {"name": "cpu", "slots": 3, "gpus": [3, 1]}],
     "network": {"fabric": "spectrum-x", "mtu": 9000, "nics": [{"name": "mlx5_0", "line_rate_gbps": 400},
                                                              {"name": "mlx5_1", "line_rate_gbps": 200}]},
-    "gpu": {"name": "NVIDIA H200", "per_node": 8, "memory_gib": 140.5},
+    "gpu": {"name": "NVIDIA H200", "per_node": 8, "memory_gib": 140.5, "mixed": true},
     "nccl_profile": "roce", "nccl_env": {"NCCL_DEBUG": "INFO; rm -rf /"}, "env": {"A_1": ""},
     "goals": {"gpu_utilization_pct": 90, "scaling_efficiency_pct": {"4": 95, "8": 93}, "bandwidth_pct_of_line": 92,
               "busbw_gBps": 300},
@@ -52,6 +52,7 @@ TEST(ParseCluster, ReadsEveryKey) {
   EXPECT_EQ(c.network.mtu, 9000);
   EXPECT_EQ(c.gpu.per_node, 8);
   EXPECT_EQ(c.gpu.memory_gib, 140.5);
+  EXPECT_TRUE(c.gpu.mixed);
   EXPECT_THAT(c.nccl_env, ElementsAre(Pair("NCCL_DEBUG", "INFO; rm -rf /")));  // data, never a shell's
   EXPECT_THAT(c.env, ElementsAre(Pair("A_1", "")));
   EXPECT_EQ(c.goals.gpu_utilization_pct, 90);

@@ -174,10 +174,14 @@ TEST(RankTaskJson, RoundTrips) {
   rank.memory_bytes = 141'000'000'000;
   rank.peak_tflops = 989.4;
   rank.cpu_threads = 2;
+  rank.fabric = "roce";
+  rank.mixed_gpus = true;
   const auto again = parse_rank_task(to_json(rank), "stdin");
   ASSERT_TRUE(again.ok()) << format_errors(again.errors());
   EXPECT_EQ(to_json(*again), to_json(rank));
   EXPECT_EQ(again->gpu, 5);
+  EXPECT_EQ(again->fabric, "roce");
+  EXPECT_TRUE(again->mixed_gpus);
   EXPECT_EQ(again->task.model.arch.kv_heads, 2);
   rank.rank = 4;
   EXPECT_EQ(parse_rank_task(to_json(rank), "stdin").error().what, "rank 4 of 4");

@@ -44,6 +44,7 @@ struct GpuFacts {
   std::string name;       ///< "NVIDIA H200"; empty: ask the device
   int per_node = 0;       ///< 0: ask the device
   double memory_gib = 0;  ///< 0: ask the device or the hardware table
+  bool mixed = false;     ///< nodes may have GPUs of different types; else a task on such is an error
 };
 
 /// Thresholds of the verdict table. Absent = not judged.

@@ -62,6 +62,8 @@ struct RankTask {
   std::int64_t memory_bytes = 0;  ///< of the GPU, or this rank's share of the machine's; 0 = unknown
   double peak_tflops = 0;  ///< BF16 dense peak of this GPU type; 0 = unknown, then no MFU
   int cpu_threads = 1;     ///< intra-op threads of a CPU rank
+  std::string fabric;      ///< network.fabric of the cluster; some promise RDMA, which the rank checks
+  bool mixed_gpus = false; ///< ranks may have different types of GPU
 };
 Json to_json(const RankTask& task);
 Result<RankTask> parse_rank_task(const Json& json, const std::string& where);
