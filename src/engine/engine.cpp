@@ -6,9 +6,11 @@
 
 #include "engine/bench/sweep.h"
 #include "engine/comm/communicator.h"
+#include "engine/comm/nccl_log.h"
 #include "engine/comm/rendezvous.h"
 #include "engine/device.h"
 #include "engine/emitter.h"
+#include "engine/peers.h"
 #include "engine/runtime.h"
 #include "engine/train/kernel_bench.h"
 #include "engine/train/trainer.h"
@@ -45,14 +47,39 @@ RendezvousOptions rendezvous_options(const plan::RankTask& task) {
 
 std::unique_ptr<Communicator> create_communicator(Rendezvous& rendezvous, const plan::RankTask& task) {
   CommunicatorOptions options;
-  options.nvlink_centric = task.task.phase == plan::Phase::kNccl;
+  if (task.task.phase == plan::Phase::kNccl) options = communicator_options(task.task.sweep);
   return task.cuda ? create_nccl_communicator(rendezvous, options)
                    : create_gloo_communicator(rendezvous, options);
 }
 
+/// The communicator of all ranks, first used, and the "device" record, which says what it goes over.
+std::unique_ptr<Communicator> connect(Rendezvous& rendezvous, const plan::RankTask& task,
+                                      const Emitter& emitter) {
+  Json device = device_facts(task);
+  if (!task.cuda || task.world == 1) {
+    emitter.record("device", device);
+    return create_communicator(rendezvous, task);
+  }
+  std::unique_ptr<Communicator> comm;
+  Transports transports;
+  try {
+    const NcclLog log("INIT,NET,P2P,SHM,GRAPH");
+    comm = create_communicator(rendezvous, task);
+    comm->barrier();  // NCCL connects when it is first used
+    transports = parse_transports(log.text());
+  } catch (const EngineError&) {
+    emitter.record("device", device);
+    throw;
+  }
+  if (!transports.net.empty()) device["net"] = transports.net;
+  emitter.record("device", device);
+  check_peers(task, *comm, transports, emitter);
+  return comm;
+}
+
 void run_nccl(const plan::RankTask& task, Communicator& comm, const Emitter& emitter) {
   const auto memory = task.cuda ? make_cuda_memory() : make_host_memory(task.local_world);
-  run_sweep(task.task.sweep, comm, *memory, emitter, task.local_rank == 0);
+  run_sweep(task.task.sweep, comm, *memory, emitter, {task.rank, task.local_rank, task.node_rank});
 }
 
 void run_sft(const plan::RankTask& task, Communicator& comm, const Emitter& emitter) {
@@ -61,9 +88,8 @@ void run_sft(const plan::RankTask& task, Communicator& comm, const Emitter& emit
 
 void run_task(const plan::RankTask& task, const Emitter& emitter) {
   set_device(task);
-  emitter.record("device", device_facts(task));
   Rendezvous rendezvous(rendezvous_options(task));
-  const auto comm = create_communicator(rendezvous, task);
+  const auto comm = connect(rendezvous, task, emitter);
   switch (task.task.phase) {
     case plan::Phase::kNccl:
       run_nccl(task, *comm, emitter);
@@ -101,11 +127,17 @@ void run_kernel_bench(const plan::RankTask& task, const Emitter& emitter) {
 int run(const char* rank_task_json, SxbEmit emit, void* user,
         void (*body)(const plan::RankTask&, const Emitter&)) {
   const Emitter emitter(emit, user);
+  std::string who;
   try {
-    body(parse_task(rank_task_json), emitter);
+    const plan::RankTask task = parse_task(rank_task_json);
+    who = "rank " + std::to_string(task.rank) + " on " + task.node +
+          (task.cuda ? ", GPU " + std::to_string(task.gpu) : "");
+    body(task, emitter);
     return static_cast<int>(ExitCode::kOk);
   } catch (const EngineError& error) {
-    return fail(emitter, error);
+    // The CUDA calls do not know where they run.
+    if (error.code != "cuda_error" && error.code != "out_of_memory") return fail(emitter, error);
+    return fail(emitter, {who + ": " + error.what(), error.code, error.help, error.exit_code});
   } catch (const std::bad_alloc&) {
     return fail(emitter, {"out of host memory", "out_of_memory",
                           "use a smaller model or size, or fewer ranks per node"});

@@ -167,7 +167,7 @@ TEST(Engine, AWrongSweepIsAFindingAndAnExitCode) {
     ASSERT_EQ(outcome.of("finding").size(), 1U);
     const Json finding = outcome.of("finding")[0];
     EXPECT_EQ(finding["severity"], "error");
-    EXPECT_EQ(finding["code"], "unsupported_dtype");
+    EXPECT_EQ(finding["code"], "unsupported");
     EXPECT_THAT(finding["help"].get<std::string>(), HasSubstr("-d float"));
     EXPECT_TRUE(outcome.of("collective").empty());
   }

@@ -5,23 +5,19 @@ namespace sxb::engine {
 extern const Collective kAllGather;
 const Collective kAllGather = {
     .name = "all_gather",
-    .reduces = false,
-    .root = -1,
     .layout =
-        [](std::int64_t bytes, int ranks, std::int64_t element_bytes) {
-          const std::int64_t count = aligned_chunk(bytes, ranks, element_bytes);
-          return Layout{count, count, count * ranks, count, 0};
+        [](const Shape& shape) {
+          const std::int64_t count = aligned_chunk(shape);
+          return Layout{count, count, count * shape.ranks, count, 0};
         },
     .run = [](Communicator& comm,
               const Call& c) { comm.all_gather(c.send, c.recv, c.count, c.dtype, c.stream); },
-    .bus_factor = [](int ranks) { return (ranks - 1.0) / ranks; },
+    .bus_factor = all_but_own,
     .verify =
-        [](Memory& memory, const void* result, const Layout& layout, const kernels::VerifyPattern& pattern,
-           int) {
-          const std::int64_t bytes = layout.count * dtype_size(pattern.dtype);
-          for (int source = 0; source < pattern.ranks; ++source) {
-            memory.expect_copied(static_cast<const char*>(result) + source * bytes, layout.count, pattern,
-                                 source, 0);
+        [](Memory& memory, const Received& r) {
+          const std::int64_t count = r.layout.count;
+          for (int source = 0; source < r.pattern.ranks; ++source) {
+            memory.expect(r.at(source * count), count, r.pattern, source, r.first);
           }
         }};
 

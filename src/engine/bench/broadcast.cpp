@@ -1,25 +1,20 @@
 #include "engine/bench/collective.h"
 
 namespace sxb::engine {
-namespace {
-constexpr int kRoot = 0;
-}
 
 extern const Collective kBroadcast;
 const Collective kBroadcast = {
     .name = "broadcast",
-    .reduces = false,
-    .root = kRoot,
+    .rooted = true,
     .layout =
-        [](std::int64_t bytes, int, std::int64_t element_bytes) {
-          const std::int64_t count = bytes / element_bytes;
+        [](const Shape& shape) {
+          const std::int64_t count = shape.bytes / shape.element_bytes;
           return Layout{count, count, count, 0, 0};
         },
     .run = [](Communicator& comm,
-              const Call& c) { comm.broadcast(c.send, c.recv, c.count, c.dtype, kRoot, c.stream); },
-    .bus_factor = [](int) { return 1.0; },
-    .verify = [](Memory& memory, const void* result, const Layout& layout,
-                 const kernels::VerifyPattern& pattern,
-                 int) { memory.expect_copied(result, layout.recv, pattern, kRoot, 0); }};
+              const Call& c) { comm.broadcast(c.send, c.recv, c.count, c.dtype, c.root, c.stream); },
+    .bus_factor = whole,
+    .verify = [](Memory& memory,
+                 const Received& r) { memory.expect(r.data, r.layout.recv, r.pattern, r.root, r.first); }};
 
 }  // namespace sxb::engine

@@ -12,6 +12,14 @@
 
 namespace sxb::engine {
 
+/// What a layout follows from. `bytes`: the size asked for; what comes out may be smaller (aligned chunks).
+struct Shape {
+  std::int64_t bytes;
+  int ranks;
+  std::int64_t element_bytes;
+  double spread = 1;  ///< alltoallv: 0 = equal parts, 1 = parts that grow with the distance of the peer
+};
+
 /// Elements of one call on one rank.
 struct Layout {
   std::int64_t count;  ///< nccl-tests' count column and the argument of the call
@@ -29,21 +37,39 @@ struct Call {
   std::int64_t count;
   DType dtype;
   RedOp op;
+  int root;
+  double spread;
   Stream stream;
+};
+
+/// What rank `rank` has received, and from which data: element i of a rank's send buffer was element
+/// first + i of the pattern.
+struct Received {
+  const char* data;
+  const Layout& layout;
+  const kernels::VerifyPattern& pattern;
+  int rank;
+  int root;
+  double spread;
+  std::int64_t first;
+
+  const char* at(std::int64_t element) const { return data + element * dtype_size(pattern.dtype); }
 };
 
 struct Collective {
   const char* name;  ///< that of nccl-tests' program without "_perf"
-  bool reduces;      ///< has an operator
-  int root;          ///< -1: has no root
-  /// `bytes`: the size asked for; the result may be smaller (aligned chunks).
-  Layout (*layout)(std::int64_t bytes, int ranks, std::int64_t element_bytes);
+  bool reduces = false;  ///< has an operator
+  bool rooted = false;
+  /// False: nccl-tests times it in place too, but what comes out is not defined (its N/A).
+  bool in_place = true;
+  Layout (*layout)(const Shape& shape);
   void (*run)(Communicator& comm, const Call& call);
-  /// Bus bandwidth over algorithm bandwidth, where the latter is size / time.
+  /// Algorithm bandwidth over size / time; bus bandwidth over algorithm bandwidth.
+  double (*alg_factor)(int ranks) = [](int) { return 1.0; };
   double (*bus_factor)(int ranks);
-  /// Counts in `memory` the elements of `result` that differ from what rank `rank` must hold.
-  void (*verify)(Memory& memory, const void* result, const Layout& layout,
-                 const kernels::VerifyPattern& pattern, int rank);
+  /// Tells `memory` what must have been received.
+  void (*verify)(Memory& memory, const Received& received);
+  bool powers_of_two = false;  ///< only that many ranks
 };
 
 /// THE list of collectives.
@@ -51,10 +77,14 @@ const std::vector<const Collective*>& collectives();
 /// EngineError with a suggestion if there is none of that name.
 const Collective& find_collective(const std::string& name);
 
-/// A rank's chunk of a buffer of `bytes`, in elements: a multiple of 16 bytes, as nccl-tests cuts it.
-inline std::int64_t aligned_chunk(std::int64_t bytes, int ranks, std::int64_t element_bytes) {
-  const std::int64_t per_16_bytes = 16 / element_bytes;
-  return bytes / element_bytes / ranks / per_16_bytes * per_16_bytes;
+/// A rank's chunk of a buffer, in elements: a multiple of 16 bytes, as nccl-tests cuts it.
+inline std::int64_t aligned_chunk(const Shape& shape) {
+  const std::int64_t per_16_bytes = 16 / shape.element_bytes;
+  return shape.bytes / shape.element_bytes / shape.ranks / per_16_bytes * per_16_bytes;
 }
+
+/// Each of a rank's links carries all but its own part: (n - 1) / n.
+inline double all_but_own(int ranks) { return (ranks - 1.0) / ranks; }
+inline double whole(int) { return 1; }
 
 }  // namespace sxb::engine

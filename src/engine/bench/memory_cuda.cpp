@@ -14,12 +14,65 @@ void check_launch(int error, const char* kernel, int line) {
   check_cuda(static_cast<cudaError_t>(error), kernel, __FILE__, line);
 }
 
+class CudaMarks final : public Marks {
+ public:
+  CudaMarks(int count, cudaStream_t stream) : stream_(stream) {
+    for (int i = 0; i < count; ++i) SXB_CUDA(cudaEventCreate(&events_.emplace_back()));
+  }
+  CudaMarks(const CudaMarks&) = delete;
+  CudaMarks& operator=(const CudaMarks&) = delete;
+  ~CudaMarks() override {
+    for (cudaEvent_t event : events_) cudaEventDestroy(event);
+  }
+
+  void set(int index) override { SXB_CUDA(cudaEventRecord(events_[static_cast<std::size_t>(index)], stream_)); }
+  double between_us(int from, int to) override {
+    float ms = 0;
+    SXB_CUDA(cudaEventElapsedTime(&ms, events_[static_cast<std::size_t>(from)],
+                                  events_[static_cast<std::size_t>(to)]));
+    return 1e3 * static_cast<double>(ms);
+  }
+
+ private:
+  cudaStream_t stream_;
+  std::vector<cudaEvent_t> events_;
+};
+
+class CudaReplay final : public Replay {
+ public:
+  CudaReplay(const std::function<void()>& issue, cudaStream_t stream) : stream_(stream) {
+    SXB_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    try {
+      issue();
+    } catch (...) {
+      cudaStreamEndCapture(stream, &graph_);
+      if (graph_ != nullptr) cudaGraphDestroy(graph_);
+      throw;
+    }
+    SXB_CUDA(cudaStreamEndCapture(stream, &graph_));
+    SXB_CUDA(cudaGraphInstantiate(&executable_, graph_, 0));
+  }
+  CudaReplay(const CudaReplay&) = delete;
+  CudaReplay& operator=(const CudaReplay&) = delete;
+  ~CudaReplay() override {
+    cudaGraphExecDestroy(executable_);
+    cudaGraphDestroy(graph_);
+  }
+
+  void launch() override { SXB_CUDA(cudaGraphLaunch(executable_, stream_)); }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraph_t graph_ = nullptr;
+  cudaGraphExec_t executable_ = nullptr;
+};
+
 class CudaMemory final : public Memory {
  public:
   CudaMemory() {
     SXB_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-    wrong_ = static_cast<unsigned long long*>(counter_.data());
-    SXB_CUDA(cudaMemsetAsync(wrong_, 0, sizeof(*wrong_), stream_));
+    result_ = static_cast<kernels::cuda::VerifyResult*>(counter_.data());
+    reset();
   }
   CudaMemory(const CudaMemory&) = delete;
   CudaMemory& operator=(const CudaMemory&) = delete;
@@ -46,30 +99,42 @@ class CudaMemory final : public Memory {
   void poison(void* data, std::int64_t bytes) override {
     if (bytes > 0) SXB_CUDA(cudaMemsetAsync(data, kPoisonByte, static_cast<std::size_t>(bytes), stream_));
   }
-  void fill(void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int rank) override {
-    check_launch(kernels::cuda::verify_fill(data, count, pattern, rank, 0, stream_), "verify_fill", __LINE__);
+  void fill(void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int rank,
+            std::int64_t first) override {
+    check_launch(kernels::cuda::verify_fill(data, count, pattern, rank, first, stream_), "verify_fill",
+                 __LINE__);
   }
-  void expect_reduced(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern,
-                      std::int64_t first) override {
-    check_launch(kernels::cuda::verify_reduced(data, count, pattern, first, wrong_, stream_),
-                 "verify_reduced", __LINE__);
+
+  std::unique_ptr<Marks> make_marks(int count) override { return std::make_unique<CudaMarks>(count, stream_); }
+  std::unique_ptr<Replay> record(const std::function<void()>& issue) override {
+    return std::make_unique<CudaReplay>(issue, stream_);
   }
-  void expect_copied(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int source,
-                     std::int64_t first) override {
-    check_launch(kernels::cuda::verify_copied(data, count, pattern, source, first, wrong_, stream_),
-                 "verify_copied", __LINE__);
+
+ protected:
+  void check(const Expectation& e) override {
+    check_launch(kernels::cuda::verify_count(e.data, e.count, e.pattern, e.source, e.first, result_, stream_),
+                 "verify_count", __LINE__);
   }
-  std::int64_t take_wrong() override {
-    unsigned long long wrong = 0;
-    SXB_CUDA(cudaMemcpyAsync(&wrong, wrong_, sizeof(wrong), cudaMemcpyDeviceToHost, stream_));
+  Tally take_tally() override {
+    kernels::cuda::VerifyResult found{};
+    read(&found, result_, sizeof(found));
+    reset();
+    if (found.wrong == 0) return {};
+    return {static_cast<std::int64_t>(found.wrong), reinterpret_cast<const void*>(found.first)};
+  }
+  void read(void* to, const void* from, std::int64_t bytes) override {
+    SXB_CUDA(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), cudaMemcpyDeviceToHost, stream_));
     SXB_CUDA(cudaStreamSynchronize(stream_));
-    SXB_CUDA(cudaMemsetAsync(wrong_, 0, sizeof(wrong), stream_));
-    return static_cast<std::int64_t>(wrong);
   }
 
  private:
-  NcclMemory counter_{sizeof(unsigned long long)};
-  unsigned long long* wrong_ = nullptr;
+  void reset() {
+    SXB_CUDA(cudaMemsetAsync(&result_->wrong, 0, sizeof(result_->wrong), stream_));
+    SXB_CUDA(cudaMemsetAsync(&result_->first, 0xFF, sizeof(result_->first), stream_));
+  }
+
+  NcclMemory counter_{sizeof(kernels::cuda::VerifyResult)};
+  kernels::cuda::VerifyResult* result_ = nullptr;
   cudaStream_t stream_ = nullptr;
   std::vector<NcclMemory> buffers_;
 };

@@ -1,9 +1,11 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/bench/memory.h"
@@ -26,6 +28,30 @@ std::int64_t memory_available() {
 
 struct Free {
   void operator()(void* data) const { std::free(data); }
+};
+
+class HostMarks final : public Marks {
+ public:
+  explicit HostMarks(int count) : points_(static_cast<std::size_t>(count)) {}
+  void set(int index) override { points_[static_cast<std::size_t>(index)] = Clock::now(); }
+  double between_us(int from, int to) override {
+    const std::chrono::duration<double, std::micro> elapsed =
+        points_[static_cast<std::size_t>(to)] - points_[static_cast<std::size_t>(from)];
+    return elapsed.count();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::vector<Clock::time_point> points_;
+};
+
+class HostReplay final : public Replay {
+ public:
+  explicit HostReplay(std::function<void()> issue) : issue_(std::move(issue)) {}
+  void launch() override { issue_(); }
+
+ private:
+  std::function<void()> issue_;
 };
 
 class HostMemory final : public Memory {
@@ -52,22 +78,33 @@ class HostMemory final : public Memory {
   void poison(void* data, std::int64_t bytes) override {
     if (bytes > 0) std::memset(data, kPoisonByte, static_cast<std::size_t>(bytes));
   }
-  void fill(void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int rank) override {
-    kernels::cpu::verify_fill(data, count, pattern, rank, 0);
+  void fill(void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int rank,
+            std::int64_t first) override {
+    kernels::cpu::verify_fill(data, count, pattern, rank, first);
   }
-  void expect_reduced(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern,
-                      std::int64_t first) override {
-    wrong_ += kernels::cpu::verify_reduced(data, count, pattern, first);
+
+  std::unique_ptr<Marks> make_marks(int count) override { return std::make_unique<HostMarks>(count); }
+  std::unique_ptr<Replay> record(const std::function<void()>& issue) override {
+    return std::make_unique<HostReplay>(issue);
   }
-  void expect_copied(const void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int source,
-                     std::int64_t first) override {
-    wrong_ += kernels::cpu::verify_copied(data, count, pattern, source, first);
+
+ protected:
+  void check(const Expectation& e) override {
+    std::int64_t index = 0;
+    const std::int64_t wrong = kernels::cpu::verify_count(e.data, e.count, e.pattern, e.source, e.first, &index);
+    if (wrong == 0) return;
+    tally_.count += wrong;
+    const void* address = static_cast<const char*>(e.data) + index * dtype_size(e.pattern.dtype);
+    if (tally_.first == nullptr || address < tally_.first) tally_.first = address;
   }
-  std::int64_t take_wrong() override { return std::exchange(wrong_, 0); }
+  Tally take_tally() override { return std::exchange(tally_, {}); }
+  void read(void* to, const void* from, std::int64_t bytes) override {
+    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+  }
 
  private:
   int sharers_;
-  std::int64_t wrong_ = 0;
+  Tally tally_;
   std::vector<std::unique_ptr<void, Free>> buffers_;
 };
 

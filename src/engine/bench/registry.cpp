@@ -6,10 +6,19 @@ namespace sxb::engine {
 extern const Collective kAllReduce;
 extern const Collective kAllGather;
 extern const Collective kReduceScatter;
+extern const Collective kAllToAll;
+extern const Collective kAllToAllV;
 extern const Collective kBroadcast;
+extern const Collective kReduce;
+extern const Collective kGather;
+extern const Collective kScatter;
+extern const Collective kSendRecv;
+extern const Collective kHypercube;
 
 const std::vector<const Collective*>& collectives() {
-  static const std::vector<const Collective*> list = {&kAllReduce, &kAllGather, &kReduceScatter, &kBroadcast};
+  static const std::vector<const Collective*> list = {
+      &kAllReduce, &kAllGather, &kReduceScatter, &kAllToAll, &kAllToAllV, &kBroadcast,
+      &kReduce,    &kGather,    &kScatter,       &kSendRecv, &kHypercube};
   return list;
 }
 

@@ -1,66 +1,129 @@
 #include "engine/bench/sweep.h"
 
 #include <algorithm>
-#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <optional>
 
 #include "engine/bench/collective.h"
+#include "engine/bench/figures.h"
+#include "engine/bench/groups.h"
+#include "engine/bench/runner.h"
+#include "engine/bench/variants.h"
 #include "sxbench/base/clock.h"
 #include "sxbench/base/units.h"
 
 namespace sxb::engine {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+/// Iterations are timed one by one for about this long in a placement, so that they never double a sweep.
+constexpr double kPerIterationBudgetUs = 20'000;
+constexpr int kFewIterations = 10;
+constexpr int kManyIterations = 200;
 
-struct Measurement {
-  double time_us = 0;
-  std::int64_t wrong = -1;  ///< -1: not checked
+/// What a rank knows of how its call runs; plain data, to be exchanged as it is.
+struct Path {
+  std::array<char, 256> text{};
+  std::array<char, 32> algorithm{};
+  std::array<char, 64> protocol{};
+  int channels = 0;
 };
+
+template <std::size_t N>
+void put(std::array<char, N>& to, const std::string& text) {
+  std::memcpy(to.data(), text.data(), std::min(text.size(), N - 1));
+}
+
+/// "2026-11-21 13:40:02" of the local time, as nccl-tests' -S.
+std::string timestamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &local);
+  return text.data();
+}
 
 class Sweep {
  public:
-  Sweep(const plan::CollectiveSweep& sweep, Communicator& comm, Memory& memory, const Emitter& emitter)
+  Sweep(const plan::CollectiveSweep& sweep, Communicator& world, Memory& memory, const Emitter& emitter,
+        const plan::RankPlace& place)
       : sweep_(sweep),
         collective_(find_collective(sweep.collective)),
-        comm_(comm),
+        variants_(variants_of(sweep, collective_)),
+        sizes_(sweep_sizes(sweep)),
+        world_(world),
         memory_(memory),
         emitter_(emitter),
-        dtype_(parse_dtype(sweep.dtype)),
-        op_(parse_redop(sweep.redop)),
-        sizes_(sweep_sizes(sweep)) {}
+        groups_(sweep, world, place),
+        roots_(roots_of(sweep, collective_, groups_.smallest())) {}
 
   void run() {
-    // An empty call makes the communicator refuse a type or operator that it lacks, before anything is
-    // allocated.
-    collective_.run(comm_, {nullptr, nullptr, 0, dtype_, op_, memory_.stream()});
-    comm_.synchronize(memory_.stream());
+    check_ranks();
+    refuse_early();
     fit_memory();
     allocate();
-    warm_up();
-    for (const std::int64_t bytes : sizes_) measure_size(bytes);
-    if (wrong_total_ > 0) {
-      throw EngineError(
-          std::to_string(wrong_total_) + " elements were wrong in " + std::string(collective_.name) + " of " +
-              sweep_.dtype + " (see the wrong column)",
-          "wrong_data",
-          "a GPU, link or NIC corrupts data: run the sweep on fewer nodes to find which, and look at the "
-          "ECC and NVLink error counters (nvidia-smi -q)");
+    int done = 0;
+    for (const Variant& variant : variants_) {
+      Runner runner(sweep_, world_, groups_.mine(), memory_, shifted_buffers(variant.dtype));
+      if (!possible(runner, variant)) continue;
+      for (const int root : roots_) {
+        warm_up(runner, variant, root);
+        if (done++ == 0) emit_overhead(runner);
+        for (const std::int64_t bytes : sizes_) measure_size(runner, variant, root, bytes);
+      }
     }
+    if (wrong_) {
+      throw EngineError(
+          "wrong data in " + std::string(collective_.name) + ", " + std::to_string(wrong_total_) +
+              " elements in all: " + to_text(*wrong_),
+          "wrong_data",
+          "a GPU, link or NIC corrupts data, most often that of this rank or of a neighbour of it: run the "
+          "sweep on fewer nodes to find which, and look at the ECC and NVLink error counters (nvidia-smi -q)");
+    }
+    if (done == 0) throw *refusal_;  // "all" was asked for, and there was nothing that could run
   }
 
  private:
-  Layout layout_of(std::int64_t bytes) const {
-    return collective_.layout(bytes, comm_.world(), dtype_size(dtype_));
+  Case case_of(const Variant& variant, int root, std::int64_t bytes, int ranks) const {
+    Case c;
+    c.collective = &collective_;
+    c.dtype = variant.dtype;
+    c.op = variant.op;
+    c.root = root;
+    c.layout = collective_.layout({bytes, ranks, c.element(), sweep_.spread});
+    return c;
   }
-  /// nccl-tests' size column.
-  std::int64_t size_of(const Layout& layout) const {
-    return std::max(layout.send, layout.recv) * dtype_size(dtype_);
+  Case my_case(const Variant& variant, int root, std::int64_t bytes) {
+    return case_of(variant, root, bytes, groups_.mine().world());
   }
+
+  void check_ranks() const {
+    for (int group = 0; collective_.powers_of_two && group < groups_.count(); ++group) {
+      const auto ranks = groups_.members(group).size();
+      if ((ranks & (ranks - 1)) == 0) continue;
+      throw EngineError(std::string(collective_.name) + " runs on 2, 4, 8, 16, ... ranks, not on " +
+                            std::to_string(ranks),
+                        "bad_argument", "use other --nodes, or another collective, for example all_gather",
+                        ExitCode::kUsage);
+    }
+  }
+
+  /// A type and operator that the communicator lacks is said before anything is allocated: an empty call.
+  void refuse_early() {
+    if (variants_.size() > 1) return;  // "all": skipped when its turn comes
+    collective_.run(groups_.mine(), {nullptr, nullptr, 0, variants_.front().dtype, variants_.front().op,
+                                     std::max(roots_.front(), 0), sweep_.spread, memory_.stream()});
+    groups_.mine().synchronize(memory_.stream());
+  }
+
+  std::int64_t padding() const { return 8 * std::int64_t{sweep_.unalign}; }
 
   /// Two buffers of the largest size must fit on the rank with the least memory.
   void fit_memory() {
     const auto mine = static_cast<double>(memory_.available_bytes());
-    const auto capacity = static_cast<std::int64_t>(-comm_.max_over_ranks(-mine)) / 2;
+    const auto capacity = static_cast<std::int64_t>(-world_.max_over_ranks(-mine)) / 2 - padding();
     if (sizes_.back() <= capacity) return;
     const std::int64_t asked = sizes_.back();
     while (!sizes_.empty() && sizes_.back() > capacity) sizes_.pop_back();
@@ -69,7 +132,7 @@ class Sweep {
           "two buffers of " + format_bytes(sweep_.min_bytes) + " do not fit in the memory that is free",
           "out_of_memory", "use a smaller -b, or free memory (nvidia-smi, free -h)");
     }
-    if (comm_.rank() != 0) return;
+    if (world_.rank() != 0) return;
     emitter_.finding("warning", "sweep_range_cut",
                      "the sweep ends at " + format_bytes(sizes_.back()) + " instead of " +
                          format_bytes(asked) + ": only " + format_bytes(2 * capacity) +
@@ -78,162 +141,226 @@ class Sweep {
   }
 
   void allocate() {
-    max_bytes_ = sizes_.back();
-    send_ = static_cast<char*>(memory_.allocate(max_bytes_));
-    recv_ = static_cast<char*>(memory_.allocate(max_bytes_));
-    // Real numbers everywhere: the power that a GPU draws, and so its clock, depends on the data.
-    const std::int64_t elements = max_bytes_ / dtype_size(dtype_);
-    memory_.fill(send_, elements, pattern(), comm_.rank());
-    memory_.fill(recv_, elements, pattern(), comm_.rank());
-    comm_.synchronize(memory_.stream());
-    if (comm_.max_over_ranks(memory_.fallback() ? 1 : 0) > 0 && comm_.rank() == 0) {
+    // A probing call needs 16 bytes for every rank.
+    buffers_.bytes = std::max<std::int64_t>(sizes_.back(), 16 * std::int64_t{world_.world()});
+    buffers_.send = static_cast<char*>(memory_.allocate(buffers_.bytes + padding()));
+    buffers_.recv = static_cast<char*>(memory_.allocate(buffers_.bytes + padding()));
+    register_buffers();
+    buffers_.bytes = sizes_.back();
+    if (world_.max_over_ranks(memory_.fallback() ? 1 : 0) > 0 && world_.rank() == 0) {
       emitter_.finding("info", "nccl_mem_fallback",
                        "ncclMemAlloc refused on some rank: buffers are from cudaMalloc",
                        "figures may be lower than with registered memory; see NCCL_CUMEM_ENABLE");
     }
   }
 
+  void register_buffers() {
+    if (sweep_.registration == 0) return;
+    for (char* buffer : {buffers_.send, buffers_.recv}) {
+      const std::int64_t bytes = buffers_.bytes + padding();
+      registrations_.push_back(sweep_.registration == 2 ? groups_.mine().register_window(buffer, bytes)
+                                                        : groups_.mine().register_buffer(buffer, bytes));
+    }
+    const bool refused = registrations_.front() == nullptr || registrations_.back() == nullptr;
+    registered_ = world_.max_over_ranks(refused ? 1 : 0) == 0;
+    if (registered_ || world_.rank() != 0) return;
+    emitter_.finding("warning", "no_registration",
+                     "-R " + std::to_string(sweep_.registration) +
+                         " has no effect: buffers cannot be registered on some rank",
+                     "it needs GPUs whose driver supports cuMem (NCCL_CUMEM_ENABLE=1) and peer access");
+  }
+
+  Buffers shifted_buffers(DType dtype) const {
+    const std::int64_t shift = sweep_.unalign * dtype_size(dtype);
+    return {buffers_.send + shift, buffers_.recv + shift, buffers_.bytes};
+  }
+
+  /// Whether the communicator has the type and operator. Alone they must be there; of "all" the others run.
+  bool possible(Runner& runner, const Variant& variant) {
+    runner.fill_buffers(variant.dtype);
+    const Case probe = my_case(variant, std::max(roots_.front(), 0), 16 * std::int64_t{groups_.mine().world()});
+    try {
+      runner.probe(probe);
+      groups_.mine().synchronize(memory_.stream());
+      return true;
+    } catch (const EngineError& error) {
+      if (error.code != "unsupported" || variants_.size() == 1) throw;
+      refusal_ = error;
+    }
+    if (world_.rank() == 0) {
+      emitter_.finding("info", "pair_skipped",
+                       std::string(collective_.name) + " of " + dtype_name(variant.dtype) +
+                           (collective_.reduces ? std::string(" with ") + redop_name(variant.op) : "") +
+                           " is left out: " + refusal_->what(),
+                       refusal_->help);
+    }
+    return false;
+  }
+
   /// Every size once, because NCCL connects an algorithm's channels when it is first used.
-  void warm_up() {
-    for (const std::int64_t bytes : sizes_) {
-      const Layout layout = layout_of(bytes);
-      for (int i = 0; i < sweep_.warmup; ++i) call(layout, false, i);
-      comm_.synchronize(memory_.stream());
+  void warm_up(Runner& runner, const Variant& variant, int root) {
+    for (const std::int64_t bytes : sizes_) runner.warm_up(my_case(variant, root, bytes));
+  }
+
+  void emit_overhead(Runner& runner) {
+    std::array<double, 5> times{};
+    for (double& time : times) time = runner.time_nothing();
+    std::sort(times.begin(), times.end());
+    const double us = world_.max_over_ranks(times[times.size() / 2]);
+    if (world_.rank() != 0) return;
+    emitter_.record("overhead", {{"null_call_us", us}, {"iterations", sweep_.iterations}});
+  }
+
+  int iterations_to_time(double time_us) const {
+    if (sweep_.per_iteration != 0) return std::max(sweep_.iterations, sweep_.per_iteration_skip + 1);
+    const double affordable = kPerIterationBudgetUs / std::max(time_us * sweep_.agg_iterations, 0.1);
+    const int count = static_cast<int>(std::min<double>(affordable, kManyIterations));
+    const int least = std::min(sweep_.iterations, kFewIterations);
+    return sweep_.per_iteration_skip + std::max(count, least);
+  }
+
+  /// `times` of every rank, without the iterations that -K leaves out.
+  std::vector<std::vector<double>> exchange_times(const std::vector<double>& times) {
+    const auto bytes = static_cast<std::int64_t>(times.size() * sizeof(double));
+    const std::vector<char> all = world_.exchange(times.data(), bytes);
+    const auto skip = std::min(times.size() - 1, static_cast<std::size_t>(sweep_.per_iteration_skip));
+    std::vector<std::vector<double>> of_ranks;
+    for (std::size_t rank = 0; rank < static_cast<std::size_t>(world_.world()); ++rank) {
+      std::vector<double> row(times.size());
+      std::memcpy(row.data(), all.data() + rank * static_cast<std::size_t>(bytes),
+                  static_cast<std::size_t>(bytes));
+      row.erase(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(skip));
+      of_ranks.push_back(std::move(row));
+    }
+    return of_ranks;
+  }
+
+  /// Of all ranks of the world.
+  PlacementFigures measure(Runner& runner, const Case& c) {
+    RankFigures mine;
+    runner.prepare(c);
+    mine.time_us = runner.time(c);
+    const int count = iterations_to_time(world_.max_over_ranks(mine.time_us));
+    const std::vector<double> each = runner.time_each(c, count);
+    mine.checked = sweep_.check > 0 && (!c.in_place || collective_.in_place);
+    if (mine.checked) mine.timed = runner.check_timed(c);
+    for (int check = 0; mine.checked && check < sweep_.check; ++check) {
+      const Fault fault = runner.check_fresh(c);
+      const std::int64_t before = mine.fresh.count;
+      if (before == 0) mine.fresh = fault;
+      if (before > 0) mine.fresh.count += fault.count;
+    }
+    return {from_every_rank(world_, mine), exchange_times(each)};
+  }
+
+  Path path_of(Runner& runner, const Case& c) {
+    Path path;
+    const auto issue = [&] { runner.issue(c); };
+    put(path.text, groups_.mine().path_of(issue, memory_.stream()));
+    const Choice choice = groups_.mine().choice_of(issue, memory_.stream());
+    put(path.algorithm, choice.algorithm);
+    put(path.protocol, choice.protocol);
+    path.channels = choice.channels;
+    return path;
+  }
+
+  void measure_size(Runner& runner, const Variant& variant, int root, std::int64_t bytes) {
+    Case c = my_case(variant, root, bytes);
+    std::array<PlacementFigures, kPlacements> figures;
+    for (int placement = 0; placement < kPlacements; ++placement) {
+      c.in_place = placement == 1;
+      figures[static_cast<std::size_t>(placement)] = measure(runner, c);
+    }
+    // After the figures, and outside of every timed part: a capture registers buffers behind NCCL's call.
+    c.in_place = false;
+    const std::vector<Path> paths = from_every_rank(world_, path_of(runner, c));
+    for (int group = 0; group < groups_.count(); ++group) {
+      const std::vector<int>& members = groups_.members(group);
+      const Case of_group = case_of(variant, root, bytes, static_cast<int>(members.size()));
+      finish_group(of_group, figures, group, paths[static_cast<std::size_t>(members.front())]);
     }
   }
 
-  void call(const Layout& layout, bool in_place, std::int64_t iteration) {
-    // Each iteration uses another part of the buffers where they are large enough, as in nccl-tests: what
-    // the last one left in a cache must not help, and a peer that reads too late is caught.
-    const std::int64_t size = size_of(layout);
-    const std::int64_t places = size > 0 ? max_bytes_ / size : 1;
-    const std::int64_t shift = size * (iteration % places);
-    const std::int64_t element = dtype_size(dtype_);
-    const char* send =
-        in_place ? recv_ + shift + comm_.rank() * layout.in_place_send * element : send_ + shift;
-    char* recv = recv_ + shift + (in_place ? comm_.rank() * layout.in_place_recv * element : 0);
-    collective_.run(comm_, {send, recv, layout.count, dtype_, op_, memory_.stream()});
-  }
-
-  /// Mean time of a call in microseconds on this rank. The host clock around launches and wait, as in
-  /// nccl-tests; nothing else may be in here.
-  double time_calls(const Layout& layout, bool in_place) {
-    call(layout, in_place, 0);
-    comm_.synchronize(memory_.stream());
-    comm_.barrier();
-    const auto begin = Clock::now();
-    for (int i = 0; i < sweep_.iterations; ++i) call(layout, in_place, i);
-    comm_.synchronize(memory_.stream());
-    const std::chrono::duration<double, std::micro> elapsed = Clock::now() - begin;
-    return elapsed.count() / sweep_.iterations;
-  }
-
-  kernels::VerifyPattern pattern() const { return {dtype_, op_for_data(), comm_.world(), seed_}; }
-  /// Where nothing is reduced any data will do: those of min have all bits in play.
-  RedOp op_for_data() const { return collective_.reduces ? op_ : RedOp::kMin; }
-
-  /// Wrong elements of one fresh call, all ranks.
-  std::int64_t count_wrong(const Layout& layout, bool in_place) {
-    ++seed_;
-    const std::int64_t element = dtype_size(dtype_);
-    const std::int64_t sent_at = in_place ? comm_.rank() * layout.in_place_send * element : 0;
-    const std::int64_t received_at = in_place ? comm_.rank() * layout.in_place_recv * element : 0;
-    memory_.poison(recv_, in_place ? size_of(layout) : layout.recv * element);
-    memory_.fill((in_place ? recv_ : send_) + sent_at, layout.send, pattern(), comm_.rank());
-    call(layout, in_place, 0);
-    comm_.synchronize(memory_.stream());
-    collective_.verify(memory_, recv_ + received_at, layout, pattern(), comm_.rank());
-    return static_cast<std::int64_t>(comm_.sum_over_ranks(static_cast<double>(memory_.take_wrong())));
-  }
-
-  Measurement measure(const Layout& layout, bool in_place) {
-    Measurement result;
-    result.time_us = comm_.max_over_ranks(time_calls(layout, in_place));
-    for (int check = 0; check < sweep_.check; ++check) {
-      result.wrong = std::max<std::int64_t>(result.wrong, 0) + count_wrong(layout, in_place);
+  /// Takes the group's part of the figures, counts what is wrong, and emits its record.
+  void finish_group(Case c, const std::array<PlacementFigures, kPlacements>& figures, int group,
+                    const Path& path) {
+    const std::vector<int>& members = groups_.members(group);
+    Json data = describe(c, group);
+    std::optional<FirstWrong> first;
+    for (int placement = 0; placement < kPlacements; ++placement) {
+      c.in_place = placement == 1;
+      const PlacementFigures& all = figures[static_cast<std::size_t>(placement)];
+      PlacementFigures own;
+      for (const int rank : members) {
+        own.ranks.push_back(all.ranks[static_cast<std::size_t>(rank)]);
+        own.iterations.push_back(all.iterations[static_cast<std::size_t>(rank)]);
+        wrong_total_ += own.ranks.back().timed.count + own.ranks.back().fresh.count;
+      }
+      data[kPlacementNames[static_cast<std::size_t>(placement)]] =
+          placement_json(c, own, members, sweep_.average);
+      if (!first) first = first_wrong(c, own, members);
     }
-    wrong_total_ += std::max<std::int64_t>(result.wrong, 0);
-    return result;
-  }
-
-  void measure_size(std::int64_t bytes) {
-    const Layout layout = layout_of(bytes);
-    const Measurement out_of_place = measure(layout, false);
-    const Measurement in_place = measure(layout, true);
-    if (comm_.rank() != 0) return;
-    Json data;
-    data["collective"] = collective_.name;
-    data["size_bytes"] = size_of(layout);
-    data["count"] = layout.count;
-    data["dtype"] = sweep_.dtype;
-    data["redop"] = collective_.reduces ? sweep_.redop : "none";
-    data["root"] = collective_.root;
-    data["ranks"] = comm_.world();
-    data["iterations"] = sweep_.iterations;
-    data["out_of_place"] = to_json(out_of_place, layout);
-    data["in_place"] = to_json(in_place, layout);
+    if (first) data["first_wrong"] = to_json(*first);
+    if (!wrong_) wrong_ = first;
+    if (world_.rank() != 0) return;
+    add_path(path, data);
     emitter_.record("collective", std::move(data));
   }
 
-  Json to_json(const Measurement& m, const Layout& layout) const {
-    Json json;
-    json["time_us"] = m.time_us;
-    json["algbw_gBps"] = nullptr;
-    json["busbw_gBps"] = nullptr;
-    // One rank transfers nothing: size / time would be a bandwidth that no wire has (in place, terabytes).
-    if (comm_.world() > 1 && m.time_us > 0) {
-      const double algbw = static_cast<double>(size_of(layout)) / m.time_us * 1e-3;  // 1 B/us = 1e-3 GB/s
-      json["algbw_gBps"] = algbw;
-      json["busbw_gBps"] = algbw * collective_.bus_factor(comm_.world());
-    }
-    json["wrong"] = m.wrong < 0 ? Json(nullptr) : Json(m.wrong);
-    return json;
+  Json describe(const Case& c, int group) const {
+    const std::vector<int>& members = groups_.members(group);
+    Json data = {{"collective", collective_.name},
+                 {"size_bytes", c.size()},
+                 {"count", c.layout.count},
+                 {"dtype", dtype_name(c.dtype)},
+                 {"redop", collective_.reduces ? redop_name(c.op) : "none"},
+                 {"root", c.root},
+                 {"ranks", members.size()},
+                 {"iterations", sweep_.iterations},
+                 {"agg_iterations", sweep_.agg_iterations},
+                 {"graph_launches", sweep_.graph_launches},
+                 {"cta_policy", sweep_.cta_policy},
+                 {"registration", !registered_ ? "none" : sweep_.registration == 2 ? "symmetric" : "local"},
+                 {"group", group},
+                 {"groups", groups_.count()}};
+    if (groups_.split()) data["group_ranks"] = members;
+    if (sweep_.timestamps) data["timestamp"] = timestamp();
+    return data;
+  }
+
+  static void add_path(const Path& path, Json& data) {
+    data["path"] = path.text.data();
+    if (path.algorithm.front() == '\0') return;
+    data["algorithm"] = path.algorithm.data();
+    data["protocol"] = path.protocol.data();
+    data["channels"] = path.channels;
   }
 
   const plan::CollectiveSweep& sweep_;
   const Collective& collective_;
-  Communicator& comm_;
+  const std::vector<Variant> variants_;
+  std::vector<std::int64_t> sizes_;
+  Communicator& world_;
   Memory& memory_;
   const Emitter& emitter_;
-  DType dtype_;
-  RedOp op_;
-  std::vector<std::int64_t> sizes_;
-  std::int64_t max_bytes_ = 0;
-  char* send_ = nullptr;
-  char* recv_ = nullptr;
-  std::uint64_t seed_ = 0;
+  Groups groups_;
+  const std::vector<int> roots_;
+  Buffers buffers_;
+  std::vector<std::shared_ptr<void>> registrations_;
+  bool registered_ = false;
+  std::optional<EngineError> refusal_;
+  std::optional<FirstWrong> wrong_;
   std::int64_t wrong_total_ = 0;
 };
 
-[[noreturn]] void bad_sweep(const std::string& what, const std::string& help) {
-  throw EngineError(what, "bad_argument", help, ExitCode::kUsage);
-}
-
 }  // namespace
 
-std::vector<std::int64_t> sweep_sizes(const plan::CollectiveSweep& sweep) {
-  if (sweep.min_bytes <= 0) bad_sweep("the smallest size is not positive", "pass -b with 1 or more");
-  if (sweep.max_bytes < sweep.min_bytes)
-    bad_sweep("the largest size is below the smallest", "pass -e at least as large as -b");
-  if (sweep.iterations < 1) bad_sweep("there is no iteration to time", "pass -n with 1 or more");
-  if (sweep.step_bytes <= 0 && sweep.step_factor < 2)
-    bad_sweep("the sizes would never grow", "pass -f 2 or more, or -i");
-  std::vector<std::int64_t> sizes;
-  for (std::int64_t size = sweep.min_bytes; size <= sweep.max_bytes;) {
-    sizes.push_back(size);
-    if (sweep.step_bytes <= 0 && size > sweep.max_bytes / sweep.step_factor)
-      break;  // the product may overflow
-    size = sweep.step_bytes > 0 ? size + sweep.step_bytes : size * sweep.step_factor;
-  }
-  return sizes;
-}
-
-void run_sweep(const plan::CollectiveSweep& sweep, Communicator& comm, Memory& memory, const Emitter& emitter,
-               bool emit_window) {
-  Sweep runner(sweep, comm, memory, emitter);
+void run_sweep(const plan::CollectiveSweep& sweep, Communicator& world, Memory& memory,
+               const Emitter& emitter, const plan::RankPlace& place) {
+  Sweep runner(sweep, world, memory, emitter, place);
   const std::int64_t begin = monotonic_ns();
   const auto window = [&] {
-    if (!emit_window) return;
+    if (place.local_rank != 0) return;
     emitter.record("window", {{"name", "sweep"}, {"begin_ns", begin}, {"end_ns", monotonic_ns()}});
   };
   try {

@@ -7,7 +7,7 @@
 #include "engine/bench/memory.h"
 #include "engine/comm/communicator.h"
 #include "engine/emitter.h"
-#include "sxbench/plan/task.h"
+#include "sxbench/plan/sweep.h"
 
 namespace sxb::engine {
 
@@ -15,10 +15,15 @@ namespace sxb::engine {
 /// EngineError "bad_argument" if the numbers make no list.
 std::vector<std::int64_t> sweep_sizes(const plan::CollectiveSweep& sweep);
 
-/// Collective over all ranks. Rank 0 emits a "collective" record when a size is done; a rank for which
-/// `emit_window` holds (one per node) emits the "window" at the end. If elements were wrong, the whole
-/// range is measured all the same and then EngineError "wrong_data" is thrown on every rank.
-void run_sweep(const plan::CollectiveSweep& sweep, Communicator& comm, Memory& memory, const Emitter& emitter,
-               bool emit_window);
+/// What the sweep asks of the communicator that it runs on: policy and timeout.
+CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep);
+
+/// Collective over all ranks. When a size is done, rank 0 emits a "collective" record for each group;
+/// before the first the record "overhead". The rank of local_rank 0 emits the "window" at the end. If
+/// elements were wrong, the whole range is measured all the same and then EngineError "wrong_data" is thrown
+/// on every rank. Split groups get communicators of their own, with communicator_options(); otherwise the
+/// world is used as it is.
+void run_sweep(const plan::CollectiveSweep& sweep, Communicator& world, Memory& memory,
+               const Emitter& emitter, const plan::RankPlace& place);
 
 }  // namespace sxb::engine

@@ -5,10 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "engine/kernels/dtype.h"
 #include "sxbench/base/result.h"
@@ -29,6 +32,20 @@ class EngineError : public std::runtime_error {
 /// A cudaStream_t; nullptr on the CPU (calls are then synchronous) and for the default stream.
 using Stream = void*;
 
+/// Values of ncclConfig_t::CTAPolicy, and of nccl-tests' -x. With kCtaZero collectives between symmetric
+/// windows of one NVLink domain run on the copy engines; whether they do, path_of() says.
+inline constexpr int kCtaDefault = 0;
+inline constexpr int kCtaEfficiency = 1;
+inline constexpr int kCtaZero = 2;
+
+/// What NCCL's tuner chose for a call, in NCCL's words: {"RING", "SIMPLE", 16}. Empty and 0 where it
+/// does not tell (point-to-point, copy engines, Gloo).
+struct Choice {
+  std::string algorithm;
+  std::string protocol;
+  int channels = 0;
+};
+
 struct CommunicatorOptions {
   /// Communicators over the same ranks are told apart by name; every rank creates the same ones in
   /// the same order.
@@ -37,9 +54,8 @@ struct CommunicatorOptions {
   std::chrono::milliseconds timeout{600'000};
   /// NCCL only: ncclConfig_t::nvlinkCentricSched = 1, which nccl-tests sets; for figures that compare.
   bool nvlink_centric = false;
-  /// NCCL only: CTAPolicy = NCCL_CTA_POLICY_ZERO. All-gathers between symmetric windows of one NVLink
-  /// domain then run on the copy engines; whether they do, path_of() says.
-  bool zero_cta = false;
+  /// NCCL only: CTAPolicy; one of kCta..., or -1 for NCCL's default.
+  int cta_policy = -1;
   /// NCCL only: most thread blocks of a collective; 0 = NCCL chooses.
   int max_ctas = 0;
 };
@@ -60,11 +76,24 @@ class Communicator {
   /// send holds world * recv_count; in place if recv == send + rank * recv_count.
   virtual void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType, RedOp,
                               Stream) = 0;
+  /// recv is written on the root alone; so are gather's. In place if send == recv.
+  virtual void reduce(const void* send, void* recv, std::int64_t count, DType, RedOp, int root, Stream) = 0;
   virtual void broadcast(const void* send, void* recv, std::int64_t count, DType, int root, Stream) = 0;
   /// send and recv hold world * count.
   virtual void all_to_all(const void* send, void* recv, std::int64_t count, DType, Stream) = 0;
+  /// The root's recv holds world * count; in place if the root's send == recv + rank * count.
+  virtual void gather(const void* send, void* recv, std::int64_t count, DType, int root, Stream);
+  /// The root's send holds world * count; in place if the root's recv == send + rank * count.
+  virtual void scatter(const void* send, void* recv, std::int64_t count, DType, int root, Stream);
   virtual void send(const void* buffer, std::int64_t count, DType, int peer, Stream) = 0;
   virtual void recv(void* buffer, std::int64_t count, DType, int peer, Stream) = 0;
+
+  /// Calls between the two are issued together: sends and receives of any order cannot block each other,
+  /// and a rank may send to itself.
+  virtual void group_begin() = 0;
+  virtual void group_end() = 0;
+  /// On this rank alone, in the order of the stream.
+  virtual void copy(void* to, const void* from, std::int64_t bytes, Stream) = 0;
 
   /// Waits for the work on the stream. Unlike cudaStreamSynchronize it ends with an error when a peer
   /// has died or the timeout has passed. Nothing to do on the CPU, where every call is synchronous.
@@ -74,6 +103,8 @@ class Communicator {
   virtual void barrier() = 0;
   virtual double max_over_ranks(double value) = 0;
   virtual double sum_over_ranks(double value) = 0;
+  /// `bytes` of host memory from every rank, in rank order. For results, not for speed.
+  virtual std::vector<char> exchange(const void* data, std::int64_t bytes) = 0;
 
   /// Ranks of equal color become a communicator of their own, ordered by key, as MPI_Comm_split does.
   /// Collective over all ranks; `name` tells the splits of one communicator apart.
@@ -87,6 +118,12 @@ class Communicator {
     return nullptr;
   }
 
+  /// Registers memory of NcclMemory for zero-copy on this rank (ncclCommRegister); as register_window.
+  virtual std::shared_ptr<void> register_buffer(void* data, std::int64_t bytes) {
+    static_cast<void>(data), static_cast<void>(bytes);
+    return nullptr;
+  }
+
   /// What `issue`, which queues one collective on `stream`, makes the device run, for the record:
   /// "copy engine, 4 copies", "ncclDevKernel_ReduceScatter_Sum_bf16_RING_LL, 24 CTAs", "gloo". Runs it
   /// once, then captures it and reads the graph, so it is what NCCL really launches. Collective.
@@ -95,7 +132,23 @@ class Communicator {
     issue();
     return backend();
   }
+  /// What NCCL's tuner chooses for `issue`, by its own log, which is on for this call alone. Runs it once.
+  /// Known on the communicator's rank 0, and only where the user has not taken NCCL's log for himself.
+  virtual Choice choice_of(const std::function<void()>& issue, Stream) {
+    issue();
+    return {};
+  }
 };
+
+/// One T of every rank, in rank order.
+template <typename T>
+std::vector<T> from_every_rank(Communicator& comm, const T& mine) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  const std::vector<char> bytes = comm.exchange(&mine, sizeof(T));
+  std::vector<T> all(static_cast<std::size_t>(comm.world()));
+  std::memcpy(all.data(), bytes.data(), bytes.size());
+  return all;
+}
 
 class Rendezvous;
 
@@ -113,5 +166,8 @@ DType parse_dtype(const std::string& name);
 const char* dtype_name(DType dtype);
 RedOp parse_redop(const std::string& name);
 const char* redop_name(RedOp op);
+/// All that NCCL has, in the order in which nccl-tests takes "all".
+const std::vector<DType>& all_dtypes();
+const std::vector<RedOp>& all_redops();
 
 }  // namespace sxb::engine

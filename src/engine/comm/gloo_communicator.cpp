@@ -4,7 +4,6 @@
 #include <gloo/barrier.h>
 #include <gloo/broadcast.h>
 #include <gloo/config.h>
-#include <gloo/math.h>
 #include <gloo/rendezvous/context.h>
 #include <gloo/transport/tcp/device.h>
 
@@ -14,23 +13,25 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "engine/comm/communicator.h"
+#include "engine/comm/gloo_arithmetic.h"
 #include "engine/comm/rendezvous.h"
 
 namespace sxb::engine {
 namespace {
 
 using Bytes = std::size_t;
-using Reduce = std::function<void(void*, const void*, const void*, std::size_t)>;
 using UnboundBuffer = std::unique_ptr<gloo::transport::UnboundBuffer>;
 
 // Slots (message channels) of our own point-to-point traffic; Gloo's collectives use 0x01..0x08 in the
-// top byte.
+// top byte. Messages of one slot and peer arrive in the order in which they were sent.
 constexpr std::uint64_t kScatterSlot = 0x41ULL << 56;
 constexpr std::uint64_t kAllToAllSlot = 0x42ULL << 56;
 constexpr std::uint64_t kSendSlot = 0x43ULL << 56;
+constexpr std::uint64_t kReduceSlot = 0x44ULL << 56;
 
 class StoreAdapter final : public gloo::rendezvous::Store {
  public:
@@ -68,72 +69,6 @@ void require_own_gloo() {
                     ExitCode::kEnvironment);
 }
 
-/// Calls f(T{}) with the C++ type of an element.
-template <typename F>
-auto with_type(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::kInt8:
-      return f(std::int8_t{});
-    case DType::kUint8:
-      return f(std::uint8_t{});
-    case DType::kInt32:
-      return f(std::int32_t{});
-    case DType::kUint32:
-      return f(std::uint32_t{});
-    case DType::kInt64:
-      return f(std::int64_t{});
-    case DType::kUint64:
-      return f(std::uint64_t{});
-    case DType::kFloat16:
-      return f(gloo::float16{});
-    case DType::kFloat32:
-      return f(float{});
-    case DType::kFloat64:
-      return f(double{});
-    case DType::kBFloat16:
-      break;
-  }
-  throw EngineError("Gloo has no arithmetic for bfloat16", "unsupported_dtype",
-                    "use -d float on the CPU, or run on GPUs", ExitCode::kUsage);
-}
-
-Reduce reduce_function(DType dtype, RedOp op) {
-  return with_type(dtype, [op](auto zero) -> Reduce {
-    using T = decltype(zero);
-    using Function = void (*)(void*, const void*, const void*, std::size_t);
-    switch (op) {
-      case RedOp::kSum:
-      case RedOp::kAvg:
-        return static_cast<Function>(&gloo::sum<T>);
-      case RedOp::kProd:
-        return static_cast<Function>(&gloo::product<T>);
-      case RedOp::kMin:
-        return static_cast<Function>(&gloo::min<T>);
-      case RedOp::kMax:
-        return static_cast<Function>(&gloo::max<T>);
-    }
-    return nullptr;
-  });
-}
-
-/// The second half of avg: Gloo has only sum.
-void divide(void* data, std::int64_t count, DType dtype, int world) {
-  with_type(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    T* values = static_cast<T*>(data);
-    for (std::int64_t i = 0; i < count; ++i) {
-      if constexpr (std::is_integral_v<T>) {
-        values[i] = static_cast<T>(values[i] / static_cast<T>(world));
-      } else if constexpr (std::is_same_v<T, gloo::float16>) {
-        values[i] =
-            gloo::cpu_float2half_rn(gloo::cpu_half2float(values[i]) * static_cast<float>(1.0 / world));
-      } else {
-        values[i] *= static_cast<T>(1.0 / world);
-      }
-    }
-  });
-}
-
 class GlooCommunicator final : public Communicator {
  public:
   /// Rank `rank` of `world` that meet under options.name.
@@ -152,20 +87,22 @@ class GlooCommunicator final : public Communicator {
   }
 
   void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op, Stream) override {
-    const Reduce reduce = reduce_function(dtype, op);
-    const Bytes bytes = size_of(count, dtype);
-    if (world_ == 1 || count == 0) return copy(recv, send, bytes);
-    guarded("all_reduce", [&] {
-      copy(recv, send, bytes);  // in place is Gloo's own form, and keeps the order of sums the same in both
-      gloo::AllreduceOptions options(context_);
-      options.setAlgorithm(gloo::AllreduceOptions::Algorithm::RING);
-      with_type(dtype, [&](auto zero) {
-        options.setOutput(static_cast<decltype(zero)*>(recv), static_cast<std::size_t>(count));
+    const GlooReduce reduce = gloo_reduce(dtype, op);
+    if (count == 0) return;
+    copy(recv, send, size_of(count, dtype));  // in place is Gloo's own form, and keeps the order of sums
+    gloo_premultiply(recv, count, dtype, op, rank_);
+    if (world_ > 1) {
+      guarded("all_reduce", [&] {
+        gloo::AllreduceOptions options(context_);
+        options.setAlgorithm(gloo::AllreduceOptions::Algorithm::RING);
+        gloo_with_type(dtype, [&](auto zero) {
+          options.setOutput(static_cast<decltype(zero)*>(recv), static_cast<std::size_t>(count));
+        });
+        options.setReduceFunction(reduce);
+        gloo::allreduce(options);
       });
-      options.setReduceFunction(reduce);
-      gloo::allreduce(options);
-    });
-    if (op == RedOp::kAvg) divide(recv, count, dtype, world_);
+    }
+    gloo_divide(recv, count, dtype, op, world_);
   }
 
   void all_gather(const void* send, void* recv, std::int64_t send_count, DType dtype, Stream) override {
@@ -184,19 +121,34 @@ class GlooCommunicator final : public Communicator {
   /// does not depend on who is first.
   void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType dtype, RedOp op,
                       Stream) override {
-    const Reduce reduce = reduce_function(dtype, op);
     const Bytes bytes = size_of(recv_count, dtype);
-    const char* in = static_cast<const char*>(send);
-    if (world_ == 1 || bytes == 0) return copy(recv, send, bytes);
     scratch_.resize(bytes * static_cast<Bytes>(world_));
-    exchange("reduce_scatter", in, scratch_.data(), bytes, kScatterSlot);
-    const auto elements = static_cast<std::size_t>(recv_count);
-    for (int r = 1; r < world_; ++r) {
-      char* total = scratch_.data();
-      reduce(total, total, total + bytes * static_cast<Bytes>(r), elements);
+    if (bytes > 0) exchange_chunks("reduce_scatter", send, scratch_.data(), bytes, kScatterSlot);
+    reduce_scratch(recv, recv_count, dtype, op);
+  }
+
+  void reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op, int root,
+              Stream) override {
+    const Bytes bytes = size_of(count, dtype);
+    scratch_.resize(rank_ == root ? bytes * static_cast<Bytes>(world_) : 0);
+    if (bytes > 0) {
+      guarded("reduce", [&] {
+        std::vector<UnboundBuffer> in;
+        if (rank_ != root) return send_now(send, bytes, root, kReduceSlot);
+        copy(scratch_.data() + bytes * static_cast<Bytes>(rank_), send, bytes);
+        for (int source = 0; source < world_; ++source) {
+          if (source == rank_) continue;
+          in.push_back(bind(scratch_.data() + bytes * static_cast<Bytes>(source), bytes));
+          in.back()->recv(source, kReduceSlot);
+        }
+        for (const auto& buffer : in) buffer->waitRecv();
+      });
     }
-    if (op == RedOp::kAvg) divide(scratch_.data(), recv_count, dtype, world_);
-    copy(recv, scratch_.data(), bytes);
+    if (rank_ == root) {
+      reduce_scratch(recv, count, dtype, op);
+    } else {
+      static_cast<void>(gloo_reduce(dtype, op));  // every rank refuses what the root refuses
+    }
   }
 
   void broadcast(const void* send, void* recv, std::int64_t count, DType dtype, int root, Stream) override {
@@ -214,28 +166,24 @@ class GlooCommunicator final : public Communicator {
   void all_to_all(const void* send, void* recv, std::int64_t count, DType dtype, Stream) override {
     const Bytes bytes = size_of(count, dtype);
     if (bytes == 0) return;
-    if (send != recv) return exchange("all_to_all", send, recv, bytes, kAllToAllSlot);
+    if (send != recv) return exchange_chunks("all_to_all", send, recv, bytes, kAllToAllSlot);
     scratch_.resize(bytes * static_cast<Bytes>(world_));
-    exchange("all_to_all", send, scratch_.data(), bytes, kAllToAllSlot);
+    exchange_chunks("all_to_all", send, scratch_.data(), bytes, kAllToAllSlot);
     copy(recv, scratch_.data(), scratch_.size());
   }
 
   void send(const void* buffer, std::int64_t count, DType dtype, int peer, Stream) override {
-    if (count == 0) return;
-    guarded("send", [&] {
-      const UnboundBuffer unbound = bind(buffer, size_of(count, dtype));
-      unbound->send(peer, kSendSlot);
-      unbound->waitSend();
-    });
+    queue({const_cast<void*>(buffer), size_of(count, dtype), peer, true});
   }
-
   void recv(void* buffer, std::int64_t count, DType dtype, int peer, Stream) override {
-    if (count == 0) return;
-    guarded("recv", [&] {
-      const UnboundBuffer unbound = bind(buffer, size_of(count, dtype));
-      unbound->recv(peer, kSendSlot);
-      unbound->waitRecv();
-    });
+    queue({buffer, size_of(count, dtype), peer, false});
+  }
+  void group_begin() override { ++group_depth_; }
+  void group_end() override {
+    if (--group_depth_ == 0) run_queue();
+  }
+  void copy(void* to, const void* from, std::int64_t bytes, Stream) override {
+    copy(to, from, static_cast<Bytes>(bytes));
   }
 
   void synchronize(Stream) override {}
@@ -250,6 +198,12 @@ class GlooCommunicator final : public Communicator {
 
   double max_over_ranks(double value) override { return reduce_scalar(value, RedOp::kMax); }
   double sum_over_ranks(double value) override { return reduce_scalar(value, RedOp::kSum); }
+
+  std::vector<char> exchange(const void* data, std::int64_t bytes) override {
+    std::vector<char> all(static_cast<Bytes>(bytes * world_));
+    all_gather(data, all.data(), bytes, DType::kInt8, nullptr);
+    return all;
+  }
 
   std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions& options) override {
     const std::array<std::int64_t, 2> own = {color, key};
@@ -269,6 +223,68 @@ class GlooCommunicator final : public Communicator {
   }
 
  private:
+  /// A send or receive that waits for the end of its group.
+  struct Transfer {
+    void* data;
+    Bytes bytes;
+    int peer;
+    bool outgoing;
+  };
+
+  void queue(const Transfer& transfer) {
+    if (transfer.bytes > 0) queue_.push_back(transfer);
+    if (group_depth_ == 0) run_queue();
+  }
+
+  /// All at once; those to this rank itself are copies, the first send into the first receive.
+  void run_queue() {
+    const std::vector<Transfer> transfers = std::exchange(queue_, {});
+    std::vector<const Transfer*> from_self;
+    std::vector<const Transfer*> to_self;
+    guarded("send/receive", [&] {
+      std::vector<std::pair<UnboundBuffer, bool>> pending;
+      for (const Transfer& transfer : transfers) {
+        if (transfer.peer == rank_) {
+          (transfer.outgoing ? from_self : to_self).push_back(&transfer);
+          continue;
+        }
+        pending.emplace_back(bind(transfer.data, transfer.bytes), transfer.outgoing);
+        UnboundBuffer& buffer = pending.back().first;
+        transfer.outgoing ? buffer->send(transfer.peer, kSendSlot) : buffer->recv(transfer.peer, kSendSlot);
+      }
+      for (const auto& [buffer, outgoing] : pending) {
+        outgoing ? buffer->waitSend() : buffer->waitRecv();
+      }
+    });
+    if (from_self.size() != to_self.size()) {
+      throw EngineError("a rank sends to itself what it does not receive", "gloo_error",
+                        "this is a defect of sxbench");
+    }
+    for (std::size_t i = 0; i < to_self.size(); ++i) {
+      copy(to_self[i]->data, from_self[i]->data, to_self[i]->bytes);
+    }
+  }
+
+  void send_now(const void* data, Bytes bytes, int peer, std::uint64_t slot) {
+    const UnboundBuffer buffer = bind(data, bytes);
+    buffer->send(peer, slot);
+    buffer->waitSend();
+  }
+
+  /// Reduces the world_ chunks of the scratch buffer, of `count` elements each, into recv.
+  void reduce_scratch(void* recv, std::int64_t count, DType dtype, RedOp op) {
+    const GlooReduce reduce = gloo_reduce(dtype, op);
+    const Bytes bytes = size_of(count, dtype);
+    char* total = scratch_.data();
+    for (int r = 0; r < world_ && bytes > 0; ++r) {
+      char* chunk = total + bytes * static_cast<Bytes>(r);
+      gloo_premultiply(chunk, count, dtype, op, r);
+      if (r > 0) reduce(total, total, chunk, static_cast<std::size_t>(count));
+    }
+    gloo_divide(total, count, dtype, op, world_);
+    copy(recv, total, bytes);
+  }
+
   void connect(const CommunicatorOptions& options) {
     gloo::transport::tcp::attr attr;
     const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
@@ -287,7 +303,7 @@ class GlooCommunicator final : public Communicator {
   }
 
   /// Chunk d of `send` goes to rank d, chunk s of `recv` comes from rank s; both hold world chunks.
-  void exchange(const char* operation, const void* send, void* recv, Bytes bytes, std::uint64_t slot) {
+  void exchange_chunks(const char* operation, const void* send, void* recv, Bytes bytes, std::uint64_t slot) {
     const Bytes own = bytes * static_cast<Bytes>(rank_);
     copy(static_cast<char*>(recv) + own, static_cast<const char*>(send) + own, bytes);
     if (world_ == 1) return;
@@ -347,6 +363,8 @@ class GlooCommunicator final : public Communicator {
   int world_;
   std::shared_ptr<gloo::Context> context_;
   std::vector<char> scratch_;
+  int group_depth_ = 0;
+  std::vector<Transfer> queue_;
 };
 
 }  // namespace

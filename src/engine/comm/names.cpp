@@ -1,5 +1,6 @@
 // The names that nccl-tests gives to element types and operators.
 #include <array>
+#include <type_traits>
 
 #include "engine/comm/communicator.h"
 #include "sxbench/base/text.h"
@@ -13,7 +14,7 @@ struct Named {
   T value;
 };
 
-constexpr std::array<Named<DType>, 10> kDTypes = {{{"int8", DType::kInt8},
+constexpr std::array<Named<DType>, 12> kDTypes = {{{"int8", DType::kInt8},
                                                    {"uint8", DType::kUint8},
                                                    {"int32", DType::kInt32},
                                                    {"uint32", DType::kUint32},
@@ -22,13 +23,23 @@ constexpr std::array<Named<DType>, 10> kDTypes = {{{"int8", DType::kInt8},
                                                    {"half", DType::kFloat16},
                                                    {"float", DType::kFloat32},
                                                    {"double", DType::kFloat64},
-                                                   {"bfloat16", DType::kBFloat16}}};
+                                                   {"bfloat16", DType::kBFloat16},
+                                                   {"f8e4m3", DType::kFloat8E4M3},
+                                                   {"f8e5m2", DType::kFloat8E5M2}}};
 
-constexpr std::array<Named<RedOp>, 5> kRedOps = {{{"sum", RedOp::kSum},
+constexpr std::array<Named<RedOp>, 6> kRedOps = {{{"sum", RedOp::kSum},
                                                   {"prod", RedOp::kProd},
-                                                  {"min", RedOp::kMin},
                                                   {"max", RedOp::kMax},
-                                                  {"avg", RedOp::kAvg}}};
+                                                  {"min", RedOp::kMin},
+                                                  {"avg", RedOp::kAvg},
+                                                  {"mulsum", RedOp::kMulSum}}};
+
+template <typename Table>
+auto values_of(const Table& table) {
+  std::vector<std::remove_cv_t<decltype(table.front().value)>> values;
+  for (const auto& entry : table) values.push_back(entry.value);
+  return values;
+}
 
 template <typename Table>
 auto parse(const Table& table, const std::string& name, const std::string& flag) {
@@ -55,5 +66,15 @@ DType parse_dtype(const std::string& name) { return parse(kDTypes, name, "data t
 const char* dtype_name(DType dtype) { return name_of(kDTypes, dtype); }
 RedOp parse_redop(const std::string& name) { return parse(kRedOps, name, "reduction operator (-o)"); }
 const char* redop_name(RedOp op) { return name_of(kRedOps, op); }
+
+
+const std::vector<DType>& all_dtypes() {
+  static const std::vector<DType> list = values_of(kDTypes);
+  return list;
+}
+const std::vector<RedOp>& all_redops() {
+  static const std::vector<RedOp> list = values_of(kRedOps);
+  return list;
+}
 
 }  // namespace sxb::engine

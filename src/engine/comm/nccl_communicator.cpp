@@ -5,10 +5,15 @@
 
 #include <cstring>
 #include <exception>
+#include <map>
+#include <string_view>
+#include <utility>
 
 #include "engine/comm/communicator.h"
 #include "engine/comm/cuda_check.h"
+#include "engine/comm/nccl_log.h"
 #include "engine/comm/nccl_path.h"
+#include "engine/comm/nccl_types.h"
 #include "engine/comm/rendezvous.h"
 
 /// An NCCL call of a NcclCommunicator's member function.
@@ -21,57 +26,6 @@ std::string host_name() {
   char name[256] = "";
   gethostname(name, sizeof(name) - 1);
   return name;
-}
-
-ncclDataType_t nccl_type(DType dtype) {
-  switch (dtype) {
-    case DType::kInt8:
-      return ncclInt8;
-    case DType::kUint8:
-      return ncclUint8;
-    case DType::kInt32:
-      return ncclInt32;
-    case DType::kUint32:
-      return ncclUint32;
-    case DType::kInt64:
-      return ncclInt64;
-    case DType::kUint64:
-      return ncclUint64;
-    case DType::kFloat16:
-      return ncclFloat16;
-    case DType::kFloat32:
-      return ncclFloat32;
-    case DType::kFloat64:
-      return ncclFloat64;
-    case DType::kBFloat16:
-      return ncclBfloat16;
-  }
-  return ncclFloat32;
-}
-
-ncclRedOp_t nccl_op(RedOp op) {
-  switch (op) {
-    case RedOp::kSum:
-      return ncclSum;
-    case RedOp::kProd:
-      return ncclProd;
-    case RedOp::kMin:
-      return ncclMin;
-    case RedOp::kMax:
-      return ncclMax;
-    case RedOp::kAvg:
-      return ncclAvg;
-  }
-  return ncclSum;
-}
-
-ncclConfig_t nccl_config(const CommunicatorOptions& options) {
-  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-  config.blocking = 1;
-  if (options.nvlink_centric) config.nvlinkCentricSched = 1;
-  if (options.zero_cta) config.CTAPolicy = NCCL_CTA_POLICY_ZERO;
-  if (options.max_ctas > 0) config.maxCTAs = options.max_ctas;
-  return config;
 }
 
 cudaStream_t cuda_stream(Stream stream) { return static_cast<cudaStream_t>(stream); }
@@ -124,8 +78,8 @@ class NcclCommunicator final : public Communicator {
       }
     }
     if (stream_ != nullptr) cudaStreamDestroy(stream_);
-    cudaFree(device_scalar_);
-    cudaFreeHost(host_scalar_);
+    cudaFree(device_);
+    cudaFreeHost(host_);
   }
 
   int rank() const override { return rank_; }
@@ -135,8 +89,8 @@ class NcclCommunicator final : public Communicator {
 
   void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op,
                   Stream stream) override {
-    SXB_NCCL(
-        ncclAllReduce(send, recv, size(count), nccl_type(dtype), nccl_op(op), comm_, cuda_stream(stream)));
+    SXB_NCCL(ncclAllReduce(send, recv, size(count), nccl_type(dtype), operator_of(op, dtype), comm_,
+                           cuda_stream(stream)));
   }
   void all_gather(const void* send, void* recv, std::int64_t send_count, DType dtype,
                   Stream stream) override {
@@ -144,30 +98,41 @@ class NcclCommunicator final : public Communicator {
   }
   void reduce_scatter(const void* send, void* recv, std::int64_t recv_count, DType dtype, RedOp op,
                       Stream stream) override {
-    SXB_NCCL(ncclReduceScatter(send, recv, size(recv_count), nccl_type(dtype), nccl_op(op), comm_,
+    SXB_NCCL(ncclReduceScatter(send, recv, size(recv_count), nccl_type(dtype), operator_of(op, dtype), comm_,
                                cuda_stream(stream)));
+  }
+  void reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op, int root,
+              Stream stream) override {
+    SXB_NCCL(ncclReduce(send, recv, size(count), nccl_type(dtype), operator_of(op, dtype), root, comm_,
+                        cuda_stream(stream)));
   }
   void broadcast(const void* send, void* recv, std::int64_t count, DType dtype, int root,
                  Stream stream) override {
     SXB_NCCL(ncclBroadcast(send, recv, size(count), nccl_type(dtype), root, comm_, cuda_stream(stream)));
   }
   void all_to_all(const void* send, void* recv, std::int64_t count, DType dtype, Stream stream) override {
-    const std::size_t bytes = size(count * dtype_size(dtype));
-    SXB_NCCL(ncclGroupStart());
-    for (int peer = 0; peer < world_; ++peer) {
-      const std::size_t offset = bytes * static_cast<std::size_t>(peer);
-      SXB_NCCL(ncclSend(static_cast<const char*>(send) + offset, size(count), nccl_type(dtype), peer, comm_,
-                        cuda_stream(stream)));
-      SXB_NCCL(ncclRecv(static_cast<char*>(recv) + offset, size(count), nccl_type(dtype), peer, comm_,
-                        cuda_stream(stream)));
-    }
-    SXB_NCCL(ncclGroupEnd());
+    SXB_NCCL(ncclAlltoAll(send, recv, size(count), nccl_type(dtype), comm_, cuda_stream(stream)));
+  }
+  void gather(const void* send, void* recv, std::int64_t count, DType dtype, int root,
+              Stream stream) override {
+    SXB_NCCL(ncclGather(send, recv, size(count), nccl_type(dtype), root, comm_, cuda_stream(stream)));
+  }
+  void scatter(const void* send, void* recv, std::int64_t count, DType dtype, int root,
+               Stream stream) override {
+    SXB_NCCL(ncclScatter(send, recv, size(count), nccl_type(dtype), root, comm_, cuda_stream(stream)));
   }
   void send(const void* buffer, std::int64_t count, DType dtype, int peer, Stream stream) override {
     SXB_NCCL(ncclSend(buffer, size(count), nccl_type(dtype), peer, comm_, cuda_stream(stream)));
   }
   void recv(void* buffer, std::int64_t count, DType dtype, int peer, Stream stream) override {
     SXB_NCCL(ncclRecv(buffer, size(count), nccl_type(dtype), peer, comm_, cuda_stream(stream)));
+  }
+
+  void group_begin() override { SXB_NCCL(ncclGroupStart()); }
+  void group_end() override { SXB_NCCL(ncclGroupEnd()); }
+  void copy(void* to, const void* from, std::int64_t bytes, Stream stream) override {
+    if (bytes == 0) return;
+    SXB_CUDA(cudaMemcpyAsync(to, from, size(bytes), cudaMemcpyDeviceToDevice, cuda_stream(stream)));
   }
 
   /// Polls as nccl-tests does, so that the end of short work is seen within a microsecond.
@@ -190,6 +155,18 @@ class NcclCommunicator final : public Communicator {
   double max_over_ranks(double value) override { return reduce_scalar(value, ncclMax); }
   double sum_over_ranks(double value) override { return reduce_scalar(value, ncclSum); }
 
+  std::vector<char> exchange(const void* data, std::int64_t bytes) override {
+    const std::int64_t all = bytes * world_;
+    reserve(all);
+    std::memcpy(host_, data, size(bytes));
+    char* own = device_ + bytes * rank_;
+    SXB_CUDA(cudaMemcpyAsync(own, host_, size(bytes), cudaMemcpyHostToDevice, stream_));
+    SXB_NCCL(ncclAllGather(own, device_, size(bytes), ncclInt8, comm_, stream_));
+    SXB_CUDA(cudaMemcpyAsync(host_, device_, size(all), cudaMemcpyDeviceToHost, stream_));
+    synchronize(stream_);
+    return {host_, host_ + all};
+  }
+
   std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions& options) override {
     return std::make_unique<NcclCommunicator>(*this, color, key, options);
   }
@@ -205,10 +182,32 @@ class NcclCommunicator final : public Communicator {
             }};
   }
 
+  std::shared_ptr<void> register_buffer(void* data, std::int64_t bytes) override {
+    void* handle = nullptr;
+    SXB_NCCL(ncclCommRegister(comm_, data, size(bytes), &handle));
+    if (handle == nullptr) return nullptr;  // no registration at all on this system
+    return {handle, [comm = comm_](void* registered) {
+              if (std::uncaught_exceptions() > 0) return;  // as above
+              ncclCommDeregister(comm, registered);
+            }};
+  }
+
   std::string path_of(const std::function<void()>& issue, Stream stream) override {
     issue();  // NCCL connects and allocates in the first call, which a capture does not allow
     synchronize(stream);
     return captured_path(issue, cuda_stream(stream));
+  }
+
+  Choice choice_of(const std::function<void()>& issue, Stream stream) override {
+    if (rank_ != 0) {  // only rank 0 writes it
+      issue();
+      synchronize(stream);
+      return {};
+    }
+    const NcclLog log("TUNING");
+    issue();
+    synchronize(stream);
+    return parse_choice(log.text());
   }
 
  private:
@@ -218,13 +217,36 @@ class NcclCommunicator final : public Communicator {
   /// What the host-side helpers need.
   void allocate() {
     SXB_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-    SXB_CUDA(cudaMalloc(reinterpret_cast<void**>(&device_scalar_), sizeof(double)));
-    SXB_CUDA(cudaMallocHost(reinterpret_cast<void**>(&host_scalar_), sizeof(double)));
-    SXB_CUDA(cudaMemset(device_scalar_, 0, sizeof(double)));
+    reserve(sizeof(double));
+    ready_ = true;
+  }
+
+  /// Makes room for `bytes` on the device and in pinned memory.
+  void reserve(std::int64_t bytes) {
+    if (bytes <= reserved_) return;
+    cudaFree(std::exchange(device_, nullptr));
+    cudaFreeHost(std::exchange(host_, nullptr));
+    reserved_ = 0;
+    SXB_CUDA(cudaMalloc(reinterpret_cast<void**>(&device_), size(bytes)));
+    SXB_CUDA(cudaMallocHost(reinterpret_cast<void**>(&host_), size(bytes)));
+    reserved_ = bytes;
+  }
+
+  /// The operators that multiply first belong to a communicator and a type; made once, at the first use.
+  ncclRedOp_t operator_of(RedOp op, DType dtype) {
+    if (op != RedOp::kMulSum) return nccl_op(op);
+    const auto known = premul_.find(dtype);
+    if (known != premul_.end()) return known->second;
+    Scalar scalar = nccl_scalar(dtype, premul_scalar(rank_));
+    ncclRedOp_t made = ncclSum;
+    SXB_NCCL(ncclRedOpCreatePreMulSum(&made, scalar.data(), nccl_type(dtype), ncclScalarHostImmediate, comm_));
+    premul_[dtype] = made;
+    return made;
   }
 
   void check(ncclResult_t result, const char* call, int line) {
     if (result == ncclSuccess || result == ncclInProgress) return;
+    if (ready_ && (result == ncclInvalidArgument || result == ncclInvalidUsage)) throw_refused(result, call);
     failed_ = true;
     const char* detail = ncclGetLastError(comm_);
     throw EngineError(
@@ -236,6 +258,18 @@ class NcclCommunicator final : public Communicator {
             ? "another rank has ended: its own message, earlier in the logs, says why"
             : "run again with NCCL_DEBUG=INFO in the cluster's NCCL profile; the rank's log then says more",
         ExitCode::kTaskFailed);
+  }
+
+  /// NCCL has looked at the arguments and done nothing: the communicator is as good as before.
+  [[noreturn]] void throw_refused(ncclResult_t result, const char* call) {
+    const char* detail = ncclGetLastError(comm_);
+    throw EngineError(std::string("NCCL ") + nccl_version() + " refuses " +
+                          std::string(call).substr(0, std::string_view(call).find('(')) + ": " +
+                          (detail != nullptr && *detail != '\0' ? detail : ncclGetErrorString(result)),
+                      "unsupported",
+                      "choose another data type (-d), operator (-o) or registration (-R): FP8 needs compute "
+                      "capability 9.0, symmetric windows need buffers of ncclMemAlloc (NCCL_CUMEM_ENABLE=1)",
+                      ExitCode::kUsage);
   }
 
   void check_progress(std::chrono::steady_clock::time_point deadline) {
@@ -251,22 +285,26 @@ class NcclCommunicator final : public Communicator {
   }
 
   double reduce_scalar(double value, ncclRedOp_t op) {
-    *host_scalar_ = value;
-    SXB_CUDA(cudaMemcpyAsync(device_scalar_, host_scalar_, sizeof(double), cudaMemcpyHostToDevice, stream_));
-    SXB_NCCL(ncclAllReduce(device_scalar_, device_scalar_, 1, ncclFloat64, op, comm_, stream_));
-    SXB_CUDA(cudaMemcpyAsync(host_scalar_, device_scalar_, sizeof(double), cudaMemcpyDeviceToHost, stream_));
+    std::memcpy(host_, &value, sizeof(value));
+    SXB_CUDA(cudaMemcpyAsync(device_, host_, sizeof(value), cudaMemcpyHostToDevice, stream_));
+    SXB_NCCL(ncclAllReduce(device_, device_, 1, ncclFloat64, op, comm_, stream_));
+    SXB_CUDA(cudaMemcpyAsync(host_, device_, sizeof(value), cudaMemcpyDeviceToHost, stream_));
     synchronize(stream_);
-    return *host_scalar_;
+    std::memcpy(&value, host_, sizeof(value));
+    return value;
   }
 
   int rank_;
   int world_;
   std::chrono::milliseconds timeout_;
+  bool ready_ = false;
   bool failed_ = false;
   ncclComm_t comm_ = nullptr;
   cudaStream_t stream_ = nullptr;
-  double* device_scalar_ = nullptr;
-  double* host_scalar_ = nullptr;
+  char* device_ = nullptr;
+  char* host_ = nullptr;
+  std::int64_t reserved_ = 0;
+  std::map<DType, ncclRedOp_t> premul_;
 };
 
 }  // namespace

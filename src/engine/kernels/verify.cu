@@ -18,65 +18,48 @@ __device__ std::int64_t first_index() {
 __device__ std::int64_t stride() { return static_cast<std::int64_t>(gridDim.x) * blockDim.x; }
 
 template <typename T>
-__global__ void fill(T* data, std::int64_t count, VerifyPlan plan, int rank, std::int64_t first) {
+__global__ void fill(T* data, std::int64_t count, VerifyPlan plan, int source, std::int64_t first) {
   for (std::int64_t i = first_index(); i < count; i += stride()) {
-    data[i] = verify_narrow<T>(verify_value<T>(plan, rank, first + i));
+    data[i] = verify_element<T>(plan, source, first + i);
   }
 }
 
 template <typename T>
-__global__ void count_reduced(const T* data, std::int64_t count, VerifyPlan plan, std::int64_t first,
-                              unsigned long long* wrong) {
-  unsigned long long mine = 0;
+__global__ void count_wrong(const T* data, std::int64_t count, VerifyPlan plan, int source,
+                            std::int64_t first, VerifyResult* result) {
+  unsigned long long wrong = 0;
+  const T* lowest = nullptr;
   for (std::int64_t i = first_index(); i < count; i += stride()) {
-    if (!verify_same_bits(data[i], verify_narrow<T>(verify_total<T>(plan, first + i)))) ++mine;
+    if (verify_same_bits(data[i], verify_element<T>(plan, source, first + i))) continue;
+    if (wrong++ == 0) lowest = data + i;
   }
-  if (mine != 0) atomicAdd(wrong, mine);
-}
-
-template <typename T>
-__global__ void count_copied(const T* data, std::int64_t count, VerifyPlan plan, int source,
-                             std::int64_t first, unsigned long long* wrong) {
-  unsigned long long mine = 0;
-  for (std::int64_t i = first_index(); i < count; i += stride()) {
-    if (!verify_same_bits(data[i], verify_narrow<T>(verify_value<T>(plan, source, first + i)))) ++mine;
-  }
-  if (mine != 0) atomicAdd(wrong, mine);
+  if (wrong == 0) return;
+  atomicAdd(&result->wrong, wrong);
+  atomicMin(&result->first, reinterpret_cast<unsigned long long>(lowest));
 }
 
 cudaStream_t as_stream(void* stream) { return static_cast<cudaStream_t>(stream); }
 
 }  // namespace
 
-int verify_fill(void* data, std::int64_t count, const VerifyPattern& pattern, int rank, std::int64_t first,
+int verify_fill(void* data, std::int64_t count, const VerifyPattern& pattern, int source, std::int64_t first,
                 void* stream) {
   if (count == 0) return cudaSuccess;
   verify_with_type(pattern.dtype, [&](auto zero) {
     using T = decltype(zero);
     fill<T><<<blocks_for(count), kThreads, 0, as_stream(stream)>>>(static_cast<T*>(data), count,
-                                                                   verify_plan<T>(pattern), rank, first);
+                                                                   verify_plan<T>(pattern), source, first);
   });
   return cudaGetLastError();
 }
 
-int verify_reduced(const void* data, std::int64_t count, const VerifyPattern& pattern, std::int64_t first,
-                   unsigned long long* wrong, void* stream) {
+int verify_count(const void* data, std::int64_t count, const VerifyPattern& pattern, int source,
+                 std::int64_t first, VerifyResult* result, void* stream) {
   if (count == 0) return cudaSuccess;
   verify_with_type(pattern.dtype, [&](auto zero) {
     using T = decltype(zero);
-    count_reduced<T><<<blocks_for(count), kThreads, 0, as_stream(stream)>>>(
-        static_cast<const T*>(data), count, verify_plan<T>(pattern), first, wrong);
-  });
-  return cudaGetLastError();
-}
-
-int verify_copied(const void* data, std::int64_t count, const VerifyPattern& pattern, int source,
-                  std::int64_t first, unsigned long long* wrong, void* stream) {
-  if (count == 0) return cudaSuccess;
-  verify_with_type(pattern.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    count_copied<T><<<blocks_for(count), kThreads, 0, as_stream(stream)>>>(
-        static_cast<const T*>(data), count, verify_plan<T>(pattern), source, first, wrong);
+    count_wrong<T><<<blocks_for(count), kThreads, 0, as_stream(stream)>>>(
+        static_cast<const T*>(data), count, verify_plan<T>(pattern), source, first, result);
   });
   return cudaGetLastError();
 }

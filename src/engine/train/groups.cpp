@@ -26,7 +26,7 @@ ProcessGroups::ProcessGroups(Communicator& world, config::Sharding sharding, con
   }
   if (wanted.zero_cta) {
     options.name = "gather";
-    options.zero_cta = true;
+    options.cta_policy = kCtaZero;
     gather_ = world.split(hybrid ? task.node_rank : 0, world.rank(), options);
   }
 }
