@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "analysis/json_read.h"
+#include "analysis/steps.h"
+#include "stats/outliers.h"
 #include "sxbench/base/units.h"
 
 namespace sxb::analysis {
@@ -88,8 +90,7 @@ void set_step_times(const TaskData& task, Figures& figures) {
   figures.set("step_time_ms_p5", summary.p5);
   figures.set("step_time_ms_p95", summary.p95);
   figures.set("step_time_ms_mad", summary.mad);
-  figures.set("step_time_ms_median_low", summary.median_95.low);
-  figures.set("step_time_ms_median_high", summary.median_95.high);
+  figures.set("step_outliers", static_cast<double>(stats::mark_outliers(times).size()));
   std::vector<double> waits;
   for (const Entry& entry : task.of(record::kind::kStep)) {
     const auto wait = number(entry.record.data, "data_wait_ms");
@@ -159,6 +160,10 @@ const std::vector<FigureInfo>& sft_figures() {
       {"tokens_per_sec", "1/s", Hint::kNumber,
        "Tokens without padding / time, summed over the measured steps.", "step"},
       {"tokens_per_sec_per_gpu", "1/s", Hint::kNumber, "tokens_per_sec / gpus.", "step+task_start"},
+      {"tokens_per_sec_per_gpu_low", "1/s", Hint::kNumber,
+       "Lower end of its 95 % interval: two-level bootstrap over repeats and steps (docs/compare.md).",
+       "step+task_start"},
+      {"tokens_per_sec_per_gpu_high", "1/s", Hint::kNumber, "Upper end of it.", "step+task_start"},
       {"gpu_utilization", "%", Hint::kPercent,
        "NVML's coarse use, mean over samples in the window and over GPUs; counts a spinning kernel as work.",
        "sample+window"},
@@ -175,8 +180,11 @@ const std::vector<FigureInfo>& sft_figures() {
       {"step_time_ms_p95", "ms", Hint::kMilliseconds, "95 % quantile, type 7.", "step"},
       {"step_time_ms_mad", "ms", Hint::kMilliseconds, "Median absolute deviation, unscaled.", "step"},
       {"step_time_ms_median_low", "ms", Hint::kMilliseconds,
-       "Lower end of the bootstrap 95 % interval of the median.", "step"},
+       "Lower end of the 95 % interval of the median, by the same bootstrap.", "step"},
       {"step_time_ms_median_high", "ms", Hint::kMilliseconds, "Upper end of it.", "step"},
+      {"step_outliers", "", Hint::kCount,
+       "Measured steps more than 3.5 sigma (1.4826 MAD) and 5 % off the median; they count in every figure.",
+       "step"},
       {"data_wait_ms_median", "ms", Hint::kMilliseconds, "Median wait of rank 0 for its batch.", "step"},
       {"mfu_causal", "", Hint::kRatio,
        "Model FLOPs with causal attention (6N + 6 L d s a token) per second / (gpus x peak); with packed "
@@ -238,6 +246,22 @@ std::vector<double> measured_step_times(const TaskData& task) {
   return times;
 }
 
+void set_intervals(const std::vector<const TaskData*>& repeats, Figures& figures) {
+  std::vector<stats::Repeat> rates, times;
+  for (const TaskData* task : repeats) {
+    if (auto rate = tokens_per_s_and_rank(*task)) rates.push_back(std::move(*rate));
+    if (auto time = step_time_ms(*task)) times.push_back(std::move(*time));
+  }
+  const auto set = [&](const std::vector<stats::Repeat>& values, const char* low, const char* high) {
+    const auto interval = values.empty() ? std::nullopt : stats::center_interval(values);
+    if (!interval) return;
+    figures.set(low, interval->low);
+    figures.set(high, interval->high);
+  };
+  set(rates, "tokens_per_sec_per_gpu_low", "tokens_per_sec_per_gpu_high");
+  set(times, "step_time_ms_median_low", "step_time_ms_median_high");
+}
+
 Figures compute_sft(const TaskData& task, const TaskSamples& samples) {
   Figures figures;
   const double world = task.world();
@@ -252,6 +276,7 @@ Figures compute_sft(const TaskData& task, const TaskSamples& samples) {
   }
   set_samples(samples, figures);
   set_step_times(task, figures);
+  set_intervals({&task}, figures);
   set_ranks(task, figures);
   set_loss(task, figures);
   return figures;

@@ -6,6 +6,8 @@
 
 #include "analysis/analysis.h"
 #include "analysis/json_read.h"
+#include "analysis/steps.h"
+#include "stats/outliers.h"
 #include "stats/stability.h"
 #include "sxbench/base/text.h"
 
@@ -55,6 +57,30 @@ void add_throttling(const SftGroup& group, const SftTask& item, std::vector<Find
   }
 }
 
+/// Steps that stand off from the others of their repeat. They are named, and stay in every figure.
+void add_outliers(const std::string& what, const TaskData& task, std::vector<Finding>& out) {
+  constexpr std::size_t kNamed = 5;
+  const MeasuredSteps steps = measured_steps(task);
+  const std::vector<stats::Outlier> outliers = stats::mark_outliers(steps.time_ms);
+  if (outliers.empty()) return;
+  std::vector<std::string> named;
+  bool high = false;
+  for (const stats::Outlier& outlier : outliers) {
+    high = high || outlier.severity == stats::Severity::kHigh;
+    if (named.size() == kNamed) continue;
+    named.push_back(fmt::format("step {} {:+.1f} % ({})", steps.number[outlier.index],
+                                outlier.deviation * 100, stats::to_string(outlier.severity)));
+  }
+  if (outliers.size() > kNamed) named.push_back("...");
+  out.push_back(
+      {high ? "warning" : "info", "outlier_steps",
+       fmt::format("{}{}: {} of {} measured steps stand off from the median: {}", what,
+                   task.repeat > 0 ? fmt::format(", repeat {}", task.repeat + 1) : "", outliers.size(),
+                   steps.time_ms.size(), join(named, ", ")),
+       "they count in every figure; data wait, throttling or other work on the node may explain them", "",
+       0});
+}
+
 void add_sft(const SftGroup& group, std::vector<Finding>& out) {
   const std::string what = fmt::format("sft {} on {}", group.model, on_nodes(group.nodes));
   if (group.unstable) {
@@ -76,6 +102,7 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
                      fmt::format("{}: no measured window recorded, so no sample counts", what),
                      "GPU, network and host figures of this task are missing", "", 0});
     }
+    add_outliers(what, *item.task, out);
     add_throttling(group, item, out);
   }
 }

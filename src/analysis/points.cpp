@@ -8,6 +8,7 @@
 
 #include "analysis/json_read.h"
 #include "analysis/nccl_rows.h"
+#include "analysis/steps.h"
 #include "sxbench/base/text.h"
 #include "sxbench/base/units.h"
 
@@ -18,37 +19,17 @@ using stats::Repeat;
 
 // ---- fine-tuning
 
-/// The measured steps of one task as columns.
-struct Steps {
-  std::vector<double> tokens, seconds, milliseconds;
-};
-
-Steps measured_steps(const TaskData& task) {
-  Steps steps;
-  for (const Entry& entry : task.of(record::kind::kStep)) {
-    const Json& data = entry.record.data;
-    const auto time = number(data, "step_time_ms");
-    if (!flag(data, "measured") || !time || *time <= 0) continue;
-    steps.tokens.push_back(number(data, "tokens").value_or(0));
-    steps.milliseconds.push_back(*time);
-    steps.seconds.push_back(*time * 1e-3);
-  }
-  return steps;
-}
-
 void add_repeat(const TaskData& task, Point& throughput, Point& step_time) {
-  Steps steps = measured_steps(task);
-  if (steps.seconds.empty()) return;
-  const double noise =
-      stats::kMadToSigma * stats::mad(steps.milliseconds) / stats::median(steps.milliseconds);
+  const MeasuredSteps steps = measured_steps(task);
+  if (steps.time_ms.empty()) return;
+  const double noise = stats::kMadToSigma * stats::mad(steps.time_ms) / stats::median(steps.time_ms);
   step_time.work = stats::median(steps.tokens);
-  step_time.repeats.push_back(Repeat::median_of(steps.milliseconds));
-  step_time.within.push_back(noise);
-  const double tokens = *std::max_element(steps.tokens.begin(), steps.tokens.end());
-  if (task.world() <= 0 || tokens <= 0) return;
-  for (double& count : steps.tokens) count /= task.world();
-  throughput.repeats.push_back(Repeat::rate_of(std::move(steps.tokens), std::move(steps.seconds)));
-  throughput.within.push_back(noise);
+  for (const auto& [point, repeat] :
+       {std::pair{&throughput, tokens_per_s_and_rank(task)}, {&step_time, step_time_ms(task)}}) {
+    if (!repeat) continue;
+    point->repeats.push_back(*repeat);
+    point->within.push_back(noise);
+  }
 }
 
 void add_sft(const SftGroup& group, PointSet& points) {

@@ -85,6 +85,8 @@ void sum_up(SftGroup& group) {
     }
   }
   for (const FigureInfo& info : sft_figures()) {
+    const std::string_view name = info.name;
+    if (name.ends_with("_low") || name.ends_with("_high")) continue;  // not the median of intervals
     std::vector<double> values;
     for (const SftTask& item : group.tasks) {
       if (item.task->status() != TaskStatus::kOk) continue;
@@ -93,9 +95,13 @@ void sum_up(SftGroup& group) {
     if (!values.empty()) group.figures.set(info.name, stats::median(values));
   }
   std::vector<const StepBreakdown*> breakdowns;
+  std::vector<const TaskData*> repeats;
   for (const SftTask& item : group.tasks) {
-    if (item.task->status() == TaskStatus::kOk) breakdowns.push_back(&item.phases);
+    if (item.task->status() != TaskStatus::kOk) continue;
+    breakdowns.push_back(&item.phases);
+    repeats.push_back(item.task);
   }
+  set_intervals(repeats, group.figures);
   group.phases = join_repeats(breakdowns);
   if (throughput.size() > 1) {
     const auto [low, high] = std::minmax_element(throughput.begin(), throughput.end());

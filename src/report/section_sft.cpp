@@ -67,6 +67,8 @@ void add_throughput(const Analysis& analysis, Document& document) {
                  {"samples_per_sec", "Samples"},
                  {"tokens_per_sec", "Tokens"},
                  {"tokens_per_sec_per_gpu", analysis.cuda ? "Tokens per GPU" : "Tokens per rank"},
+                 {"tokens_per_sec_per_gpu_low", "95 % from"},
+                 {"tokens_per_sec_per_gpu_high", "to"},
                  {"peak_memory_gib", "Peak memory"},
                  {"predicted_memory_gib", "Predicted"},
                  {"memory_off_prediction", "Off prediction"},
@@ -95,6 +97,7 @@ void add_step_times(const Analysis& analysis, Document& document) {
                                         {"step_time_ms_p5", "p5"},
                                         {"step_time_ms_p95", "p95"},
                                         {"step_time_ms_mad", "MAD"},
+                                        {"step_outliers", "Outliers"},
                                         {"data_wait_ms_median", "Data wait"},
                                         {"rank_spread", "Spread of ranks"}});
   table.columns.push_back({"Spread of repeats (%)", true});
@@ -103,8 +106,10 @@ void add_step_times(const Analysis& analysis, Document& document) {
   }
   document.add(std::move(table));
   document.add(Paragraph{
-      "Measured steps only; the time of a step is that of its slowest rank. The interval of the median is a "
-      "bootstrap percentile interval."});
+      "Measured steps only; the time of a step is that of its slowest rank. Intervals are bootstrapped over "
+      "the steps and, from two repeats on, over the repeats (docs/compare.md). Outliers, more than 3.5 sigma "
+      "and 5 % off the median, are marked and stay in every figure. Where repeats or steps spread by more than "
+      "5 % the status says UNSTABLE."});
 }
 
 /// Peaks that the MFU refers to, and the models that have none.

@@ -39,15 +39,31 @@ bool has_spread(const std::vector<Repeat>& repeats) {
          std::any_of(repeats.begin(), repeats.end(), [](const Repeat& r) { return r.redraw != nullptr; });
 }
 
-/// One resample of a side, as the logarithm of its deviation from the centre.
-double draw_deviation(const std::vector<Repeat>& repeats, double log_center, double factor,
-                      std::vector<double>& figures, Generator& generator) {
-  for (double& figure : figures) {
-    const Repeat& repeat = repeats[draw_index(generator, repeats.size())];
-    figure = repeat.redraw ? repeat.redraw(generator) : repeat.figure;
+/// One resample of a side, as the logarithm of its deviation from the centre: what the drawn repeats differ
+/// by, widened for their number, and what each could have come out at.
+class Resampler {
+ public:
+  explicit Resampler(const std::vector<Repeat>& repeats)
+      : repeats_(repeats),
+        log_center_(std::log(center(repeats))),
+        figures_(repeats.size()),
+        within_(repeats.size()) {}
+
+  double log_center() const { return log_center_; }
+  double draw(Generator& generator) {
+    for (std::size_t i = 0; i < repeats_.size(); ++i) {
+      const Repeat& repeat = repeats_[draw_index(generator, repeats_.size())];
+      figures_[i] = repeat.figure;
+      within_[i] = repeat.redraw ? std::log(repeat.redraw(generator) / repeat.figure) : 0;
+    }
+    return widening(repeats_.size()) * (std::log(median(figures_)) - log_center_) + median(within_);
   }
-  return factor * (std::log(median(figures)) - log_center);
-}
+
+ private:
+  const std::vector<Repeat>& repeats_;
+  double log_center_;
+  std::vector<double> figures_, within_;
+};
 
 }  // namespace
 
@@ -101,28 +117,23 @@ double center(const std::vector<Repeat>& repeats) {
 std::optional<Interval> center_interval(const std::vector<Repeat>& repeats, int resamples,
                                         std::uint64_t seed) {
   if (!has_spread(repeats)) return std::nullopt;
-  const double middle = center(repeats);
+  Resampler side(repeats);
   Generator generator(seed);
-  std::vector<double> figures(repeats.size()), centers;
-  for (int i = 0; i < resamples; ++i) {
-    centers.push_back(middle * std::exp(draw_deviation(repeats, std::log(middle), widening(repeats.size()),
-                                                       figures, generator)));
-  }
+  std::vector<double> centers;
+  for (int i = 0; i < resamples; ++i) centers.push_back(std::exp(side.log_center() + side.draw(generator)));
   return Interval{quantile(centers, 0.025), quantile(centers, 0.975)};
 }
 
 Change relative_change(const std::vector<Repeat>& a, const std::vector<Repeat>& b, int resamples,
                        std::uint64_t seed) {
-  const double log_a = std::log(center(a));
-  const double log_b = std::log(center(b));
-  Change change{std::exp(log_b - log_a) - 1, std::nullopt};
+  Resampler side_a(a), side_b(b);
+  const double log_ratio = side_b.log_center() - side_a.log_center();
+  Change change{std::exp(log_ratio) - 1, std::nullopt};
   if (!has_spread(a) && !has_spread(b)) return change;
   Generator generator(seed);
-  std::vector<double> figures_a(a.size()), figures_b(b.size()), ratios;
+  std::vector<double> ratios;
   for (int i = 0; i < resamples; ++i) {
-    const double drawn_a = draw_deviation(a, log_a, widening(a.size()), figures_a, generator);
-    const double drawn_b = draw_deviation(b, log_b, widening(b.size()), figures_b, generator);
-    ratios.push_back(std::exp(log_b + drawn_b - log_a - drawn_a) - 1);
+    ratios.push_back(std::exp(log_ratio + side_b.draw(generator) - side_a.draw(generator)) - 1);
   }
   change.interval = {quantile(ratios, 0.025), quantile(ratios, 0.975)};
   return change;

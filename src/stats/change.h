@@ -41,11 +41,11 @@ struct Change {
   std::optional<Interval> interval;  ///< of the ratio; absent where neither side has any spread
 };
 
-/// Two-level bootstrap (Davison & Hinkley 1997, 3.8): every resample draws repeats with replacement, then
-/// each of these again from what is known within it, and takes the ratio of the medians. One repeat leaves
+/// Bootstrap on two levels (Davison & Hinkley 1997, 3.8): every resample draws repeats with replacement, and
+/// each of these again from what is known within it; it takes the ratio of the medians. One repeat leaves
 /// only the spread within. Few values resample to too narrow a spread: on each level the deviations of k
-/// values are widened by sqrt(k/(k-1)) t(k-1)/1.96 (bias of the variance; Student's 97.5 % quantile), on a
-/// logarithmic scale.
+/// values are widened by sqrt(k/(k-1)) t(k-1)/1.96 (bias of the variance; Student's 97.5 % quantile).
+/// Deviations add on a logarithmic scale.
 ///
 /// Both sides hold at least one repeat. The seed is fixed: the same values give the same interval.
 Change relative_change(const std::vector<Repeat>& a, const std::vector<Repeat>& b, int resamples = 1000,

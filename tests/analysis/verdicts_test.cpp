@@ -217,5 +217,49 @@ TEST(DataCheck, WrongElementsFail) {
   EXPECT_FALSE(run->analysis.goals_met());
 }
 
+/// Ten steps of 100 ms, one of 140 ms and one of 107 ms.
+TEST(Outliers, AreNamedAndStayInTheFigures) {
+  SftSpec spec = sft("b0", 1, 100);
+  spec.factors = {1, 1.001, 0.999, 1.002, 0.998, 1.4, 1, 1.001, 0.999, 1.07, 1, 1};
+  SyntheticRun run(scratch("run"));
+  run.add("run", testing::run_data("r", {testing::planned_sft(spec)}, Json::object()));
+  testing::add_sft_task(run, spec);
+  const auto judged = judge_run(run);
+  const SftGroup& group = judged->analysis.sft[0];
+  EXPECT_EQ(*group.figures.get("step_outliers"), 2);
+  EXPECT_EQ(*group.figures.get("measured_steps"), 12);
+  for (const Finding& finding : judged->analysis.findings) {
+    if (finding.code != "outlier_steps") continue;
+    EXPECT_EQ(finding.severity, "warning");
+    // The first step is warm-up.
+    EXPECT_THAT(finding.message, HasSubstr("2 of 12 measured steps"));
+    EXPECT_THAT(finding.message, HasSubstr("step 7 +40.0 % (high), step 11 +7.0 % (low)"));
+    return;
+  }
+  ADD_FAILURE() << "no finding outlier_steps";
+}
+
+/// What two repeats differ by is part of the interval of their group, not of that of one of them.
+TEST(Intervals, KnowTheSpreadBetweenRepeats) {
+  SyntheticRun run(scratch("run"));
+  std::vector<SftSpec> specs = {sft("b0", 1, 100, 0), sft("b1", 1, 110, 1)};
+  Json plan = Json::array();
+  for (SftSpec& spec : specs) {
+    spec.factors = {1, 1.001, 0.999, 1.002, 0.998, 1, 1, 1.001, 0.999, 1};
+    plan.push_back(testing::planned_sft(spec));
+  }
+  run.add("run", testing::run_data("r", plan, Json::object()));
+  for (const SftSpec& spec : specs) testing::add_sft_task(run, spec);
+  const auto judged = judge_run(run);
+  const SftGroup& group = judged->analysis.sft[0];
+  const Figures& first = group.tasks[0].figures;
+  EXPECT_LT(*first.get("step_time_ms_median_high") - *first.get("step_time_ms_median_low"), 0.5);
+  EXPECT_LT(*group.figures.get("step_time_ms_median_low"), 100);
+  EXPECT_GT(*group.figures.get("step_time_ms_median_high"), 110);
+  // 2000 tokens a rank and step.
+  EXPECT_LT(*group.figures.get("tokens_per_sec_per_gpu_low"), 2000 / 0.110);
+  EXPECT_GT(*group.figures.get("tokens_per_sec_per_gpu_high"), 2000 / 0.100);
+}
+
 }  // namespace
 }  // namespace sxb::analysis
