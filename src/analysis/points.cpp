@@ -85,12 +85,17 @@ std::string series_of(const Json& row, const NcclGroup& group, const char* place
   return join(parts, ", ");
 }
 
-/// The figure is the mean over the timed iterations; its standard error follows from their CV.
+/// The figure is the mean over the timed iterations, so its standard error is sigma / √n. Sigma is taken from
+/// p50 and p95 of the iterations (1.645 sigma apart in a normal sample), because their CV, which one stray
+/// iteration doubles, says nothing about the others.
 Repeat collective_repeat(double figure, const Json& placement, const Json& row) {
-  const auto cv = number(member(placement, "per_iteration"), "cv_pct");
-  const auto iterations = number(row, "iterations");
-  if (!cv || !iterations || *iterations < 2) return Repeat::alone(figure);
-  return Repeat::summarized(figure, figure * *cv / 100 / std::sqrt(*iterations));
+  const Json& each = member(placement, "per_iteration");
+  const auto p50 = number(each, "p50_us");
+  const auto p95 = number(each, "p95_us");
+  const double iterations = number(row, "iterations").value_or(0);
+  if (!p50 || !p95 || *p50 <= 0 || iterations < 2) return Repeat::alone(figure);
+  const double sigma = (*p95 - *p50) / (1.645 * *p50);
+  return Repeat::summarized(figure, figure * sigma / std::sqrt(iterations));
 }
 
 Point collective_point(const NcclGroup& group, const TaskData& task, const Json& row, const char* key) {

@@ -16,7 +16,7 @@ struct RowSpec {
   std::int64_t size = 8 << 20;
   double time_us = 100;
   double busbw = 300;
-  std::optional<double> cv_pct = {};
+  std::optional<double> noise_pct = {};
   double wrong = 0;
   int group = 0, groups = 1;
 };
@@ -39,7 +39,11 @@ Side nccl_side(const std::string& name, const std::vector<std::pair<Json, std::v
     run.add("device", {{"device", "cuda"}, {"name", "NVIDIA H200"}, {"backend", "nccl"}}, id, "n1", 0);
     for (const RowSpec& spec : tasks[i].second) {
       Json placement = {{"time_us", spec.time_us}, {"busbw_gBps", spec.busbw}, {"wrong", spec.wrong}};
-      if (spec.cv_pct) placement["per_iteration"] = {{"count", 20}, {"cv_pct", *spec.cv_pct}};
+      if (spec.noise_pct) {
+        placement["per_iteration"] = {{"p50_us", spec.time_us},
+                                      {"p95_us", spec.time_us * (1 + 0.01645 * *spec.noise_pct)},
+                                      {"cv_pct", 400}};
+      }
       run.add("collective",
               {{"collective", "all_reduce"},
                {"size_bytes", spec.size},
