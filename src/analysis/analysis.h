@@ -9,6 +9,7 @@
 #include "analysis/figures.h"
 #include "analysis/hardware.h"
 #include "analysis/limits.h"
+#include "analysis/locate.h"
 #include "analysis/phases.h"
 #include "analysis/samples.h"
 
@@ -114,6 +115,7 @@ struct Analysis {
   bool cuda = false, cpu = false;  ///< devices that the ranks reported
   std::vector<SftGroup> sft;
   std::vector<NcclGroup> nccl;
+  std::vector<LocateSearch> searches;
   std::vector<Finding> findings;
   std::vector<Verdict> verdicts;
   bool goals_met() const;
@@ -126,6 +128,7 @@ std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardwa
 std::vector<SftGroup> group_sft(const Dataset& dataset);
 std::vector<Verdict> judge(const Dataset& dataset, const std::vector<SftGroup>& sft,
                            const std::vector<NcclGroup>& nccl);
+void judge_searches(const std::vector<LocateSearch>& searches, std::vector<Verdict>& verdicts);
 std::vector<Finding> collect_findings(const Dataset& dataset, const std::vector<SftGroup>& sft,
                                       const std::vector<NcclGroup>& nccl);
 

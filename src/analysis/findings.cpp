@@ -188,7 +188,9 @@ Analysis analyze(const Dataset& dataset, const Hardware& hardware) {
   }
   analysis.sft = group_sft(dataset);
   analysis.nccl = group_nccl(dataset, hardware);
+  analysis.searches = read_searches(dataset);
   analysis.verdicts = judge(dataset, analysis.sft, analysis.nccl);
+  judge_searches(analysis.searches, analysis.verdicts);
   analysis.findings = collect_findings(dataset, analysis.sft, analysis.nccl);
   return analysis;
 }

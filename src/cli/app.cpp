@@ -98,6 +98,7 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result) {
   });
   add_run(*app, result);
   add_nccl(*app, result);
+  add_locate(*app, result);
   add_report(*app, result);
   add_compare(*app, result);
   add_show(*app, result);

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <set>
+#include <string>
 
 #include "cli/progress.h"
 #include "sxbench/base/clock.h"
@@ -56,7 +58,10 @@ void JsonProgress::task_started(const plan::Task& task, int index, int, int atte
 void JsonProgress::record(const plan::Task& task, const record::Record& record) {
   status_.record(task, record, monotonic_ns());
   Json fields = {{"task", task.id}};
-  if (record.kind == record::kind::kStep || record.kind == record::kind::kCollective) {
+  static const std::set<std::string> kShown = {record::kind::kStep, record::kind::kCollective,
+                                               record::kind::kLocateNode, record::kind::kLocateLink,
+                                               record::kind::kLocateGroup};
+  if (kShown.contains(record.kind)) {
     fields["kind"] = record.kind;
     fields["data"] = record.data;
     add_status(fields);

@@ -43,6 +43,9 @@ void Progress::record(const plan::Task& task, const record::Record& record) {
   if (record.kind == record::kind::kCollective) {
     latest_ = format_bytes(record.data.value("size_bytes", std::int64_t{0}));
   }
+  if (record.kind.starts_with("locate_")) {
+    latest_ = fmt::format("round {}, {}", record.data.value("round", 0), record.data.value("stage", ""));
+  }
   if (record.kind == record::kind::kFinding && record.data.value("severity", "") == "error") {
     errors_.emplace_back(record.data.value("message", ""), record.data.value("help", ""));
   }
@@ -84,7 +87,7 @@ void Progress::run_ended(const Ending& ending) {
   std::fflush(stdout);
   terminal_.say(
       fmt::format("{} of {} tasks ok{}", ending.ok, ending.planned,
-                  ending.goals_met ? "" : "; a goal of the cluster config was missed, see the report"));
+                  ending.goals_met ? "" : "; a verdict is FAIL, see the report"));
   if (ending.interrupted) terminal_.say("interrupted; what was measured until then is kept");
   if (!ending.resume.empty()) terminal_.say("to do what is missing: " + ending.resume);
 }

@@ -18,6 +18,7 @@ using plan::Phase;
 constexpr std::int64_t kSmokeSteps = 4, kSmokeWarmup = 1;
 constexpr std::int64_t kSmokeMaxBytes = 1LL << 20;
 constexpr std::int64_t kCpuMaxBytes = 4LL << 20;  ///< Gloo on two cores: a sweep of seconds
+constexpr std::int64_t kCpuLocateBytes = 2LL << 20;
 
 void append(Errors& all, const Errors& more) { all.insert(all.end(), more.begin(), more.end()); }
 
@@ -93,6 +94,12 @@ std::vector<plan::CollectiveSweep> default_sweeps(const Flags& flags, bool cuda)
   }
   if (sweeps.empty()) add(sweep.collective);
   return sweeps;
+}
+
+plan::Locate default_locate(const Flags& flags, bool cuda) {
+  plan::Locate locate = flags.locate;
+  if (!cuda && !flags.locate_size_given) locate.size_bytes = kCpuLocateBytes;
+  return locate;
 }
 
 Status check_name(const std::string& name) {
@@ -193,6 +200,7 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   input.phases =
       take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
   input.sweeps = default_sweeps(flags, layout.facts.cuda);
+  input.locate = default_locate(flags, layout.facts.cuda);
   input.repeats = flags.repeats;
   config::Settings settings = take(config::merge_settings(with_defaults(flags, layout.facts.cuda)), errors);
   append(errors, check_name(flags.name).errors());

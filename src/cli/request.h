@@ -30,6 +30,8 @@ struct Flags {
   bool max_bytes_given = false;          ///< else sweep.max_bytes depends on the device
   std::string json_file;                 ///< -J of nccl-tests; empty = none
   Errors errors;                         ///< what the verb found wrong with its own flags
+  plan::Locate locate;
+  bool locate_size_given = false;        ///< else locate.size_bytes depends on the device
 };
 
 /// Which cluster, and how its nodes are reached: --cluster --hostfile --transport --device --fanout

@@ -10,6 +10,7 @@
 #include "engine/comm/rendezvous.h"
 #include "engine/device.h"
 #include "engine/emitter.h"
+#include "engine/locate/locate.h"
 #include "engine/peers.h"
 #include "engine/runtime.h"
 #include "engine/train/kernel_bench.h"
@@ -89,6 +90,10 @@ void run_sft(const plan::RankTask& task, Communicator& comm, const Emitter& emit
 void run_task(const plan::RankTask& task, const Emitter& emitter) {
   set_device(task);
   Rendezvous rendezvous(rendezvous_options(task));
+  if (task.task.phase == plan::Phase::kLocate) {
+    emitter.record("device", device_facts(task));
+    return run_locate(task, rendezvous, emitter);
+  }
   const auto comm = connect(rendezvous, task, emitter);
   switch (task.task.phase) {
     case plan::Phase::kNccl:
@@ -99,6 +104,8 @@ void run_task(const plan::RankTask& task, const Emitter& emitter) {
       break;
     case plan::Phase::kCheck:
       break;  // that the ranks have met is the check
+    case plan::Phase::kLocate:
+      break;  // above: it makes its own communicators
     case plan::Phase::kReport:
       throw EngineError("phase report has no ranks", "bad_task", "this is a defect of sxbench",
                         ExitCode::kUsage);

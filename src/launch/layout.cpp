@@ -142,6 +142,8 @@ std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout&
     agent.task = task;
     agent.env = cluster.nccl_env;
     for (const auto& [name, value] : cluster.env) agent.env[name] = value;
+    // A tree or NVLink SHARP between two nodes hides a NIC that has lost a third: in a ring the slowest shows.
+    if (task.phase == plan::Phase::kLocate) agent.env["NCCL_ALGO"] = "Ring";
     agent.gpus = node.gpus;
     agent.data_dir = cluster.paths.data;
     agent.sample_interval_ns = settings.sample_interval_ns;

@@ -16,7 +16,13 @@ using config::Need;
 using config::ObjectReader;
 
 constexpr config::EnumName<Phase> kPhases[] = {
-    {Phase::kCheck, "check"}, {Phase::kNccl, "nccl"}, {Phase::kSft, "sft"}, {Phase::kReport, "report"}};
+    {Phase::kCheck, "check"},
+    {Phase::kNccl, "nccl"},
+    {Phase::kLocate, "locate"},
+    {Phase::kSft, "sft"},
+    {Phase::kReport, "report"}};
+/// "full": what `sxbench run` does when it is told nothing else.
+constexpr const char* kFull[] = {"check", "nccl", "sft", "report"};
 
 void read_model(ObjectReader& reader, config::Model& model, Errors& errors) {
   const Json* json = reader.find("model");
@@ -39,6 +45,7 @@ void read_task(ObjectReader reader, Task& task, Errors& errors) {
   reader.integer("repeat", task.repeat, 0, 1 << 20);
   if (task.phase == Phase::kSft) read_model(reader, task.model, errors);
   if (task.phase == Phase::kNccl) read_sweep(reader.child("sweep"), task.sweep);
+  if (task.phase == Phase::kLocate) read_locate(reader.child("locate"), task.locate);
   reader.finish();
 }
 
@@ -91,7 +98,7 @@ Result<std::vector<Phase>> parse_phases(std::string_view text) {
   for (const std::string& piece : split(text, ',')) {
     wanted.emplace_back(trim(piece));
     if (wanted.back() == "full") {
-      wanted = known;
+      wanted.assign(std::begin(kFull), std::end(kFull));
       break;
     }
     if (std::find(known.begin(), known.end(), wanted.back()) != known.end()) continue;
@@ -121,6 +128,7 @@ Json to_json(const Task& task) {
       {"id", task.id}, {"phase", to_string(task.phase)}, {"nodes", task.nodes}, {"repeat", task.repeat}};
   if (task.phase == Phase::kSft) json["model"] = to_json(task.model);
   if (task.phase == Phase::kNccl) json["sweep"] = to_json(task.sweep);
+  if (task.phase == Phase::kLocate) json["locate"] = to_json(task.locate);
   return json;
 }
 
@@ -148,6 +156,13 @@ std::vector<Task> expand(const PlanInput& input) {
         task.sweep = sweep;
         append(input, task, input.repeats, tasks);
       }
+    }
+  }
+  if (wanted(Phase::kLocate)) {
+    for (const int nodes : input.node_counts) {
+      Task task = make_task(Phase::kLocate, nodes);
+      task.locate = input.locate;
+      append(input, task, input.repeats, tasks);
     }
   }
   if (wanted(Phase::kSft)) {

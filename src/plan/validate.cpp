@@ -32,6 +32,7 @@ std::string cluster_flag(const Cluster& cluster) {
 std::string command(const PlanInput& input, const std::string& models, const std::vector<int>& counts,
                     const std::string& more) {
   const std::string nodes = fmt::format("{}", fmt::join(counts, ","));
+  if (has_phase(input, Phase::kLocate)) return fmt::format("sxbench locate --nodes {}{}", nodes, more);
   if (!has_phase(input, Phase::kSft)) return fmt::format("sxbench nccl --nodes {}{}", nodes, more);
   return fmt::format("sxbench run --models {} --nodes {}{}", models, nodes, more);
 }
@@ -243,6 +244,10 @@ Status validate(const PlanInput& input, const DeviceFacts& facts) {
     if (input.sweeps.empty())
       errors.push_back({"no collective is named", "--collectives", "name one, or all"});
     for (const CollectiveSweep& sweep : input.sweeps) append_new(validate_sweep(sweep), errors);
+  }
+  if (has_phase(input, Phase::kLocate)) {
+    const Status locate = validate_locate(input.locate);
+    errors.insert(errors.end(), locate.errors().begin(), locate.errors().end());
   }
   if (input.repeats < 1) errors.push_back({"no repeats", "--repeats", "use --repeats 1 or more"});
   const Errors devices = check_devices(input, facts);

@@ -1,6 +1,7 @@
 // Charts as SVG text: axes, ticks, legend, nothing else. Same data, same bytes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -35,13 +36,27 @@ struct BarChart {
   bool empty() const { return rows.empty(); }
 };
 
-using Chart = std::variant<LineChart, BarChart>;
+/// A symmetric matrix.
+struct HeatMap {
+  struct Cell {
+    std::optional<double> share;  ///< of normal, gives the colour; absent: not measured
+    std::string text;             ///< the figure
+  };
+  std::string title;
+  std::vector<std::string> labels;       ///< of rows and columns
+  std::vector<std::vector<Cell>> cells;  ///< as many rows and columns as labels
+
+  bool empty() const { return labels.empty(); }
+};
+
+using Chart = std::variant<LineChart, BarChart, HeatMap>;
 bool is_empty(const Chart& chart);
 const std::string& title_of(const Chart& chart);
 
 /// A complete <svg> element.
 std::string render_svg(const LineChart& chart);
 std::string render_svg(const BarChart& chart);
+std::string render_svg(const HeatMap& map);
 std::string render_svg(const Chart& chart);
 
 /// At most `limit` of the points, evenly taken, first and last included.

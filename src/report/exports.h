@@ -41,6 +41,11 @@ std::vector<std::pair<std::string, std::string>> nccl_tests_json(const analysis:
 /// "0.1.0+abc123": the sxbench that measured, not the one that reports.
 std::string measured_by(const analysis::Dataset& dataset);
 
+/// Every probe of all searches, one rail a row.
+std::string locate_csv(const analysis::Analysis& analysis);
+/// The searches as they stand in summary.json.
+Json locate_json(const analysis::Analysis& analysis);
+
 /// RUN/summary.json: every figure with its unit and the records it comes from.
 std::string summary_json(const analysis::Analysis& analysis);
 

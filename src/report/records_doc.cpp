@@ -22,6 +22,10 @@ constexpr KindInfo kKinds[] = {
     {record::kind::kDevice, "Written by each rank: its device and the versions of its libraries."},
     {record::kind::kCollective, "Written by rank 0: one size of a sweep, per group where the world is split."},
     {record::kind::kOverhead, "Written by rank 0 of a sweep: what measuring itself costs."},
+    {record::kind::kLocateNode, "Written by rank 0 in a search (docs/locate.md): one node probed by itself."},
+    {record::kind::kLocateLink, "Written by rank 0 in a search: one rail of one pair of nodes."},
+    {record::kind::kLocateGroup, "Written by rank 0 in a search: one rail of more than two nodes."},
+    {record::kind::kLocate, "Written by rank 0 at the end of a search."},
     {record::kind::kStep, "Written by rank 0: one optimizer step."},
     {record::kind::kTraining, "Written by rank 0 at the end of a fine-tuning task: facts and totals."},
     {record::kind::kRank, "Written by every rank at the end of a fine-tuning task."},
@@ -74,6 +78,8 @@ constexpr const char* kFiles = R"(
 - `summary.json`: `run`, `goals_met`, `verdicts` (PASS, FAIL, NOT MEASURED, NOT JUDGED), `findings`, `tasks` with figures
   and evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` (one per collective,
   node count, group of ranks, type, operator and root). `schema` is 1.
+- `summary.json` of a run with a search also has `locate`: one entry per search with its faults, the part, share of
+  normal and evidence of each, and how slow a part would have had to be. `reports/locate.csv` has every probe.
 - `reports/performance_summary.csv`: model_size, nodes, samples_per_sec, gpu_utilization, then the other figures; an empty
   cell was not measured.
 - `reports/scaling_analysis.json`: model, then `N_nodes`, then efficiency (1 = linear), speedup, base_nodes, throughput,

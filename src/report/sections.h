@@ -13,6 +13,7 @@ void add_sft(const analysis::Analysis& analysis, Document& document);
 void add_phases(const analysis::Analysis& analysis, Document& document);
 void add_gpus(const analysis::Analysis& analysis, Document& document);
 void add_nccl(const analysis::Analysis& analysis, Document& document);
+void add_locate(const analysis::Analysis& analysis, Document& document);
 void add_findings(const analysis::Analysis& analysis, Document& document);
 void add_tasks(const analysis::Analysis& analysis, Document& document);
 void add_provenance(const analysis::Analysis& analysis, Document& document);
@@ -24,6 +25,11 @@ LineChart scaling_chart(const analysis::Analysis& analysis);
 LineChart busbw_chart(const analysis::Analysis& analysis);
 LineChart gpu_chart(const analysis::Analysis& analysis, analysis::GpuMetric metric, const char* title,
                     const char* y_label);
+
+/// What a search has found, for the terminal.
+std::string locate_text(const analysis::LocateSearch& search);
+/// FAIL, not repeated, not tested.
+const char* verdict_of(const analysis::LocateFault& fault);
 
 /// "7b, 2 nodes".
 std::string group_label(const analysis::SftGroup& group);

@@ -191,14 +191,16 @@ std::string summary_json(const Analysis& analysis) {
                         {"where", finding.where},
                         {"line", finding.line > 0 ? Json(finding.line) : Json(nullptr)}});
   }
-  return readable_json({{"schema", 1},
-                        {"run", run_json(analysis)},
-                        {"goals_met", analysis.goals_met()},
-                        {"verdicts", std::move(verdicts)},
-                        {"findings", std::move(findings)},
-                        {"tasks", tasks_json(analysis)},
-                        {"sft", sft_json(analysis)},
-                        {"nccl", nccl_json(analysis)}});
+  Json json = {{"schema", 1},
+               {"run", run_json(analysis)},
+               {"goals_met", analysis.goals_met()},
+               {"verdicts", std::move(verdicts)},
+               {"findings", std::move(findings)},
+               {"tasks", tasks_json(analysis)},
+               {"sft", sft_json(analysis)},
+               {"nccl", nccl_json(analysis)}};
+  if (!analysis.searches.empty()) json["locate"] = locate_json(analysis);
+  return readable_json(json);
 }
 
 }  // namespace sxb::report

@@ -98,6 +98,7 @@ Document build_document(const Analysis& analysis) {
   add_phases(analysis, document);
   add_gpus(analysis, document);
   add_nccl(analysis, document);
+  add_locate(analysis, document);
   add_findings(analysis, document);
   add_tasks(analysis, document);
   add_provenance(analysis, document);

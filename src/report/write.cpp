@@ -44,6 +44,8 @@ Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
   SXB_RETURN_IF_ERROR(write_file_atomic(reports / "nccl_metrics.csv", nccl_metrics_csv(analysis)));
   for (const auto& [name, content] : nccl_tests_json(analysis))
     SXB_RETURN_IF_ERROR(write_file_atomic(reports / name, content));
+  if (!analysis.searches.empty())
+    SXB_RETURN_IF_ERROR(write_file_atomic(reports / "locate.csv", locate_csv(analysis)));
   return write_file_atomic(reports / "nccl_allreduce.log", nccl_log(analysis));
 }
 

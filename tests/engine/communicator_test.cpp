@@ -4,6 +4,7 @@
 #include <array>
 #include <numeric>
 
+#include "engine/comm/group.h"
 #include "ranks.h"
 
 namespace sxb::engine {
@@ -304,6 +305,32 @@ TEST(Gloo, SplitOrdersByKey) {
     EXPECT_EQ(alone->world(), 1);
     EXPECT_EQ(alone->sum_over_ranks(7), 7);
   });
+}
+
+/// Ranks 0 and 2 meet; rank 1 takes no part in it.
+TEST(Gloo, SomeRanksMakeACommunicatorWithoutTheOthers) {
+  const int port = free_port();
+  run_ranks(3, [&](int rank) {
+    Rendezvous rendezvous(local_rendezvous(rank, 3, port));
+    if (rank != 1) {
+      CommunicatorOptions options;
+      options.name = "outer";
+      const auto pair = create_gloo_group(rendezvous, options, rank / 2, 2);
+      EXPECT_EQ(pair->rank(), rank / 2);
+      EXPECT_EQ(pair->sum_over_ranks(rank), 2);
+    }
+    create_gloo_communicator(rendezvous, {})->barrier();  // rank 0 serves the rendezvous until all are done
+  });
+}
+
+TEST(Gloo, AGroupDoesNotWaitLongerForAPeerThatNeverComes) {
+  const int port = free_port();
+  const auto begin = std::chrono::steady_clock::now();
+  Rendezvous rendezvous(local_rendezvous(0, 1, port));
+  CommunicatorOptions options;
+  options.timeout = std::chrono::milliseconds(200);
+  EXPECT_THROW(create_gloo_group(rendezvous, options, 0, 2), EngineError);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, rendezvous.timeout() / 2);
 }
 
 }  // namespace

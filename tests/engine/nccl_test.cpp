@@ -8,6 +8,7 @@
 #include "engine/bench/collective.h"
 #include "engine/bench/sweep.h"
 #include "engine/comm/cuda_check.h"
+#include "engine/comm/group.h"
 #include "engine/comm/nccl_memory.h"
 #include "forwarding.h"
 #include "gpu_ranks.h"
@@ -337,6 +338,40 @@ TEST(NcclWindows, GatherIsRightWhicheverPathItTakes) {
   run_nccl([](Communicator& world) {
     check_windows(world, false);
     check_windows(world, true);
+  });
+}
+
+/// As `sxbench locate` makes them: the first and the last rank alone, over a non-blocking communicator.
+TEST(NcclGroups, SomeRanksMeetWithoutTheOthers) {
+  const int port = free_port();
+  on_every_gpu([&](int rank, int world) {
+    auto local = local_rendezvous(rank, world, port);
+    local.timeout = std::chrono::seconds(60);
+    Rendezvous rendezvous(local);
+    if (world > 1 && (rank == 0 || rank == world - 1)) {
+      CommunicatorOptions options;
+      options.name = "ends";
+      options.timeout = std::chrono::seconds(60);
+      const auto ends = create_nccl_group(rendezvous, options, rank == 0 ? 0 : 1, 2);
+      EXPECT_EQ(ends->sum_over_ranks(rank), world - 1);
+    }
+    create_nccl_communicator(rendezvous, {})->barrier();  // rank 0 serves the rendezvous until all are done
+  });
+}
+
+/// The peer never comes: an error after the timeout, no hang.
+TEST(NcclGroups, GiveUpOnAPeerThatNeverComes) {
+  const int port = free_port();
+  on_every_gpu([&](int rank, int world) {
+    Rendezvous rendezvous(local_rendezvous(rank, world, port));
+    if (rank == 0) {
+      CommunicatorOptions options;
+      options.timeout = std::chrono::seconds(2);
+      EXPECT_THROW(create_nccl_group(rendezvous, options, 0, 2), EngineError);
+      rendezvous.set("given up", {});
+    } else {
+      rendezvous.wait({"given up"}, std::chrono::seconds(60));
+    }
   });
 }
 

@@ -9,11 +9,12 @@
 #include "sxbench/base/result.h"
 #include "sxbench/config/cluster.h"
 #include "sxbench/config/model.h"
+#include "sxbench/plan/locate.h"
 #include "sxbench/plan/sweep.h"
 
 namespace sxb::plan {
 
-enum class Phase { kCheck, kNccl, kSft, kReport };
+enum class Phase { kCheck, kNccl, kLocate, kSft, kReport };
 std::string to_string(Phase phase);
 Result<std::vector<Phase>> parse_phases(std::string_view text);
 
@@ -25,6 +26,7 @@ struct Task {
   int repeat = 0;         ///< 0-based
   config::Model model;    ///< phase sft
   CollectiveSweep sweep;  ///< phase nccl
+  Locate locate;          ///< phase locate
   /// "sft 7b on 4 nodes", "nccl all_reduce on 2 nodes", "nccl all_gather (rails) on 4 nodes".
   std::string label() const;
 };
@@ -37,9 +39,10 @@ struct PlanInput {
   std::vector<int> node_counts;
   std::vector<Phase> phases;
   std::vector<CollectiveSweep> sweeps = {CollectiveSweep{}};
+  Locate locate;
   int repeats = 1;
 };
-/// check -> nccl per sweep x node count -> sft per model x node count, each x repeats.
+/// check -> nccl per sweep x node count -> locate per node count -> sft per model x node count, each x repeats.
 std::vector<Task> expand(const PlanInput& input);
 
 /// What one rank is told, the only input of the engine besides the environment.

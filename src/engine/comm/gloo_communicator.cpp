@@ -18,6 +18,7 @@
 
 #include "engine/comm/communicator.h"
 #include "engine/comm/gloo_arithmetic.h"
+#include "engine/comm/group.h"
 #include "engine/comm/rendezvous.h"
 
 namespace sxb::engine {
@@ -35,24 +36,26 @@ constexpr std::uint64_t kReduceSlot = 0x44ULL << 56;
 
 class StoreAdapter final : public gloo::rendezvous::Store {
  public:
-  StoreAdapter(Rendezvous& rendezvous, std::string prefix)
-      : rendezvous_(rendezvous), prefix_(std::move(prefix)) {}
+  StoreAdapter(Rendezvous& rendezvous, std::string prefix, std::chrono::milliseconds timeout)
+      : rendezvous_(rendezvous), prefix_(std::move(prefix)), timeout_(timeout) {}
 
   void set(const std::string& key, const std::vector<char>& data) override {
     rendezvous_.set(prefix_ + key, data);
   }
   std::vector<char> get(const std::string& key) override { return rendezvous_.get(prefix_ + key); }
-  void wait(const std::vector<std::string>& keys) override { wait(keys, rendezvous_.timeout()); }
-  void wait(const std::vector<std::string>& keys, const std::chrono::milliseconds& timeout) override {
+  void wait(const std::vector<std::string>& keys) override { wait(keys, timeout_); }
+  // Gloo passes its context's timeout, of which connect() makes something else.
+  void wait(const std::vector<std::string>& keys, const std::chrono::milliseconds&) override {
     std::vector<std::string> prefixed;
     prefixed.reserve(keys.size());
     for (const auto& key : keys) prefixed.push_back(prefix_ + key);
-    rendezvous_.wait(prefixed, timeout);
+    rendezvous_.wait(prefixed, timeout_);
   }
 
  private:
   Rendezvous& rendezvous_;
   std::string prefix_;
+  std::chrono::milliseconds timeout_;
 };
 
 /// libtorch exports the symbols of its own, newer Gloo. Mixing the two would crash much later, so it
@@ -71,11 +74,12 @@ void require_own_gloo() {
 
 class GlooCommunicator final : public Communicator {
  public:
-  /// Rank `rank` of `world` that meet under options.name.
-  GlooCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options, int rank, int world)
+  /// Rank `rank` of `world` that meet under options.name, and connect within `connect_timeout`.
+  GlooCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options, int rank, int world,
+                   std::chrono::milliseconds connect_timeout)
       : rendezvous_(rendezvous), name_(options.name), rank_(rank), world_(world) {
     require_own_gloo();
-    if (world_ > 1) guarded("connect", [&] { connect(options); });
+    if (world_ > 1) guarded("connect", [&] { connect(options, connect_timeout); });
   }
 
   int rank() const override { return rank_; }
@@ -219,7 +223,7 @@ class GlooCommunicator final : public Communicator {
     }
     CommunicatorOptions of_color = options;
     of_color.name = name_ + "/" + options.name + "/" + std::to_string(color);
-    return std::make_unique<GlooCommunicator>(rendezvous_, of_color, rank, world);
+    return std::make_unique<GlooCommunicator>(rendezvous_, of_color, rank, world, rendezvous_.timeout());
   }
 
  private:
@@ -285,7 +289,7 @@ class GlooCommunicator final : public Communicator {
     copy(recv, total, bytes);
   }
 
-  void connect(const CommunicatorOptions& options) {
+  void connect(const CommunicatorOptions& options, std::chrono::milliseconds connect_timeout) {
     gloo::transport::tcp::attr attr;
     const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
     if (interface != nullptr && *interface != '\0') {
@@ -295,8 +299,9 @@ class GlooCommunicator final : public Communicator {
     }
     auto device = gloo::transport::tcp::CreateDevice(attr);
     auto context = std::make_shared<gloo::rendezvous::Context>(rank_, world_);
-    context->setTimeout(rendezvous_.timeout());
-    StoreAdapter store(rendezvous_, "gloo/" + options.name + "/");
+    // Gloo waits five times its timeout for a connection.
+    context->setTimeout(connect_timeout / 5);
+    StoreAdapter store(rendezvous_, "gloo/" + options.name + "/", connect_timeout);
     context->connectFullMesh(store, device);
     context->setTimeout(options.timeout);
     context_ = context;
@@ -373,7 +378,13 @@ bool has_gloo() { return true; }
 
 std::unique_ptr<Communicator> create_gloo_communicator(Rendezvous& rendezvous,
                                                        const CommunicatorOptions& options) {
-  return std::make_unique<GlooCommunicator>(rendezvous, options, rendezvous.rank(), rendezvous.world());
+  return std::make_unique<GlooCommunicator>(rendezvous, options, rendezvous.rank(), rendezvous.world(),
+                                            rendezvous.timeout());
+}
+
+std::unique_ptr<Communicator> create_gloo_group(Rendezvous& rendezvous, const CommunicatorOptions& options,
+                                                int rank, int world) {
+  return std::make_unique<GlooCommunicator>(rendezvous, options, rank, world, options.timeout);
 }
 
 }  // namespace sxb::engine

@@ -11,6 +11,7 @@
 
 #include "engine/comm/communicator.h"
 #include "engine/comm/cuda_check.h"
+#include "engine/comm/group.h"
 #include "engine/comm/nccl_log.h"
 #include "engine/comm/nccl_path.h"
 #include "engine/comm/nccl_types.h"
@@ -35,8 +36,8 @@ class NcclCommunicator final : public Communicator {
  public:
   // The private constructor that this one delegates to makes the object complete: when a later step
   // throws, the destructor runs and frees what is there.
-  NcclCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options)
-      : NcclCommunicator(rendezvous.rank(), rendezvous.world(), options.timeout) {
+  NcclCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options, int rank, int world, bool blocking)
+      : NcclCommunicator(rank, world, options.timeout) {
     const std::string key = "nccl/" + options.name;
     ncclUniqueId id;
     if (rank_ == 0) {
@@ -50,6 +51,7 @@ class NcclCommunicator final : public Communicator {
       std::memcpy(id.internal, bytes.data(), bytes.size());
     }
     ncclConfig_t config = nccl_config(options);
+    config.blocking = blocking ? 1 : 0;
     SXB_NCCL(ncclCommInitRankConfig(&comm_, world_, id, rank_, &config));
     allocate();
   }
@@ -245,7 +247,8 @@ class NcclCommunicator final : public Communicator {
   }
 
   void check(ncclResult_t result, const char* call, int line) {
-    if (result == ncclSuccess || result == ncclInProgress) return;
+    if (result == ncclInProgress) result = settled();
+    if (result == ncclSuccess) return;
     if (ready_ && (result == ncclInvalidArgument || result == ncclInvalidUsage)) throw_refused(result, call);
     failed_ = true;
     const char* detail = ncclGetLastError(comm_);
@@ -272,10 +275,27 @@ class NcclCommunicator final : public Communicator {
                       ExitCode::kUsage);
   }
 
+  /// What a call of a non-blocking communicator comes to: NCCL takes no other call before.
+  ncclResult_t settled() {
+    const auto deadline = std::chrono::steady_clock::now() + timeout_;
+    for (;;) {
+      ncclResult_t state = ncclSuccess;
+      const ncclResult_t asked = ncclCommGetAsyncError(comm_, &state);
+      if (asked != ncclSuccess) return asked;
+      if (state != ncclInProgress) return state;
+      refuse_after(deadline);
+      sched_yield();
+    }
+  }
+
   void check_progress(std::chrono::steady_clock::time_point deadline) {
     ncclResult_t asynchronous = ncclSuccess;
     SXB_NCCL(ncclCommGetAsyncError(comm_, &asynchronous));
     check(asynchronous, "asynchronous work", __LINE__);
+    refuse_after(deadline);
+  }
+
+  void refuse_after(std::chrono::steady_clock::time_point deadline) {
     if (std::chrono::steady_clock::now() < deadline) return;
     failed_ = true;
     throw EngineError("rank " + std::to_string(rank_) + " of " + host_name() + " waited " +
@@ -318,7 +338,12 @@ std::string nccl_version() {
 
 std::unique_ptr<Communicator> create_nccl_communicator(Rendezvous& rendezvous,
                                                        const CommunicatorOptions& options) {
-  return std::make_unique<NcclCommunicator>(rendezvous, options);
+  return std::make_unique<NcclCommunicator>(rendezvous, options, rendezvous.rank(), rendezvous.world(), true);
+}
+
+std::unique_ptr<Communicator> create_nccl_group(Rendezvous& rendezvous, const CommunicatorOptions& options,
+                                                int rank, int world) {
+  return std::make_unique<NcclCommunicator>(rendezvous, options, rank, world, false);
 }
 
 }  // namespace sxb::engine

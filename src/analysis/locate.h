@@ -1,0 +1,54 @@
+// What a search for slow parts has found: suspects of the pair matrix and the single nodes, and whether the
+// tests with partners above suspicion bear them out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/dataset.h"
+#include "sxbench/plan/locate.h"
+
+namespace sxb::analysis {
+
+enum class Standing {
+  kConfirmed,    ///< slow again in the median of the tests
+  kNotRepeated,  ///< as fast as the others in the tests: it was slow once
+  kUntested      ///< no partner above suspicion was left, or the search ended before
+};
+
+struct LocateFault {
+  plan::Suspect suspect;
+  Standing standing = Standing::kUntested;
+  std::string name;      ///< "node003", "GPU 5 of node003 (rank 29)", "link node001 - node004"
+  std::string evidence;  ///< the figures, the partners and the tests
+  double share = 0;      ///< of normal: in the tests, or where there are none in the search; 0 = no answer
+};
+
+/// One task of phase locate.
+struct LocateSearch {
+  const TaskData* task = nullptr;
+  std::vector<std::string> nodes;            ///< names, in the order of the task
+  std::vector<int> ranks;                    ///< of each node; empty if no probe was recorded
+  std::vector<plan::ProbeResult> results;    ///< nodes by their place in `nodes`
+  bool complete = false;                     ///< the search came to its end
+  int rounds = 0;
+  std::int64_t size_bytes = 0;
+  std::optional<double> duration_s;
+  plan::Spread spread;
+  std::vector<LocateFault> faults;           ///< confirmed first
+
+  int confirmed() const;
+};
+
+std::vector<LocateSearch> read_searches(const Dataset& dataset);
+
+/// What a slow part would have had to fall below to be named, and what the search cannot see at this size; one
+/// sentence each.
+std::vector<std::string> sensitivity(const LocateSearch& search);
+
+/// GB/s of a pair, the slowest of its rails, median over its probes before the confirmation. Absent where it was
+/// not probed; 0 where it did not answer.
+std::optional<double> pair_gBps(const LocateSearch& search, int node, int peer);
+
+}  // namespace sxb::analysis

@@ -1,0 +1,64 @@
+#include "engine/locate/control.h"
+
+#include <algorithm>
+
+#include "engine/comm/communicator.h"
+#include "sxbench/base/text.h"
+
+namespace sxb::engine {
+namespace {
+
+/// Longer than any search: a rank that rests waits for the others, and if rank 0 is gone the wait ends
+/// anyway.
+constexpr std::chrono::hours kAsLongAsItTakes{24};
+
+std::vector<char> bytes_of(const Json& json) {
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return {text.begin(), text.end()};
+}
+
+Json parse(const std::vector<char>& bytes) { return Json::parse(bytes.begin(), bytes.end()); }
+
+std::string key_of(const std::string& topic, int rank) {
+  return "locate/" + topic + "/" + std::to_string(rank);
+}
+
+}  // namespace
+
+void Control::say(const std::string& topic, const Json& what) {
+  rendezvous_.set("locate/" + topic, bytes_of(what));
+}
+
+Json Control::hear(const std::string& topic) {
+  const std::string key = "locate/" + topic;
+  rendezvous_.wait({key}, kAsLongAsItTakes);
+  return parse(rendezvous_.get(key));
+}
+
+void Control::answer(const std::string& topic, const Json& what) {
+  rendezvous_.set(key_of(topic, rank()), bytes_of(what));
+}
+
+std::map<int, Json> Control::collect(const std::string& topic, const std::vector<int>& ranks) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + timeout_;
+  std::map<int, Json> answers;
+  std::vector<std::string> silent;
+  for (const int rank : ranks) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    try {
+      rendezvous_.wait({key_of(topic, rank)}, std::max(left, std::chrono::milliseconds(1)));
+      answers[rank] = parse(rendezvous_.get(key_of(topic, rank)));
+    } catch (const EngineError&) {
+      silent.push_back(rendezvous_.peer_name(rank));
+    }
+  }
+  if (silent.empty()) return answers;
+  throw EngineError(
+      "no answer within " + std::to_string(timeout_.count() / 1000) + " s from " + join(silent, ", "),
+      "no_answer",
+      "that node is overloaded or cut off from the first one: see its log, then leave it out with "
+      "--exclude");
+}
+
+}  // namespace sxb::engine

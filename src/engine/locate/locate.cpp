@@ -1,0 +1,321 @@
+#include "engine/locate/locate.h"
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <optional>
+
+#include "engine/bench/memory.h"
+#include "engine/comm/group.h"
+#include "engine/locate/control.h"
+#include "engine/locate/matmul.h"
+#include "engine/locate/probe.h"
+#include "sxbench/base/clock.h"
+#include "sxbench/plan/locate.h"
+#include "sxbench/record/record.h"
+
+namespace sxb::engine {
+namespace {
+
+using plan::LocateStage;
+using plan::ProbeResult;
+using plan::ProbeRound;
+
+constexpr double kMatmulSeconds = 0.3;
+constexpr const char* kCollective = "all_reduce";
+
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+std::optional<double> number(const Json& json, const char* key) {
+  const auto it = json.find(key);
+  return it != json.end() && it->is_number() ? std::optional(it->get<double>()) : std::nullopt;
+}
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
+}
+
+/// An answer may take a connection, a warm-up and the last iteration of a figure that each just hold the
+/// limit, and each way of a pair as much again.
+std::chrono::milliseconds answer_limit(const plan::Locate& config) {
+  constexpr double kSlackSeconds = 15;
+  return milliseconds(4 * config.timeout_s + 3 * config.probe_s + kSlackSeconds);
+}
+
+/// One ring: `ranks` of the world. `probe` and `rail` say whose figure it is.
+struct Group {
+  int probe = 0, rail = 0;
+  std::vector<int> ranks;
+};
+
+/// What every rank does with a round: finds its group, connects, waits for all others to have connected,
+/// probes.
+class Member {
+ public:
+  Member(const plan::RankTask& task, Rendezvous& rendezvous, Control& control)
+      : task_(task),
+        rendezvous_(rendezvous),
+        control_(control),
+        memory_(task.cuda ? make_cuda_memory() : make_host_memory(task.local_world)),
+        prober_(*memory_, task.task.locate.size_bytes, task.task.locate.probe_s) {}
+
+  std::int64_t bytes() const { return prober_.bytes(); }
+  bool done() const { return done_; }
+
+  /// The first half of a round, up to "ready".
+  void connect(const Json& round) {
+    comm_.reset();  // the last round is over on every rank: nobody is still waiting for us in it
+    ranks_.clear();
+    failure_.clear();
+    topic_ = std::to_string(round.at("number").get<int>());
+    done_ = round.at("groups").empty();
+    stage_ = round.at("stage").get<std::string>();
+    for (const Json& group : round.at("groups")) {
+      const auto ranks = group.at("ranks").get<std::vector<int>>();
+      if (std::find(ranks.begin(), ranks.end(), task_.rank) == ranks.end()) continue;
+      ranks_ = ranks;
+      alone_ = group.at("alone").get<bool>();
+    }
+    if (ranks_.empty()) return;
+    if (ranks_.size() > 1) failure_ = guarded([&] { comm_ = create(); });
+    control_.answer("ready/" + topic_, failure_);
+  }
+
+  /// The second half; `broken`: ranks whose group lacks a member.
+  void probe() {
+    if (ranks_.empty()) return;
+    const Json broken = control_.hear("go/" + topic_);
+    Json result = Json::object();
+    if (failure_.empty() && !broken.empty()) {
+      const auto lost = std::find_if(broken.begin(), broken.end(), [&](const Json& item) {
+        return std::find(ranks_.begin(), ranks_.end(), item.at("rank").get<int>()) != ranks_.end();
+      });
+      if (lost != broken.end()) failure_ = lost->at("failure").get<std::string>();
+    }
+    // Ranks on a CPU share its cores, often with those of other nodes: their speed says nothing about a
+    // device.
+    if (alone_ && task_.cuda) result["tflops"] = matmul_tflops(kMatmulSeconds);
+    if (failure_.empty() && comm_) failure_ = guarded([&] { measure(result); });
+    if (!failure_.empty()) result["failure"] = failure_;
+    control_.answer("result/" + topic_, result);
+  }
+
+ private:
+  std::unique_ptr<Communicator> create() {
+    CommunicatorOptions options;
+    options.name = "locate/" + topic_ + "/" + std::to_string(ranks_.front());
+    options.timeout = milliseconds(task_.task.locate.timeout_s);
+    const int place = static_cast<int>(std::find(ranks_.begin(), ranks_.end(), task_.rank) - ranks_.begin());
+    const int world = static_cast<int>(ranks_.size());
+    return task_.cuda ? create_nccl_group(rendezvous_, options, place, world)
+                      : create_gloo_group(rendezvous_, options, place, world);
+  }
+
+  void measure(Json& result) {
+    const bool ways = stage_ == plan::to_string(LocateStage::kConfirm) && !alone_;
+    const ProbeFigures figures = prober_.probe(*comm_, ways);
+    if (figures.wrong > 0) failure_ = std::to_string(figures.wrong) + " wrong elements were received";
+    result["time_us"] = figures.time_us;
+    result["iterations"] = figures.iterations;
+    result["a_to_b_gBps"] = or_null(figures.first_to_second_gBps);
+    result["b_to_a_gBps"] = or_null(figures.second_to_first_gBps);
+  }
+
+  /// What the network or a peer did; anything else is not a result but an error.
+  template <typename F>
+  std::string guarded(F&& f) {
+    try {
+      f();
+      return failure_;
+    } catch (const EngineError& error) {
+      const bool network = error.code == "gloo_error" || error.code == "nccl_error" ||
+                           error.code == "collective_timeout" || error.code == "rendezvous_timeout";
+      if (!network) throw;
+      comm_.reset();
+      return error.what();
+    }
+  }
+
+  const plan::RankTask& task_;
+  Rendezvous& rendezvous_;
+  Control& control_;
+  std::unique_ptr<Memory> memory_;
+  Prober prober_;
+  std::string topic_, stage_, failure_;
+  bool done_ = false, alone_ = false;
+  std::vector<int> ranks_;
+  std::unique_ptr<Communicator> comm_;
+};
+
+/// Rank 0's other half: knows who is where, decides, and records.
+class Leader {
+ public:
+  Leader(const plan::Locate& config, int world, std::int64_t bytes, Control& control, const Emitter& emitter)
+      : config_(config), bytes_(bytes), control_(control), emitter_(emitter) {
+    std::vector<int> all(static_cast<std::size_t>(world));
+    std::iota(all.begin(), all.end(), 0);
+    for (const auto& [rank, place] : control_.collect("place", all)) {
+      const auto node = place.at("node_rank").get<std::size_t>();
+      if (node >= nodes_.size()) nodes_.resize(node + 1);
+      nodes_[node].name = place.at("node").get<std::string>();
+      nodes_[node].ranks.push_back(rank);  // by local rank: ranks are numbered node by node
+    }
+    for (const Node& node : nodes_) ranks_.push_back(static_cast<int>(node.ranks.size()));
+  }
+
+  void announce() {
+    round_ = plan::next_round(config_, ranks_, results_);
+    groups_.clear();
+    for (std::size_t i = 0; i < round_.probes.size(); ++i)
+      add_groups(static_cast<int>(i), round_.probes[i].nodes);
+    Json groups = Json::array();
+    for (const Group& group : groups_) {
+      groups.push_back(
+          {{"ranks", group.ranks}, {"alone", round_.probes[index(group.probe)].nodes.size() == 1}});
+    }
+    control_.say("round/" + std::to_string(round_.number),
+                 {{"number", round_.number}, {"stage", plan::to_string(round_.stage)}, {"groups", groups}});
+  }
+
+  /// Waits until everybody is connected, then lets all begin at once.
+  void start() {
+    Json broken = Json::array();
+    for (const auto& [rank, failure] : control_.collect("ready/" + topic(), members())) {
+      if (failure != "") broken.push_back({{"rank", rank}, {"failure", failure}});
+    }
+    control_.say("go/" + topic(), broken);
+  }
+
+  void gather() {
+    const std::map<int, Json> answers = control_.collect("result/" + topic(), members());
+    std::vector<ProbeResult> results;
+    for (const plan::Probe& probe : round_.probes)
+      results.push_back({round_.stage, round_.number, probe.nodes, {}, {}, ""});
+    for (const Group& group : groups_) {
+      ProbeResult& result = results[index(group.probe)];
+      const Json figures = join(group, answers);
+      const std::string failure = figures.value("failure", "");
+      if (!failure.empty()) result.failure = failure;
+      result.busbw_gBps.push_back(number(figures, "busbw_gBps"));
+      if (result.nodes.size() == 1) {
+        for (const int rank : group.ranks) result.tflops.push_back(number(answers.at(rank), "tflops"));
+      }
+      emit(group, result, figures);
+    }
+    std::move(results.begin(), results.end(), std::back_inserter(results_));
+  }
+
+  void finish(std::int64_t began_ns) {
+    emitter_.record(record::kind::kLocate,
+                    {{"nodes", nodes_.size()},
+                     {"rounds", round_.number},
+                     {"all_pairs", static_cast<int>(nodes_.size()) <= config_.all_pairs},
+                     {"size_bytes", bytes_},
+                     {"duration_s", static_cast<double>(monotonic_ns() - began_ns) * 1e-9}});
+  }
+
+ private:
+  struct Node {
+    std::string name;
+    std::vector<int> ranks;
+  };
+
+  static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+  std::string topic() const { return std::to_string(round_.number); }
+
+  void add_groups(int probe, const std::vector<int>& nodes) {
+    if (nodes.size() == 1) return groups_.push_back({probe, 0, nodes_[index(nodes.front())].ranks});
+    int rails = ranks_[index(nodes.front())];
+    for (const int node : nodes) rails = std::min(rails, ranks_[index(node)]);
+    for (int rail = 0; rail < rails; ++rail) {
+      Group group{probe, rail, {}};
+      for (const int node : nodes) group.ranks.push_back(nodes_[index(node)].ranks[index(rail)]);
+      groups_.push_back(std::move(group));
+    }
+  }
+
+  std::vector<int> members() const {
+    std::vector<int> ranks;
+    for (const Group& group : groups_) ranks.insert(ranks.end(), group.ranks.begin(), group.ranks.end());
+    return ranks;
+  }
+
+  /// The figures of the group's first rank, which are the same on all, or the first failure.
+  Json join(const Group& group, const std::map<int, Json>& answers) const {
+    for (const int rank : group.ranks) {
+      if (answers.at(rank).contains("failure")) return {{"failure", answers.at(rank).at("failure")}};
+    }
+    Json figures = answers.at(group.ranks.front());
+    if (const auto time_us = number(figures, "time_us")) {
+      figures["busbw_gBps"] =
+          or_null(all_reduce_busbw_gBps(bytes_, *time_us, static_cast<int>(group.ranks.size())));
+    }
+    return figures;
+  }
+
+  void emit(const Group& group, const ProbeResult& result, const Json& figures) const {
+    Json data = {{"stage", plan::to_string(round_.stage)},
+                 {"round", round_.number},
+                 {"collective", kCollective},
+                 {"size_bytes", bytes_},
+                 {"ranks", group.ranks.size()}};
+    for (const char* key : {"busbw_gBps", "time_us", "iterations", "failure"})
+      data[key] = figures.contains(key) ? figures.at(key) : Json(nullptr);
+    if (result.nodes.size() == 1) {
+      data["node"] = nodes_[index(result.nodes.front())].name;
+      data["tflops"] = Json::array();
+      for (const auto& value : result.tflops) data["tflops"].push_back(or_null(value));
+      return emitter_.record(record::kind::kLocateNode, std::move(data));
+    }
+    data["rail"] = group.rail;
+    if (result.nodes.size() == 2) {
+      for (std::size_t end = 0; end < 2; ++end) {
+        data[end == 0 ? "a" : "b"] = {{"node", nodes_[index(result.nodes[end])].name},
+                                      {"rank", group.ranks[end]}};
+      }
+      for (const char* key : {"a_to_b_gBps", "b_to_a_gBps"})
+        data[key] = figures.contains(key) ? figures.at(key) : Json(nullptr);
+      return emitter_.record(record::kind::kLocateLink, std::move(data));
+    }
+    data["nodes"] = Json::array();
+    for (const int node : result.nodes) data["nodes"].push_back(nodes_[index(node)].name);
+    emitter_.record(record::kind::kLocateGroup, std::move(data));
+  }
+
+  const plan::Locate& config_;
+  std::int64_t bytes_;
+  Control& control_;
+  const Emitter& emitter_;
+  std::vector<Node> nodes_;
+  std::vector<int> ranks_;  ///< of each node
+  ProbeRound round_;
+  std::vector<Group> groups_;
+  std::vector<ProbeResult> results_;
+};
+
+}  // namespace
+
+void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, const Emitter& emitter) {
+  const std::int64_t began_ns = monotonic_ns();
+  const plan::Locate& config = task.task.locate;
+  Control control(rendezvous, answer_limit(config));
+  control.answer("place", {{"node", task.node}, {"node_rank", task.node_rank}});
+  Member member(task, rendezvous, control);
+  std::optional<Leader> leader;
+  if (task.rank == 0) leader.emplace(config, task.world, member.bytes(), control, emitter);
+  for (int number = 0;; ++number) {
+    if (leader) leader->announce();
+    member.connect(control.hear("round/" + std::to_string(number)));
+    if (member.done()) break;
+    if (leader) leader->start();
+    member.probe();
+    if (leader) leader->gather();
+  }
+  control.answer("bye", nullptr);
+  if (!leader) return;
+  leader->finish(began_ns);
+  std::vector<int> all(static_cast<std::size_t>(task.world));
+  std::iota(all.begin(), all.end(), 0);
+  control.collect("bye", all);  // rank 0 serves the rendezvous until all have read its last word
+}
+
+}  // namespace sxb::engine

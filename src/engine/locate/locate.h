@@ -1,0 +1,16 @@
+// The engine's side of `sxbench locate`: one launch, all rounds.
+#pragma once
+
+#include "engine/comm/rendezvous.h"
+#include "engine/emitter.h"
+#include "sxbench/plan/task.h"
+
+namespace sxb::engine {
+
+/// Collective over all ranks. After each round rank 0 emits what it gave ("locate_node", "locate_link",
+/// "locate_group") and decides on the next with plan::next_round(); at the end it emits "locate". A group
+/// that cannot connect, hangs or receives wrong data is a result like any other. EngineError "no_answer" if a
+/// rank cannot be heard at all.
+void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, const Emitter& emitter);
+
+}  // namespace sxb::engine

@@ -1,0 +1,124 @@
+// The rounds of a search.
+#include "sxbench/plan/locate.h"
+
+#include <algorithm>
+
+#include "plan/locate_groups.h"
+#include "sxbench/base/text.h"
+
+namespace sxb::plan {
+namespace {
+
+constexpr config::EnumName<LocateStage> kStages[] = {
+    {LocateStage::kNode, "node"},      {LocateStage::kRail, "rail"},     {LocateStage::kPair, "pair"},
+    {LocateStage::kSample, "sample"},  {LocateStage::kBisect, "bisect"}, {LocateStage::kCross, "cross"},
+    {LocateStage::kConfirm, "confirm"}};
+
+constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
+/// Matchings of a sample: each node then has three partners, so that two bad ones among them do not spoil it.
+constexpr int kSamples = 3;
+
+ProbeRound each_node(int nodes) {
+  ProbeRound round{LocateStage::kNode, 0, {}};
+  for (int node = 0; node < nodes; ++node) round.probes.push_back({{node}});
+  return round;
+}
+
+/// The rounds that need no result.
+std::vector<ProbeRound> opening(const Locate& config, int nodes) {
+  std::vector<ProbeRound> rounds = {each_node(nodes)};
+  if (nodes > 2) rounds.push_back({LocateStage::kRail, 0, {{node_range(0, nodes)}}});
+  const std::vector<std::vector<Probe>> circle = circle_rounds(nodes);
+  if (nodes <= config.all_pairs) {
+    for (const auto& pairs : circle) rounds.push_back({LocateStage::kPair, 0, pairs});
+  } else {
+    const std::size_t stride = circle.size() / kSamples;
+    for (int i = 0; i < kSamples; ++i)
+      rounds.push_back({LocateStage::kSample, 0, circle[static_cast<std::size_t>(i) * stride]});
+  }
+  return rounds;
+}
+
+int count_rounds(const std::vector<ProbeResult>& results) {
+  return results.empty() ? 0 : results.back().round + 1;
+}
+
+int count_rounds(const std::vector<ProbeResult>& results, LocateStage stage) {
+  std::vector<int> numbers;
+  for (const ProbeResult& result : results) {
+    if (result.stage == stage && (numbers.empty() || numbers.back() != result.round))
+      numbers.push_back(result.round);
+  }
+  return static_cast<int>(numbers.size());
+}
+
+}  // namespace
+
+std::string to_string(LocateStage stage) { return config::enum_name(kStages, stage); }
+
+Result<LocateStage> parse_locate_stage(const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto& entry : kStages) {
+    if (name == entry.name) return entry.value;
+    known.emplace_back(entry.name);
+  }
+  return Error{"\"" + name + "\" is not a stage of locate", "", suggest(name, known)};
+}
+
+Json to_json(const Locate& locate) {
+  return {{"size_bytes", locate.size_bytes},
+          {"rounds", locate.rounds},
+          {"all_pairs", locate.all_pairs},
+          {"probe_s", locate.probe_s},
+          {"timeout_s", locate.timeout_s}};
+}
+
+void read_locate(config::ObjectReader reader, Locate& locate) {
+  reader.integer("size_bytes", locate.size_bytes, 4, kMaxBytes);
+  reader.integer("rounds", locate.rounds, 1, 1000);
+  reader.integer("all_pairs", locate.all_pairs, 2, 1 << 20);
+  reader.number("probe_s", locate.probe_s, 0.01, 3600);
+  reader.number("timeout_s", locate.timeout_s, 0.1, 86400);
+  reader.finish();
+}
+
+Status validate_locate(const Locate& locate) {
+  Errors errors;
+  if (locate.size_bytes < 4 || locate.size_bytes > kMaxBytes)
+    errors.push_back({"a probe needs at least one element", "--size", "write e.g. --size 128M"});
+  if (locate.rounds < 1) errors.push_back({"no confirmation", "--rounds", "use --rounds 1 or more"});
+  if (locate.all_pairs < 2)
+    errors.push_back({"there is no pair among fewer than two nodes", "--all-pairs", "use --all-pairs 32"});
+  if (locate.probe_s < 0.01)
+    errors.push_back({"no time for a probe", "--probe-seconds", "use --probe-seconds 2"});
+  if (locate.timeout_s < 0.1) errors.push_back({"no time for an answer", "--timeout", "use --timeout 30"});
+  if (!errors.empty()) return errors;
+  return ok_status();
+}
+
+ProbeRound next_round(const Locate& config, const std::vector<int>& ranks,
+                      const std::vector<ProbeResult>& results) {
+  const int nodes = static_cast<int>(ranks.size());
+  const int done = count_rounds(results);
+  const std::vector<ProbeRound> begin = opening(config, nodes);
+  ProbeRound round;
+  if (done < static_cast<int>(begin.size())) {
+    round = begin[static_cast<std::size_t>(done)];
+  } else {
+    const bool confirming = count_rounds(results, LocateStage::kConfirm) > 0;
+    if (nodes > config.all_pairs && !confirming) {
+      round = {LocateStage::kBisect, 0, halves_of_slow(results)};
+      if (round.probes.empty())
+        round = {LocateStage::kCross, 0, across_halves(results, count_rounds(results, LocateStage::kCross))};
+    }
+    if (round.probes.empty()) {
+      const auto plan = confirmations(config.rounds, ranks.size(), find_suspects(ranks, results).suspects);
+      const auto next = static_cast<std::size_t>(count_rounds(results, LocateStage::kConfirm));
+      round = {LocateStage::kConfirm, 0, next < plan.size() ? plan[next] : std::vector<Probe>{}};
+    }
+  }
+  round.number = done;
+  return round;
+}
+
+}  // namespace sxb::plan
