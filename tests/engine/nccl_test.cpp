@@ -24,6 +24,7 @@ std::vector<char> to_host(const void* device, std::int64_t bytes) {
 }
 void to_device(void* device, const std::vector<char>& host) {
   SXB_CUDA(cudaMemcpy(device, host.data(), host.size(), cudaMemcpyHostToDevice));
+  SXB_CUDA(cudaDeviceSynchronize());  // from pageable memory the copy returns before it has arrived
 }
 
 void check_kernels() {

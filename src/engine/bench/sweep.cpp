@@ -253,11 +253,16 @@ class Sweep {
     return {from_every_rank(world_, mine), exchange_times(each)};
   }
 
+  /// Reading the path from a captured graph makes NCCL's later launches slower for good, and freeing what it
+  /// registered for the graph falls into later calls. So the tuner's word is taken where there is one; not
+  /// for copy engines, about which it knows nothing.
   Path path_of(Runner& runner, const Case& c) {
+    constexpr int kZeroCta = 2;
     Path path;
     const auto issue = [&] { runner.issue(c); };
-    put(path.text, groups_.mine().path_of(issue, memory_.stream()));
     const Choice choice = groups_.mine().choice_of(issue, memory_.stream());
+    const bool told = world_.max_over_ranks(choice.algorithm.empty() ? 0 : 1) > 0;
+    if (!told || sweep_.cta_policy == kZeroCta) put(path.text, groups_.mine().path_of(issue, memory_.stream()));
     put(path.algorithm, choice.algorithm);
     put(path.protocol, choice.protocol);
     path.channels = choice.channels;
@@ -271,7 +276,7 @@ class Sweep {
       c.in_place = placement == 1;
       figures[static_cast<std::size_t>(placement)] = measure(runner, c);
     }
-    // After the figures, and outside of every timed part: a capture registers buffers behind NCCL's call.
+    // After the figures, and outside of every timed part.
     c.in_place = false;
     const std::vector<Path> paths = from_every_rank(world_, path_of(runner, c));
     for (int group = 0; group < groups_.count(); ++group) {
