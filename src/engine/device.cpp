@@ -55,8 +55,10 @@ std::string help_for_missing_gpu(const plan::RankTask& task, cudaError_t error) 
     return "another process has it in exclusive mode: nvidia-smi -i " + gpu + " on " + task.node;
   if (error != cudaSuccess && error != cudaErrorNoDevice) return "check " + list;
   return "see " + list + ": if GPU " + gpu +
-         " is not listed it has fallen off the bus (dmesg | grep Xid; 79 asks for a reset or a reboot), or the node "
-         "has fewer GPUs than ranks: correct \"gpus\" or \"gpu\": {\"per_node\": N} in the cluster config. If it is "
+         " is not listed it has fallen off the bus (dmesg | grep Xid; 79 asks for a reset or a reboot), or "
+         "the node "
+         "has fewer GPUs than ranks: correct \"gpus\" or \"gpu\": {\"per_node\": N} in the cluster config. "
+         "If it is "
          "listed, MIG may be on without a slice (nvidia-smi -i " +
          gpu + " -mig 0)";
 }
@@ -79,12 +81,12 @@ void set_device(const plan::RankTask& task) {
   SXB_CUDA(cudaFree(nullptr));  // creates the context now, not inside a measured interval
   const std::string name = gpu_name();
   if (task.world > 1 && name.find(" MIG ") != std::string::npos) {
-    throw EngineError("rank " + std::to_string(task.rank) + " on " + task.node + " has a slice of a GPU: " + name,
-                      "mig",
-                      "MIG cuts a GPU into parts that have no NVLink and no peer access: turn it off with "
-                      "nvidia-smi -i " +
-                          std::to_string(task.gpu) + " -mig 0 on that node",
-                      ExitCode::kEnvironment);
+    throw EngineError(
+        "rank " + std::to_string(task.rank) + " on " + task.node + " has a slice of a GPU: " + name, "mig",
+        "MIG cuts a GPU into parts that have no NVLink and no peer access: turn it off with "
+        "nvidia-smi -i " +
+            std::to_string(task.gpu) + " -mig 0 on that node",
+        ExitCode::kEnvironment);
   }
 }
 

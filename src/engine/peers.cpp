@@ -55,8 +55,8 @@ void judge_network(const std::vector<Peer>& peers, const std::string& fabric, bo
   if (tcp < peers.size()) {
     findings.push_back(
         {sockets_chosen ? "warning" : "error", "net_socket",
-         "NCCL connects " + name_of(peers, tcp) + " to other nodes by TCP (NET/Socket), but the fabric \"" + fabric +
-             "\" promises RDMA",
+         "NCCL connects " + name_of(peers, tcp) + " to other nodes by TCP (NET/Socket), but the fabric \"" +
+             fabric + "\" promises RDMA",
          sockets_chosen
              ? "NCCL_IB_DISABLE or NCCL_NET asks for it: take that out of the NCCL profile, or set "
                "\"network\": {\"fabric\": \"ethernet\"} in the cluster config"
@@ -67,21 +67,23 @@ void judge_network(const std::vector<Peer>& peers, const std::string& fabric, bo
   const std::size_t copied =
       first_rank(peers, [](const Peer& p) { return !p.transports.net.empty() && !p.transports.gpu_direct; });
   if (copied == peers.size()) return;
-  findings.push_back({"warning", "no_gpu_direct",
-                      "NCCL moves the data of " + name_of(peers, copied) +
-                          " between nodes through host memory: its connections are not GDRDMA",
-                      "check that nvidia_peermem is loaded (lsmod) or DMA-BUF works, that GPU and NIC share a "
-                      "PCIe switch (nvidia-smi topo -m), and NCCL_NET_GDR_LEVEL"});
+  findings.push_back(
+      {"warning", "no_gpu_direct",
+       "NCCL moves the data of " + name_of(peers, copied) +
+           " between nodes through host memory: its connections are not GDRDMA",
+       "check that nvidia_peermem is loaded (lsmod) or DMA-BUF works, that GPU and NIC share a "
+       "PCIe switch (nvidia-smi topo -m), and NCCL_NET_GDR_LEVEL"});
 }
 
 void judge_node(const std::vector<Peer>& peers, std::vector<Finding>& findings) {
   const std::size_t copied = first_rank(peers, [](const Peer& p) { return p.transports.shared_memory; });
   if (copied < peers.size()) {
-    findings.push_back({"warning", "no_p2p",
-                        "the GPU of " + name_of(peers, copied) +
-                            " reaches another GPU of its node only through host memory (NCCL's SHM)",
-                        "peer access is off: see nvidia-smi topo -p2p r, the ACS setting of PCIe bridges, the IOMMU, "
-                        "and that NCCL_P2P_DISABLE is not set"});
+    findings.push_back(
+        {"warning", "no_p2p",
+         "the GPU of " + name_of(peers, copied) +
+             " reaches another GPU of its node only through host memory (NCCL's SHM)",
+         "peer access is off: see nvidia-smi topo -p2p r, the ACS setting of PCIe bridges, the IOMMU, "
+         "and that NCCL_P2P_DISABLE is not set"});
   }
   const std::size_t pcie = first_rank(peers, [](const Peer& p) {
     const std::string& path = p.transports.intra_node;
@@ -89,7 +91,8 @@ void judge_node(const std::vector<Peer>& peers, std::vector<Finding>& findings) 
   });
   if (pcie == peers.size()) return;
   findings.push_back({"warning", "no_nvlink",
-                      "the GPU of " + name_of(peers, pcie) + " has no NVLink to the others of its node (path " +
+                      "the GPU of " + name_of(peers, pcie) +
+                          " has no NVLink to the others of its node (path " +
                           peers[pcie].transports.intra_node + ")",
                       "if it should have: see nvidia-smi topo -m and nvidia-smi nvlink -s, and that "
                       "nvidia-fabricmanager runs"});
@@ -102,11 +105,12 @@ std::vector<Finding> judge_peers(const std::vector<Peer>& peers, const std::stri
   std::vector<Finding> findings;
   const std::size_t other = first_rank(peers, [&](const Peer& p) { return p.gpu != peers.front().gpu; });
   if (other < peers.size() && !mixed_gpus) {
-    findings.push_back({"error", "mixed_gpus",
-                        name_of(peers, other) + " has an " + peers[other].gpu + ", " + name_of(peers, 0) + " an " +
-                            peers.front().gpu + ": the slower kind would decide every figure",
-                        "choose nodes of one kind (--node, --exclude), or allow it with \"gpu\": {\"mixed\": true} "
-                        "in the cluster config"});
+    findings.push_back(
+        {"error", "mixed_gpus",
+         name_of(peers, other) + " has an " + peers[other].gpu + ", " + name_of(peers, 0) + " an " +
+             peers.front().gpu + ": the slower kind would decide every figure",
+         "choose nodes of one kind (--node, --exclude), or allow it with \"gpu\": {\"mixed\": true} "
+         "in the cluster config"});
   }
   judge_network(peers, fabric, sockets_chosen, findings);
   judge_node(peers, findings);

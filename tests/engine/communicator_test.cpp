@@ -46,8 +46,7 @@ template <typename T>
 void check_reductions(Communicator& comm, DType dtype) {
   const int n = comm.world();
   const int count = 1000;
-  for (const RedOp op : {RedOp::kSum, RedOp::kProd, RedOp::kMin, RedOp::kMax, RedOp::kAvg,
-                         RedOp::kMulSum}) {
+  for (const RedOp op : {RedOp::kSum, RedOp::kProd, RedOp::kMin, RedOp::kMax, RedOp::kAvg, RedOp::kMulSum}) {
     const std::string where = std::string(dtype_name(dtype)) + " " + redop_name(op);
     const auto send = input<T>(comm.rank(), count * n);
     std::vector<T> recv(send.size());

@@ -92,10 +92,10 @@ void expect_found(const Outcome& outcome, const Corrupting::Target& target, cons
   EXPECT_EQ(first["placement"], placement);
   EXPECT_EQ(first["when"], when);
   EXPECT_NE(first["expected"], first["found"]);
-  EXPECT_THAT(outcome.message, HasSubstr("rank " + std::to_string(first["rank"].get<int>()) + " has at element " +
-                                         std::to_string(target.element) + " " +
-                                         first["found"].get<std::string>() + " instead of " +
-                                         first["expected"].get<std::string>()));
+  EXPECT_THAT(outcome.message,
+              HasSubstr("rank " + std::to_string(first["rank"].get<int>()) + " has at element " +
+                        std::to_string(target.element) + " " + first["found"].get<std::string>() +
+                        " instead of " + first["expected"].get<std::string>()));
 }
 
 TEST(Corruption, InTheCheckIsNamed) {

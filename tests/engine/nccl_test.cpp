@@ -237,7 +237,8 @@ TEST(NcclCorruption, IsNamedWhereverItHappens) {
       } catch (const EngineError& error) {
         EXPECT_EQ(error.code, "wrong_data") << error.what();
         EXPECT_NE(std::string(error.what()).find("at element 123 "), std::string::npos) << error.what();
-        EXPECT_NE(std::string(error.what()).find("rank " + std::to_string(comm.world() - 1)), std::string::npos);
+        EXPECT_NE(std::string(error.what()).find("rank " + std::to_string(comm.world() - 1)),
+                  std::string::npos);
       }
       if (comm.rank() == 0) {
         for (const Json& record : records) {
@@ -327,7 +328,8 @@ void check_windows(Communicator& world, bool zero_cta) {
   const std::string path = comm->path_of(
       [&] { comm->all_gather(part.data(), whole.data(), count, DType::kFloat32, memory->stream()); },
       memory->stream());
-  if (comm->rank() == 0) std::printf("all-gather, zero CTAs %s: %s\n", zero_cta ? "asked for" : "not", path.c_str());
+  if (comm->rank() == 0)
+    std::printf("all-gather, zero CTAs %s: %s\n", zero_cta ? "asked for" : "not", path.c_str());
   EXPECT_TRUE(path.starts_with("copy engine") || path.find("nccl") != std::string::npos) << path;
   for (int r = 0; r < comm->world(); ++r) {
     memory->expect(static_cast<float*>(whole.data()) + r * count, count, pattern, r, 0);

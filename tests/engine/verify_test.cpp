@@ -12,11 +12,11 @@
 namespace sxb::kernels {
 namespace {
 
-constexpr DType kAllTypes[] = {DType::kInt8,    DType::kUint8,   DType::kInt32,   DType::kUint32,
-                               DType::kInt64,   DType::kUint64,  DType::kFloat16, DType::kFloat32,
+constexpr DType kAllTypes[] = {DType::kInt8,    DType::kUint8,    DType::kInt32,      DType::kUint32,
+                               DType::kInt64,   DType::kUint64,   DType::kFloat16,    DType::kFloat32,
                                DType::kFloat64, DType::kBFloat16, DType::kFloat8E4M3, DType::kFloat8E5M2};
-constexpr RedOp kAllOps[] = {RedOp::kSum, RedOp::kProd, RedOp::kMin, RedOp::kMax, RedOp::kAvg,
-                             RedOp::kMulSum};
+constexpr RedOp kAllOps[] = {RedOp::kSum, RedOp::kProd, RedOp::kMin,
+                             RedOp::kMax, RedOp::kAvg,  RedOp::kMulSum};
 constexpr std::int64_t kCount = 300;
 constexpr std::int64_t kFirst = 1000;
 
@@ -53,7 +53,8 @@ T combine(RedOp op, T a, T b) {
   return a;
 }
 
-/// What NCCL does to an element first. Average: floats are scaled by T(1/n) before the sum, integers divided after it.
+/// What NCCL does to an element first. Average: floats are scaled by T(1/n) before the sum, integers divided
+/// after it.
 template <typename T>
 T scale_before(RedOp op, T value, int rank, int ranks) {
   if (op == RedOp::kMulSum) {
@@ -191,7 +192,8 @@ TEST(Verify, AMissingRankIsSeen) {
     pattern.ranks = 3;
     const auto without_last = reduce<float>(pattern, false);
     pattern.ranks = 4;
-    EXPECT_GT(cpu::verify_count(without_last.data(), kCount, pattern, kAllRanks, kFirst), 0) << engine::redop_name(op);
+    EXPECT_GT(cpu::verify_count(without_last.data(), kCount, pattern, kAllRanks, kFirst), 0)
+        << engine::redop_name(op);
   }
 }
 

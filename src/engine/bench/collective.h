@@ -57,7 +57,7 @@ struct Received {
 };
 
 struct Collective {
-  const char* name;  ///< that of nccl-tests' program without "_perf"
+  const char* name;      ///< that of nccl-tests' program without "_perf"
   bool reduces = false;  ///< has an operator
   bool rooted = false;
   /// False: nccl-tests times it in place too, but what comes out is not defined (its N/A).

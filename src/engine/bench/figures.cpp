@@ -24,7 +24,7 @@ void add_spread(const PlacementFigures& figures, const std::vector<int>& members
   json["rank_spread_pct"] = *high > 0 ? 100 * (*high - *low) / *high : 0;
 }
 
-std::int64_t wrong_of(const PlacementFigures& figures, Fault RankFigures::* which) {
+std::int64_t wrong_of(const PlacementFigures& figures, Fault RankFigures::*which) {
   std::int64_t wrong = 0;
   for (const RankFigures& rank : figures.ranks) wrong += (rank.*which).count;
   return wrong;

@@ -26,7 +26,8 @@ std::string element_text(DType dtype, std::uint64_t bits) {
   return kernels::verify_with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     T value{};
-    std::memcpy(static_cast<void*>(&value), &bits, sizeof(T));  // little endian, as every machine that CUDA runs on
+    std::memcpy(static_cast<void*>(&value), &bits,
+                sizeof(T));  // little endian, as every machine that CUDA runs on
     char raw[24];
     std::snprintf(raw, sizeof(raw), " (0x%0*" PRIx64 ")", static_cast<int>(2 * sizeof(T)), bits);
     if constexpr (std::is_arithmetic_v<T>) {

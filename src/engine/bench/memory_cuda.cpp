@@ -25,7 +25,9 @@ class CudaMarks final : public Marks {
     for (cudaEvent_t event : events_) cudaEventDestroy(event);
   }
 
-  void set(int index) override { SXB_CUDA(cudaEventRecord(events_[static_cast<std::size_t>(index)], stream_)); }
+  void set(int index) override {
+    SXB_CUDA(cudaEventRecord(events_[static_cast<std::size_t>(index)], stream_));
+  }
   double between_us(int from, int to) override {
     float ms = 0;
     SXB_CUDA(cudaEventElapsedTime(&ms, events_[static_cast<std::size_t>(from)],
@@ -105,7 +107,9 @@ class CudaMemory final : public Memory {
                  __LINE__);
   }
 
-  std::unique_ptr<Marks> make_marks(int count) override { return std::make_unique<CudaMarks>(count, stream_); }
+  std::unique_ptr<Marks> make_marks(int count) override {
+    return std::make_unique<CudaMarks>(count, stream_);
+  }
   std::unique_ptr<Replay> record(const std::function<void()>& issue) override {
     return std::make_unique<CudaReplay>(issue, stream_);
   }

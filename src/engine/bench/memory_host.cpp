@@ -91,7 +91,8 @@ class HostMemory final : public Memory {
  protected:
   void check(const Expectation& e) override {
     std::int64_t index = 0;
-    const std::int64_t wrong = kernels::cpu::verify_count(e.data, e.count, e.pattern, e.source, e.first, &index);
+    const std::int64_t wrong =
+        kernels::cpu::verify_count(e.data, e.count, e.pattern, e.source, e.first, &index);
     if (wrong == 0) return;
     tally_.count += wrong;
     const void* address = static_cast<const char*>(e.data) + index * dtype_size(e.pattern.dtype);

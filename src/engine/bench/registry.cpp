@@ -16,9 +16,9 @@ extern const Collective kSendRecv;
 extern const Collective kHypercube;
 
 const std::vector<const Collective*>& collectives() {
-  static const std::vector<const Collective*> list = {
-      &kAllReduce, &kAllGather, &kReduceScatter, &kAllToAll, &kAllToAllV, &kBroadcast,
-      &kReduce,    &kGather,    &kScatter,       &kSendRecv, &kHypercube};
+  static const std::vector<const Collective*> list = {&kAllReduce, &kAllGather, &kReduceScatter, &kAllToAll,
+                                                      &kAllToAllV, &kBroadcast, &kReduce,        &kGather,
+                                                      &kScatter,   &kSendRecv,  &kHypercube};
   return list;
 }
 

@@ -80,7 +80,8 @@ class Sweep {
               " elements in all: " + to_text(*wrong_),
           "wrong_data",
           "a GPU, link or NIC corrupts data, most often that of this rank or of a neighbour of it: run the "
-          "sweep on fewer nodes to find which, and look at the ECC and NVLink error counters (nvidia-smi -q)");
+          "sweep on fewer nodes to find which, and look at the ECC and NVLink error counters (nvidia-smi "
+          "-q)");
     }
     if (done == 0) throw *refusal_;  // "all" was asked for, and there was nothing that could run
   }
@@ -103,10 +104,10 @@ class Sweep {
     for (int group = 0; collective_.powers_of_two && group < groups_.count(); ++group) {
       const auto ranks = groups_.members(group).size();
       if ((ranks & (ranks - 1)) == 0) continue;
-      throw EngineError(std::string(collective_.name) + " runs on 2, 4, 8, 16, ... ranks, not on " +
-                            std::to_string(ranks),
-                        "bad_argument", "use other --nodes, or another collective, for example all_gather",
-                        ExitCode::kUsage);
+      throw EngineError(
+          std::string(collective_.name) + " runs on 2, 4, 8, 16, ... ranks, not on " + std::to_string(ranks),
+          "bad_argument", "use other --nodes, or another collective, for example all_gather",
+          ExitCode::kUsage);
     }
   }
 
@@ -178,7 +179,8 @@ class Sweep {
   /// Whether the communicator has the type and operator. Alone they must be there; of "all" the others run.
   bool possible(Runner& runner, const Variant& variant) {
     runner.fill_buffers(variant.dtype);
-    const Case probe = my_case(variant, std::max(roots_.front(), 0), 16 * std::int64_t{groups_.mine().world()});
+    const Case probe =
+        my_case(variant, std::max(roots_.front(), 0), 16 * std::int64_t{groups_.mine().world()});
     try {
       runner.probe(probe);
       groups_.mine().synchronize(memory_.stream());
@@ -325,7 +327,9 @@ class Sweep {
                  {"agg_iterations", sweep_.agg_iterations},
                  {"graph_launches", sweep_.graph_launches},
                  {"cta_policy", sweep_.cta_policy},
-                 {"registration", !registered_ ? "none" : sweep_.registration == 2 ? "symmetric" : "local"},
+                 {"registration", !registered_               ? "none"
+                                  : sweep_.registration == 2 ? "symmetric"
+                                                             : "local"},
                  {"group", group},
                  {"groups", groups_.count()}};
     if (groups_.split()) data["group_ranks"] = members;

@@ -43,9 +43,8 @@ GlooReduce gloo_reduce(DType dtype, RedOp op) {
 
 void gloo_premultiply(void* data, std::int64_t count, DType dtype, RedOp op, int rank) {
   if (op != RedOp::kMulSum) return;
-  gloo_with_type(dtype, [&](auto zero) {
-    scale(static_cast<decltype(zero)*>(data), count, premul_scalar(rank));
-  });
+  gloo_with_type(dtype,
+                 [&](auto zero) { scale(static_cast<decltype(zero)*>(data), count, premul_scalar(rank)); });
 }
 
 void gloo_divide(void* data, std::int64_t count, DType dtype, RedOp op, int world) {

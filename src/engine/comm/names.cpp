@@ -67,7 +67,6 @@ const char* dtype_name(DType dtype) { return name_of(kDTypes, dtype); }
 RedOp parse_redop(const std::string& name) { return parse(kRedOps, name, "reduction operator (-o)"); }
 const char* redop_name(RedOp op) { return name_of(kRedOps, op); }
 
-
 const std::vector<DType>& all_dtypes() {
   static const std::vector<DType> list = values_of(kDTypes);
   return list;

@@ -241,7 +241,8 @@ class NcclCommunicator final : public Communicator {
     if (known != premul_.end()) return known->second;
     Scalar scalar = nccl_scalar(dtype, premul_scalar(rank_));
     ncclRedOp_t made = ncclSum;
-    SXB_NCCL(ncclRedOpCreatePreMulSum(&made, scalar.data(), nccl_type(dtype), ncclScalarHostImmediate, comm_));
+    SXB_NCCL(
+        ncclRedOpCreatePreMulSum(&made, scalar.data(), nccl_type(dtype), ncclScalarHostImmediate, comm_));
     premul_[dtype] = made;
     return made;
   }

@@ -80,7 +80,8 @@ Transports parse_transports(const std::string& log) {
   bool host_copy = false;
   for_each_line(log, [&](std::string_view line) {
     if (line.find("Channel ") != std::string_view::npos) {
-      // "Channel 00/0 : 0[0] -> 8[0] [send] via NET/IB/0/GDRDMA"; "Channel 03 : 0[0] -> 1[1] via SHM/direct/direct"
+      // "Channel 00/0 : 0[0] -> 8[0] [send] via NET/IB/0/GDRDMA"; "Channel 03 : 0[0] -> 1[1] via
+      // SHM/direct/direct"
       const std::string_view net = word_after(line, " via NET/", "/");
       if (!net.empty()) {
         found.net = net;
@@ -123,7 +124,8 @@ Choice parse_choice(const std::string& log) {
 NcclLog::NcclLog(const char* subsystems) {
   if (users_level() == "?" || ncclResetDebugInit == nullptr) return;
   const char* folder = std::getenv("TMPDIR");
-  std::string path = std::string(folder == nullptr || *folder == '\0' ? "/tmp" : folder) + "/sxbench-nccl-XXXXXX";
+  std::string path =
+      std::string(folder == nullptr || *folder == '\0' ? "/tmp" : folder) + "/sxbench-nccl-XXXXXX";
   const int fd = mkstemp(path.data());
   if (fd < 0) return;  // without room for the log the facts that it holds are missing, no more
   close(fd);

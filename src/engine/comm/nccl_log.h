@@ -12,7 +12,7 @@ namespace sxb::engine {
 struct Transports {
   /// Of the connections to other nodes: "IB", "Socket", or the plugin's name; "" if there is none.
   std::string net;
-  bool gpu_direct = false;  ///< every one of them moves data between NIC and GPU memory (GDRDMA)
+  bool gpu_direct = false;     ///< every one of them moves data between NIC and GPU memory (GDRDMA)
   bool shared_memory = false;  ///< some GPUs of this node reach each other only through host memory
   /// Kind of the path between the GPUs of this node: "NVL", "PIX", "PXB", "PHB", "SYS"; "" = not told.
   std::string intra_node;
