@@ -87,6 +87,7 @@ struct NcclGroup {
   std::vector<const TaskData*> tasks;
   int ok = 0;
   std::vector<SweepRow> rows;         ///< of the tasks that are ok
+  std::optional<double> overhead_us;  ///< of a call that does nothing; part of every time
   std::optional<double> of_median_group;  ///< of a split: busbw at the largest size over that of the median group
   std::vector<SweepRow> failed_rows;  ///< no task is ok: what was measured until then; counts nowhere
   std::optional<Limit> limit;

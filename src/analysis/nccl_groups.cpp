@@ -63,6 +63,8 @@ std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardwa
     group.hosts = count_hosts(*measured, group);
     const std::vector<Entry>& devices = measured->of(record::kind::kDevice);
     if (!devices.empty()) group.backend = text(devices.front().record.data, "backend");
+    for (const Entry& entry : measured->of(record::kind::kOverhead))
+      group.overhead_us = number(entry.record.data, "null_call_us");
     group.rows = join_rows(group, true);
     judge_physics(dataset.run.record.data, *measured, hardware, group);
   }

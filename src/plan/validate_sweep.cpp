@@ -107,7 +107,7 @@ void check_modes(const CollectiveSweep& sweep, Errors& errors) {
   }
 }
 
-/// Host memory has no graphs, windows or thread blocks.
+/// Host memory has no graphs, windows or thread blocks, and Gloo not every type.
 void check_host_device(const CollectiveSweep& sweep, Errors& errors) {
   const auto refuse = [&](bool set, const char* flag, const char* what) {
     if (set) {
@@ -118,6 +118,11 @@ void check_host_device(const CollectiveSweep& sweep, Errors& errors) {
   refuse(sweep.registration != 0, "-R", "buffers can be registered");
   refuse(sweep.cta_policy >= 0, "-x", "there is a CTA policy");
   refuse(sweep.graph_launches > 0, "-G", "there are CUDA graphs");
+  const bool computes = sweep.dtype != "bfloat16" && !sweep.dtype.starts_with("f8");
+  if (has_redop(sweep.collective) && !computes) {
+    errors.push_back({fmt::format("Gloo, which connects CPU ranks, has no arithmetic for {}", sweep.dtype),
+                      "-d", "use -d float or half, or run on nodes with GPUs (--device cuda)"});
+  }
 }
 
 /// Ranks per color, in the order of colors; empty if the split is not understood (told elsewhere).

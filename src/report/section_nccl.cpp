@@ -44,6 +44,9 @@ std::string facts_of(const NcclGroup& group) {
     facts += fmt::format(" At the largest size each machine sends {:.1f} Gbit/s.", *group.wire_gbps);
   if (group.wire_gbps && group.line_gbps)
     facts += fmt::format(" That is {:.1f} % of its line rate.", *group.wire_gbps / *group.line_gbps * 100);
+  if (group.overhead_us)
+    facts += fmt::format(" Of each time {:.2f} µs are the harness: a call that does nothing takes as long.",
+                         *group.overhead_us);
   if (group.ranks == 1) facts += " One rank transfers nothing: there is a time, but no bandwidth.";
   return facts;
 }

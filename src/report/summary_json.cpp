@@ -164,6 +164,7 @@ Json nccl_json(const Analysis& analysis) {
                     {"status", group.status()},
                     {"repeats_ok", group.ok},
                     {"limit", std::move(limit)},
+                    {"overhead_us", json_or_null(group.overhead_us)},
                     {"wire_gbps", json_or_null(group.wire_gbps)},
                     {"line_gbps", json_or_null(group.line_gbps)},
                     {"rows", std::move(rows)}});

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "cli/request.h"
@@ -94,6 +95,16 @@ TEST(App, NcclExplainsWhatNcclTestsAloneHas) {
   // The values that change nothing pass, so that scripts go on working.
   EXPECT_THAT(stderr_of({"nccl", "-g", "1", "-C", "0", "-V", "16", "-d", "flaot", "--device", "cpu"}),
               ::testing::AllOf(HasSubstr("did you mean \"float\""), ::testing::Not(HasSubstr("--> -g"))));
+}
+
+TEST(App, NcclTakesTheSplitOfNcclTestsEnvironment) {
+  ASSERT_EQ(::setenv("NCCL_TESTS_SPLIT", "XOR 3", 1), 0);
+  EXPECT_THAT(stderr_of({"nccl"}), HasSubstr("\"XOR 3\" splits nothing"));
+  ASSERT_EQ(::unsetenv("NCCL_TESTS_SPLIT"), 0);
+  ASSERT_EQ(::setenv("NCCL_TESTS_SPLIT_MASK", "7", 1), 0);
+  // Every rank of one CPU node is a group of its own, which is refused.
+  EXPECT_THAT(stderr_of({"nccl", "--device", "cpu"}), HasSubstr("split \"AND 0x7\""));
+  ASSERT_EQ(::unsetenv("NCCL_TESTS_SPLIT_MASK"), 0);
 }
 
 TEST(App, NcclTakesCollectivesAsWordsAndAsAList) {

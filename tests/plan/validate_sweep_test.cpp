@@ -156,7 +156,16 @@ TEST(ValidateSweepOn, CpuRanksHaveNoGpuModes) {
   sweep.cta_policy = 2;
   sweep.graph_launches = 1;
   EXPECT_THAT(places_on(sweep, 1, gpus(4)), ElementsAre());
-  EXPECT_THAT(places_on(sweep, 1, {false, 0, 2, 8 * kGiB}), ElementsAre("-R", "-x", "-G"));
+  const DeviceFacts cpu{false, 0, 2, 8 * kGiB};
+  EXPECT_THAT(places_on(sweep, 1, cpu), ElementsAre("-R", "-x", "-G"));
+  sweep = {};
+  sweep.dtype = "bfloat16";
+  EXPECT_THAT(places_on(sweep, 1, cpu), ElementsAre("-d"));
+  sweep.collective = "all_gather";  // nothing is computed
+  EXPECT_THAT(places_on(sweep, 1, cpu), ElementsAre());
+  sweep = {};
+  sweep.dtype = "all";  // what Gloo lacks is left out
+  EXPECT_THAT(places_on(sweep, 1, cpu), ElementsAre());
 }
 
 TEST(ValidateSweepOn, TheSmallestSizeFits) {
