@@ -7,6 +7,7 @@
 
 #include "analysis/dataset.h"
 #include "analysis/figures.h"
+#include "analysis/gpu_groups.h"
 #include "analysis/hardware.h"
 #include "analysis/limits.h"
 #include "analysis/locate.h"
@@ -117,6 +118,8 @@ struct Analysis {
   std::vector<SftGroup> sft;
   std::vector<NcclGroup> nccl;
   std::vector<LocateSearch> searches;
+  std::vector<GpuGroup> gpu;
+  std::vector<BurnTask> burns;
   std::vector<Finding> findings;
   std::vector<Verdict> verdicts;
   bool goals_met() const;

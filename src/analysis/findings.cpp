@@ -127,6 +127,14 @@ void add_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGro
   }
 }
 
+void sort_by_severity(std::vector<Finding>& findings) {
+  const auto weight = [](const Finding& finding) {
+    return finding.severity == "error" ? 0 : finding.severity == "warning" ? 1 : 2;
+  };
+  std::stable_sort(findings.begin(), findings.end(),
+                   [&](const Finding& a, const Finding& b) { return weight(a) < weight(b); });
+}
+
 /// One finding a source, with the nodes that lack it.
 void add_missing(const std::vector<SftGroup>& sft, std::vector<Finding>& out) {
   std::vector<std::pair<std::pair<std::string, std::string>, std::vector<std::string>>> sources;
@@ -164,11 +172,6 @@ std::vector<Finding> collect_findings(const Dataset& dataset, const std::vector<
   for (const SftGroup& group : sft) add_sft(group, findings);
   add_journal(dataset, findings);
   add_missing(sft, findings);
-  const auto weight = [](const Finding& finding) {
-    return finding.severity == "error" ? 0 : finding.severity == "warning" ? 1 : 2;
-  };
-  std::stable_sort(findings.begin(), findings.end(),
-                   [&](const Finding& a, const Finding& b) { return weight(a) < weight(b); });
   return findings;
 }
 
@@ -189,9 +192,17 @@ Analysis analyze(const Dataset& dataset, const Hardware& hardware) {
   analysis.sft = group_sft(dataset);
   analysis.nccl = group_nccl(dataset, hardware);
   analysis.searches = read_searches(dataset);
+  analysis.gpu = group_gpu(dataset);
+  analysis.burns = group_burns(dataset);
   analysis.verdicts = judge(dataset, analysis.sft, analysis.nccl);
   judge_searches(analysis.searches, analysis.verdicts);
+  const std::vector<Verdict> devices = judge_devices(analysis.gpu, analysis.burns);
+  analysis.verdicts.insert(analysis.verdicts.end(), devices.begin(), devices.end());
   analysis.findings = collect_findings(dataset, analysis.sft, analysis.nccl);
+  for (Finding& finding : device_findings(analysis.gpu, analysis.burns)) {
+    analysis.findings.push_back(std::move(finding));
+  }
+  sort_by_severity(analysis.findings);
   return analysis;
 }
 

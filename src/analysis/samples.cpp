@@ -39,12 +39,13 @@ struct Windows {
   }
 };
 
-Windows windows_of(const TaskData& task, const std::string& node) {
+Windows windows_of(const TaskData& task, const std::string& node, const std::string& name) {
   Windows windows;
   for (const Entry& entry : task.of(record::kind::kWindow)) {
     const auto begin = integer(entry.record.data, "begin_ns");
     const auto end = integer(entry.record.data, "end_ns");
-    if (entry.record.node == node && begin && end && *begin <= *end)
+    const bool named = name.empty() || text(entry.record.data, "name") == name;
+    if (named && entry.record.node == node && begin && end && *begin <= *end)
       windows.intervals.emplace_back(*begin, *end);
   }
   return windows;
@@ -322,8 +323,8 @@ std::set<std::string> nodes_of(const TaskData& task) {
 }
 
 void load_node(const std::filesystem::path& run_folder, const TaskData& task, const std::string& node,
-               std::size_t rows_per_gpu, TaskSamples& out) {
-  const Windows windows = windows_of(task, node);
+               std::size_t rows_per_gpu, const std::string& window, TaskSamples& out) {
+  const Windows windows = windows_of(task, node, window);
   out.window_s = std::max(out.window_s, windows.seconds());
   SampleFile file{fmt::format("samples/{}-{}.jsonl", task.id, node)};
   const auto content = read_file(run_folder / file.name);
@@ -358,15 +359,15 @@ void load_node(const std::filesystem::path& run_folder, const TaskData& task, co
 
 const char* field_name(GpuMetric metric) { return kFieldNames[static_cast<std::size_t>(metric)]; }
 
-TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task,
-                         std::size_t rows_per_gpu) {
+TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task, std::size_t rows_per_gpu,
+                         const std::string& window) {
   const std::set<std::string> names = nodes_of(task);
   const std::vector<std::string> nodes(names.begin(), names.end());
   std::vector<TaskSamples> parts(nodes.size());
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
     for (std::size_t i = next++; i < nodes.size(); i = next++) {
-      load_node(run_folder, task, nodes[i], rows_per_gpu, parts[i]);
+      load_node(run_folder, task, nodes[i], rows_per_gpu, window, parts[i]);
     }
   };
   {

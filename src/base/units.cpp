@@ -65,6 +65,21 @@ std::string format_bytes(std::int64_t bytes) {
   return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
+Result<std::int64_t> parse_seconds(std::string_view text) {
+  constexpr const char* kHelp = "write seconds, or a number with s, m, h or d, e.g. 60s or 12h";
+  SXB_ASSIGN_OR_RETURN(const Number number, parse_number(text, "a duration", kHelp));
+  const double factor = number.suffix.empty() || number.suffix == "s" ? 1
+                        : number.suffix == "m"                        ? 60
+                        : number.suffix == "h"                        ? 3600
+                        : number.suffix == "d"                        ? 86'400
+                                                                      : 0;
+  const double seconds = number.value * factor;
+  if (seconds < 1 || seconds > 1e9 || seconds != std::floor(seconds)) {
+    return Error{fmt::format("\"{}\" is not a duration of whole seconds", text), "", kHelp};
+  }
+  return static_cast<std::int64_t>(seconds);
+}
+
 std::string format_duration(std::int64_t ns) {
   const double value = static_cast<double>(ns);
   if (value < 1e3) return fmt::format("{} ns", ns);

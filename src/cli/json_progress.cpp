@@ -60,9 +60,14 @@ void JsonProgress::record(const plan::Task& task, const record::Record& record) 
   Json fields = {{"task", task.id}};
   static const std::set<std::string> kShown = {record::kind::kStep, record::kind::kCollective,
                                                record::kind::kLocateNode, record::kind::kLocateLink,
-                                               record::kind::kLocateGroup};
+                                               record::kind::kLocateGroup, record::kind::kGpuBench,
+                                               record::kind::kBurn};
   if (kShown.contains(record.kind)) {
     fields["kind"] = record.kind;
+    if (record.kind == record::kind::kGpuBench || record.kind == record::kind::kBurn) {
+      fields["node"] = record.node;
+      fields["rank"] = record.rank;
+    }
     fields["data"] = record.data;
     add_status(fields);
     print("progress", std::move(fields));

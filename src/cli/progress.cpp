@@ -37,6 +37,11 @@ void Progress::draw(const plan::Task& task) {
                                format_duration(now - began_ns_), latest_));
 }
 
+void Progress::show(const plan::Task& task, std::string latest) {
+  latest_ = std::move(latest);
+  draw(task);
+}
+
 void Progress::record(const plan::Task& task, const record::Record& record) {
   status_.record(task, record, monotonic_ns());
   if (record.kind == record::kind::kStep) latest_ = launch::step_line(task, record);
@@ -46,6 +51,8 @@ void Progress::record(const plan::Task& task, const record::Record& record) {
   if (record.kind.starts_with("locate_")) {
     latest_ = fmt::format("round {}, {}", record.data.value("round", 0), record.data.value("stage", ""));
   }
+  if (record.kind == record::kind::kGpuBench) latest_ = record.data.value("test", "");
+  if (record.kind == record::kind::kBurn) latest_ = fmt::format("{:.0f} s", record.data.value("second", 0.0));
   if (record.kind == record::kind::kFinding && record.data.value("severity", "") == "error") {
     errors_.emplace_back(record.data.value("message", ""), record.data.value("help", ""));
   }

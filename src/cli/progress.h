@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -42,6 +43,9 @@ class Progress : public Display {
   void run_ended(const Ending& ending) override;
 
  protected:
+  /// What the status line says of the task from now on.
+  void show(const plan::Task& task, std::string latest);
+
   Terminal terminal_;
 
  private:
@@ -75,6 +79,33 @@ class NcclProgress final : public Progress {
  private:
   void print(const std::string& text);
   std::optional<report::NcclText> text_;  ///< of the current task
+};
+
+/// Adds the table of figures on stdout.
+class GpuProgress final : public Progress {
+ public:
+  void task_started(const plan::Task& task, int index, int total, int attempt) override;
+  void record(const plan::Task& task, const record::Record& record) override;
+  void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
+
+ private:
+  std::vector<record::Record> records_;
+};
+
+/// The status line sums up all devices; adds the table of devices on stdout.
+class BurnProgress final : public Progress {
+ public:
+  void task_started(const plan::Task& task, int index, int total, int attempt) override;
+  void record(const plan::Task& task, const record::Record& record) override;
+  void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
+
+ private:
+  struct Device {
+    std::string node;
+    int gpu = -1;
+    double tflops = 0, work = 0, span_s = 0, mismatches = 0;  ///< the latest; TFLOP and seconds so far
+  };
+  std::map<int, Device> devices_;  ///< by rank
 };
 
 /// One JSON object a line on stdout, as docs/progress.md describes them; nothing on stderr.

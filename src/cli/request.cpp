@@ -161,7 +161,8 @@ void add_work_flags(CLI::App& verb, Flags& flags) {
   config::Flags& config = flags.config;
   verb.add_option("--models", config.models,
                   "shipped names, model files, a Hugging Face config.json (default: 7b on GPUs, else tiny)");
-  verb.add_option("--phases", flags.phases, "some of check,nccl,sft,report (default: all)");
+  verb.add_option("--phases", flags.phases,
+                  "some of check,gpu,burn,nccl,sft,report (default: check,nccl,sft,report)");
   add_collectives_flag(verb, flags, false);
   verb.add_option("--repeats", flags.repeats, "how often each task runs (default 1)")
       ->check(CLI::Range(1, 1000));
@@ -201,6 +202,8 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
       take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
   input.sweeps = default_sweeps(flags, layout.facts.cuda);
   input.locate = default_locate(flags, layout.facts.cuda);
+  input.gpu = flags.gpu;
+  input.burn = plan::resolve_burn(flags.burn, layout.facts.cuda);
   input.repeats = flags.repeats;
   config::Settings settings = take(config::merge_settings(with_defaults(flags, layout.facts.cuda)), errors);
   append(errors, check_name(flags.name).errors());
@@ -221,7 +224,7 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   if (options.tasks.empty()) {
     return Error{
         "nothing to run: a new run has no results yet to report", "--phases " + flags.phases,
-        "sxbench report writes the reports of a run that is there; add check, nccl or sft to --phases"};
+        "sxbench report writes the reports of a run that is there; add check, gpu, burn, nccl or sft to --phases"};
   }
   SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
   options.cluster = with_spares;

@@ -28,6 +28,8 @@ struct Flags {
   plan::CollectiveSweep sweep;           ///< what all collectives share
   std::vector<std::string> collectives;  ///< names, or "all"; none = all_reduce
   bool max_bytes_given = false;          ///< else sweep.max_bytes depends on the device
+  plan::GpuSuite gpu;
+  plan::Burn burn;
   std::string json_file;                 ///< -J of nccl-tests; empty = none
   Errors errors;                         ///< what the verb found wrong with its own flags
   plan::Locate locate;

@@ -48,7 +48,10 @@ void RunStatus::task_ended(const plan::Task& task, const launch::TaskOutcome& ou
 
 std::optional<std::int64_t> RunStatus::expected_ns(const plan::Task& task) const {
   const auto it = durations_ns_.find(kind_of(task));
-  if (it == durations_ns_.end()) return std::nullopt;
+  if (it == durations_ns_.end()) {
+    if (task.phase != plan::Phase::kBurn) return std::nullopt;
+    return std::int64_t{task.burn.duration_s} * 1'000'000'000;  // it lasts at least as long as it was told
+  }
   std::vector<std::int64_t> sorted = it->second;
   const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
   std::nth_element(sorted.begin(), middle, sorted.end());

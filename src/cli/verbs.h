@@ -10,6 +10,8 @@ namespace sxb::cli {
 
 void add_run(CLI::App& app, ExitCode& result);      // run.cpp
 void add_nccl(CLI::App& app, ExitCode& result);     // nccl.cpp
+void add_gpu(CLI::App& app, ExitCode& result);      // gpu.cpp
+void add_burn(CLI::App& app, ExitCode& result);     // burn.cpp
 void add_locate(CLI::App& app, ExitCode& result);   // locate.cpp
 void add_plan(CLI::App& app, ExitCode& result);     // plan.cpp
 void add_check(CLI::App& app, ExitCode& result);    // check.cpp

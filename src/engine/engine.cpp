@@ -10,6 +10,8 @@
 #include "engine/comm/rendezvous.h"
 #include "engine/device.h"
 #include "engine/emitter.h"
+#include "engine/gpu/burn.h"
+#include "engine/gpu/suite.h"
 #include "engine/locate/locate.h"
 #include "engine/peers.h"
 #include "engine/runtime.h"
@@ -87,9 +89,21 @@ void run_sft(const plan::RankTask& task, Communicator& comm, const Emitter& emit
   run_training(task, comm, [&](const char* kind, const Json& data) { emitter.record(kind, data); });
 }
 
+/// The phases that test devices: no communicator, so that they run whether or not the network works.
+void run_device_task(const plan::RankTask& task, Rendezvous& rendezvous, const Emitter& emitter) {
+  NodeRanks ranks(rendezvous, task);
+  if (task.task.phase == plan::Phase::kGpu) return gpu::run_suite(task, gpu::facts_of(task), ranks, emitter);
+  const auto device = task.cuda ? gpu::make_cuda_burn(task.task.burn) : gpu::make_host_burn(task.task.burn);
+  gpu::run_burn(task, *device, ranks, emitter);
+}
+
 void run_task(const plan::RankTask& task, const Emitter& emitter) {
   set_device(task);
   Rendezvous rendezvous(rendezvous_options(task));
+  if (task.task.phase == plan::Phase::kGpu || task.task.phase == plan::Phase::kBurn) {
+    emitter.record("device", device_facts(task));
+    return run_device_task(task, rendezvous, emitter);
+  }
   if (task.task.phase == plan::Phase::kLocate) {
     emitter.record("device", device_facts(task));
     return run_locate(task, rendezvous, emitter);
@@ -104,8 +118,10 @@ void run_task(const plan::RankTask& task, const Emitter& emitter) {
       break;
     case plan::Phase::kCheck:
       break;  // that the ranks have met is the check
+    case plan::Phase::kGpu:
+    case plan::Phase::kBurn:
     case plan::Phase::kLocate:
-      break;  // above: it makes its own communicators
+      break;  // above: they need no communicator of all ranks
     case plan::Phase::kReport:
       throw EngineError("phase report has no ranks", "bad_task", "this is a defect of sxbench",
                         ExitCode::kUsage);

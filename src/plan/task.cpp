@@ -17,6 +17,8 @@ using config::ObjectReader;
 
 constexpr config::EnumName<Phase> kPhases[] = {
     {Phase::kCheck, "check"},
+    {Phase::kGpu, "gpu"},
+    {Phase::kBurn, "burn"},
     {Phase::kNccl, "nccl"},
     {Phase::kLocate, "locate"},
     {Phase::kSft, "sft"},
@@ -38,6 +40,20 @@ void read_model(ObjectReader& reader, config::Model& model, Errors& errors) {
   }
 }
 
+/// What a task of its phase holds under `key`.
+template <typename T>
+void read_part(ObjectReader& reader, const char* key, Result<T> (*parse)(const Json&, const std::string&), T& out,
+               Errors& errors) {
+  const Json* json = reader.find(key);
+  if (json == nullptr) return;
+  Result<T> parsed = parse(*json, reader.where(key));
+  if (parsed.ok()) {
+    out = std::move(parsed).value();
+  } else {
+    errors.insert(errors.end(), parsed.errors().begin(), parsed.errors().end());
+  }
+}
+
 void read_task(ObjectReader reader, Task& task, Errors& errors) {
   reader.text("id", task.id, Need::kRequired);
   reader.choice("phase", task.phase, kPhases);
@@ -46,6 +62,8 @@ void read_task(ObjectReader reader, Task& task, Errors& errors) {
   if (task.phase == Phase::kSft) read_model(reader, task.model, errors);
   if (task.phase == Phase::kNccl) read_sweep(reader.child("sweep"), task.sweep);
   if (task.phase == Phase::kLocate) read_locate(reader.child("locate"), task.locate);
+  if (task.phase == Phase::kGpu) read_part(reader, "gpu", parse_gpu_suite, task.gpu, errors);
+  if (task.phase == Phase::kBurn) read_part(reader, "burn", parse_burn, task.burn, errors);
   reader.finish();
 }
 
@@ -120,6 +138,7 @@ std::string Task::label() const {
   if (phase == Phase::kNccl) what = " " + sweep.collective;
   if (phase == Phase::kNccl && !sweep.split.empty()) what += " (" + sweep.split + ")";
   if (phase == Phase::kSft) what = " " + model.name;
+  if (phase == Phase::kBurn) what = fmt::format(" {}, {} s", burn.precision, burn.duration_s);
   return fmt::format("{}{} on {} {}", to_string(phase), what, nodes, nodes == 1 ? "node" : "nodes");
 }
 
@@ -129,6 +148,8 @@ Json to_json(const Task& task) {
   if (task.phase == Phase::kSft) json["model"] = to_json(task.model);
   if (task.phase == Phase::kNccl) json["sweep"] = to_json(task.sweep);
   if (task.phase == Phase::kLocate) json["locate"] = to_json(task.locate);
+  if (task.phase == Phase::kGpu) json["gpu"] = to_json(task.gpu);
+  if (task.phase == Phase::kBurn) json["burn"] = to_json(task.burn);
   return json;
 }
 
@@ -145,9 +166,20 @@ std::vector<Task> expand(const PlanInput& input) {
   const auto wanted = [&](Phase phase) {
     return std::find(input.phases.begin(), input.phases.end(), phase) != input.phases.end();
   };
-  if (wanted(Phase::kCheck) && !input.node_counts.empty()) {
-    const int most = *std::max_element(input.node_counts.begin(), input.node_counts.end());
-    append(input, make_task(Phase::kCheck, most), 1, tasks);
+  if (input.node_counts.empty()) return tasks;
+  const int most = *std::max_element(input.node_counts.begin(), input.node_counts.end());
+  if (wanted(Phase::kCheck)) append(input, make_task(Phase::kCheck, most), 1, tasks);
+  if (wanted(Phase::kGpu)) {
+    Task task = make_task(Phase::kGpu, most);  // nothing crosses nodes: fewer of them say nothing new
+    task.gpu = input.gpu;
+    append(input, task, input.repeats, tasks);
+  }
+  if (wanted(Phase::kBurn)) {
+    for (const int nodes : input.node_counts) {
+      Task task = make_task(Phase::kBurn, nodes);
+      task.burn = input.burn;
+      append(input, task, input.repeats, tasks);
+    }
   }
   if (wanted(Phase::kNccl)) {
     for (const CollectiveSweep& sweep : input.sweeps) {

@@ -33,7 +33,13 @@ std::string command(const PlanInput& input, const std::string& models, const std
                     const std::string& more) {
   const std::string nodes = fmt::format("{}", fmt::join(counts, ","));
   if (has_phase(input, Phase::kLocate)) return fmt::format("sxbench locate --nodes {}{}", nodes, more);
-  if (!has_phase(input, Phase::kSft)) return fmt::format("sxbench nccl --nodes {}{}", nodes, more);
+  if (!has_phase(input, Phase::kSft)) {
+    const char* verb = has_phase(input, Phase::kNccl)   ? "nccl"
+                       : has_phase(input, Phase::kBurn) ? "burn"
+                       : has_phase(input, Phase::kGpu)  ? "gpu"
+                                                        : "nccl";
+    return fmt::format("sxbench {} --nodes {}{}", verb, nodes, more);
+  }
   return fmt::format("sxbench run --models {} --nodes {}{}", models, nodes, more);
 }
 
@@ -182,6 +188,18 @@ void check_memory(const PlanInput& input, const Model& model, const DeviceFacts&
        model.source, "this would work: " + fitting_command(input, model, worst, facts)});
 }
 
+/// What the phases gpu and burn hold in memory at a time, on the node count with the least of it.
+void check_gpu_phases(const PlanInput& input, const DeviceFacts& facts, Errors& errors) {
+  std::int64_t memory = memory_per_rank(input.cluster, input.node_counts.front(), facts);
+  for (const int nodes : input.node_counts) {
+    memory = std::min(memory, memory_per_rank(input.cluster, nodes, facts));
+  }
+  const auto add = [&](const Errors& found) { errors.insert(errors.end(), found.begin(), found.end()); };
+  // The host tests bound their buffers themselves.
+  if (has_phase(input, Phase::kGpu)) add(check_gpu_suite(input.gpu, facts.cuda ? memory : 0));
+  if (has_phase(input, Phase::kBurn)) add(check_burn(input.burn, facts.cuda, memory));
+}
+
 /// Adds those that are not there yet: sweeps of one command differ only in the collective.
 void append_new(const Status& status, Errors& errors) {
   for (const Error& error : status.errors()) {
@@ -270,6 +288,7 @@ Status validate(const PlanInput& input, const DeviceFacts& facts) {
       if (errors.size() == before) check_memory(input, model, facts, errors);
     }
   }
+  check_gpu_phases(input, facts, errors);
   if (!errors.empty()) return errors;
   return ok_status();
 }

@@ -52,7 +52,7 @@ const std::vector<Field>& fields() {
       {kDevice, "pid", "", Hint::kCount, "Process id of the rank."},
       {kDevice, "pci", "", Hint::kText, "PCI address of the GPU, dddd:bb:dd."},
 
-      {kTaskStart, "phase", "", Hint::kText, "check, nccl, locate or sft."},
+      {kTaskStart, "phase", "", Hint::kText, "check, gpu, burn, nccl, locate or sft."},
       {kTaskStart, "label", "", Hint::kText, "What the task is, for people."},
       {kTaskStart, "nodes", "", Hint::kText, "Names of the nodes that take part (array)."},
       {kTaskStart, "world", "", Hint::kCount, "Number of ranks."},
@@ -161,6 +161,28 @@ const std::vector<Field>& fields() {
       {kLocate, "size_bytes", "B", Hint::kBytes, "Bytes of each all-reduce."},
       {kLocate, "duration_s", "s", Hint::kSeconds, "From the meeting of the ranks to the last answer."},
 
+      {kGpuBench, "group", "", Hint::kText, "The micro-benchmark, as --tests names it."},
+      {kGpuBench, "test", "", Hint::kText, "The figure, e.g. hbm_copy_sm (docs/gpu.md)."},
+      {kGpuBench, "gpu", "", Hint::kCount, "NVML index; -1 on the CPU."},
+      {kGpuBench, "shape", "", Hint::kText, "What was multiplied or copied."},
+      {kGpuBench, "metric", "", Hint::kText, "TFLOP/s, GB/s or us."},
+      {kGpuBench, "value", "", Hint::kNumber, "Median over the runs, in the metric's unit."},
+      {kGpuBench, "p5", "", Hint::kNumber, "5th percentile of the runs."},
+      {kGpuBench, "p95", "", Hint::kNumber, "95th percentile of the runs."},
+      {kGpuBench, "runs", "", Hint::kCount, "How often it was measured."},
+      {kGpuBench, "stable", "", Hint::kFlag, "False: the noise had not settled when the runs were used up."},
+      {kGpuBench, "wrong", "", Hint::kCount, "Wrong elements in the result; null where there is no data to check."},
+      {kGpuBench, "peer", "", Hint::kCount, "p2p, latency: NVML index of the other GPU."},
+      {kGpuBench, "waived", "", Hint::kText, "Why the micro-benchmark cannot run here; then there is no value."},
+
+      {kBurn, "gpu", "", Hint::kCount, "NVML index; -1 on the CPU."},
+      {kBurn, "second", "s", Hint::kSeconds, "Time since the start of the burn."},
+      {kBurn, "span_s", "s", Hint::kSeconds, "Time that tflops and iterations are over."},
+      {kBurn, "tflops", "TFLOP/s", Hint::kNumber, "2 n^3 x products finished in the span / span; their comparison included."},
+      {kBurn, "iterations", "", Hint::kCount, "Products finished in the span."},
+      {kBurn, "mismatches", "", Hint::kCount, "Elements that differed from the first result, since the start."},
+      {kBurn, "memory_bytes", "B", Hint::kBytes, "Used memory of the GPU; on the CPU resident memory of the rank."},
+
       {kStep, "step", "", Hint::kCount, "Optimizer step, from 1."},
       {kStep, "loss", "", Hint::kNumber, "Mean cross-entropy over the response tokens of the global batch."},
       {kStep, "lr", "", Hint::kNumber, "Learning rate of this step."},
@@ -235,7 +257,7 @@ const std::vector<Field>& fields() {
       {kPhases, "optimizer_ms", "ms", Hint::kMilliseconds, "Median of this rank's step.optimizer_ms."},
       {kPhases, "exposed_comm_ms", "ms", Hint::kMilliseconds, "Median of this rank's step.exposed_comm_ms."},
 
-      {kWindow, "name", "", Hint::kText, "measured (training) or sweep (collectives)."},
+      {kWindow, "name", "", Hint::kText, "measured (training), sweep (collectives), burn, or the name of a GPU micro-benchmark."},
       {kWindow, "begin_ns", "ns", Hint::kNanoseconds, "Monotonic clock of the node."},
       {kWindow, "end_ns", "ns", Hint::kNanoseconds, "Monotonic clock of the node."},
 

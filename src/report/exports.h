@@ -31,6 +31,14 @@ std::string gpu_metrics_csv(const analysis::Analysis& analysis);
 /// All rows of all sweeps: one line per task, size, group and placement, with the fields of the table.
 std::string nccl_metrics_csv(const analysis::Analysis& analysis);
 
+/// Every figure of every GPU micro-benchmark, device by device.
+std::string gpu_benchmarks_csv(const analysis::Analysis& analysis);
+/// Every second of every device that burnt, with the means of its samples.
+std::string burn_csv(const analysis::Analysis& analysis);
+/// "gpu" and "burn" of summary.json.
+Json gpu_json(const analysis::Analysis& analysis);
+Json burn_json(const analysis::Analysis& analysis);
+
 /// All sweeps in nccl-tests' text layout, one after the other.
 std::string nccl_log(const analysis::Analysis& analysis);
 

@@ -26,6 +26,8 @@ constexpr KindInfo kKinds[] = {
     {record::kind::kLocateLink, "Written by rank 0 in a search: one rail of one pair of nodes."},
     {record::kind::kLocateGroup, "Written by rank 0 in a search: one rail of more than two nodes."},
     {record::kind::kLocate, "Written by rank 0 at the end of a search."},
+    {record::kind::kGpuBench, "Written by every rank: one figure of a GPU micro-benchmark."},
+    {record::kind::kBurn, "Written by every rank about once a second of a burn."},
     {record::kind::kStep, "Written by rank 0: one optimizer step."},
     {record::kind::kTraining, "Written by rank 0 at the end of a fine-tuning task: facts and totals."},
     {record::kind::kRank, "Written by every rank at the end of a fine-tuning task."},
@@ -78,6 +80,7 @@ constexpr const char* kFiles = R"(
 - `summary.json`: `run`, `goals_met`, `verdicts` (PASS, FAIL, NOT MEASURED, NOT JUDGED), `findings`, `tasks` with figures
   and evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` (one per collective,
   node count, group of ranks, type, operator and root). `schema` is 1.
+- `summary.json` of a run with GPU micro-benchmarks or burns also has `gpu` and `burn`: every figure, device by device.
 - `summary.json` of a run with a search also has `locate`: one entry per search with its faults, the part, share of
   normal and evidence of each, and how slow a part would have had to be. `reports/locate.csv` has every probe.
 - `reports/performance_summary.csv`: model_size, nodes, samples_per_sec, gpu_utilization, then the other figures; an empty
@@ -88,6 +91,8 @@ constexpr const char* kFiles = R"(
 - `reports/phases.csv`: per model, node count and part of the step its time, the extremes over the ranks, and activity,
   power and energy with the number of samples behind them.
 - `reports/gpu_metrics.csv`: GPU samples, every `stride`-th; `t_s` counts from the first sample of that GPU and task.
+- `reports/gpu_benchmarks.csv`: every figure of every GPU micro-benchmark, rank by rank. `reports/burn.csv`: the seconds of a
+  burn, GPU by GPU, with the means of the samples in each. Written where a run has such tasks.
 - `reports/nccl_metrics.csv`: all rows of all sweeps, a line per size, group of ranks and placement, with the fields of
   `collective` above. `reports/nccl_allreduce.log`: the same in nccl-tests' text layout, whatever the collective.
 - `reports/nccl_COLLECTIVE_Nn.json`: per sweep the JSON that nccl-tests writes with `-J` (docs/nccl.md).

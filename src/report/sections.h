@@ -14,6 +14,8 @@ void add_phases(const analysis::Analysis& analysis, Document& document);
 void add_gpus(const analysis::Analysis& analysis, Document& document);
 void add_nccl(const analysis::Analysis& analysis, Document& document);
 void add_locate(const analysis::Analysis& analysis, Document& document);
+void add_gpu_tests(const analysis::Analysis& analysis, Document& document);
+void add_burns(const analysis::Analysis& analysis, Document& document);
 void add_findings(const analysis::Analysis& analysis, Document& document);
 void add_tasks(const analysis::Analysis& analysis, Document& document);
 void add_provenance(const analysis::Analysis& analysis, Document& document);

@@ -201,6 +201,8 @@ std::string summary_json(const Analysis& analysis) {
                {"sft", sft_json(analysis)},
                {"nccl", nccl_json(analysis)}};
   if (!analysis.searches.empty()) json["locate"] = locate_json(analysis);
+  if (!analysis.gpu.empty()) json["gpu"] = gpu_json(analysis);
+  if (!analysis.burns.empty()) json["burn"] = burn_json(analysis);
   return readable_json(json);
 }
 

@@ -99,6 +99,8 @@ Document build_document(const Analysis& analysis) {
   add_gpus(analysis, document);
   add_nccl(analysis, document);
   add_locate(analysis, document);
+  add_gpu_tests(analysis, document);
+  add_burns(analysis, document);
   add_findings(analysis, document);
   add_tasks(analysis, document);
   add_provenance(analysis, document);

@@ -46,6 +46,10 @@ Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
     SXB_RETURN_IF_ERROR(write_file_atomic(reports / name, content));
   if (!analysis.searches.empty())
     SXB_RETURN_IF_ERROR(write_file_atomic(reports / "locate.csv", locate_csv(analysis)));
+  if (!analysis.gpu.empty()) {
+    SXB_RETURN_IF_ERROR(write_file_atomic(reports / "gpu_benchmarks.csv", gpu_benchmarks_csv(analysis)));
+  }
+  if (!analysis.burns.empty()) SXB_RETURN_IF_ERROR(write_file_atomic(reports / "burn.csv", burn_csv(analysis)));
   return write_file_atomic(reports / "nccl_allreduce.log", nccl_log(analysis));
 }
 

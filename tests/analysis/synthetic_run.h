@@ -2,6 +2,7 @@
 // are chosen so that the derived figures can be worked out by hand.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ class SyntheticRun {
   /// Appends one record; times count up by one second from a fixed start.
   void add(const std::string& kind, const Json& data, const std::string& task = "",
            const std::string& node = "", int rank = -1);
+  /// Monotonic clock of the next record.
+  std::int64_t now_ns() const { return ticks_ * 1'000'000'000; }
   void add_raw(const std::string& line) { journal_ += line; }
   void add_sample(const std::string& task, const std::string& node, const Json& sample);
   /// Writes what was added; the run can be read from then on.

@@ -50,6 +50,18 @@ TEST(FormatBytes, WholeSizesCanBeReadBack) {
   }
 }
 
+TEST(ParseSeconds, ReadsNumbersWithAUnit) {
+  EXPECT_EQ(*parse_seconds("90"), 90);
+  EXPECT_EQ(*parse_seconds("60s"), 60);
+  EXPECT_EQ(*parse_seconds("1.5m"), 90);
+  EXPECT_EQ(*parse_seconds("12h"), 43'200);
+  EXPECT_EQ(*parse_seconds("2d"), 172'800);
+  for (const char* text : {"", "m", "0", "0.5s", "5 weeks", "-3s", "1e30"}) {
+    EXPECT_FALSE(parse_seconds(text).ok()) << text;
+  }
+  EXPECT_NE(parse_seconds("5 weeks").error().help.find("12h"), std::string::npos);
+}
+
 TEST(FormatDuration, PicksTheUnit) {
   EXPECT_EQ(format_duration(12), "12 ns");
   EXPECT_EQ(format_duration(850'000), "850 µs");

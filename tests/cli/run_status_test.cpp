@@ -61,5 +61,15 @@ TEST(RunStatusTest, EstimatesFromStepsAndFromTasksOfTheSameKind) {
   EXPECT_FALSE(status.eta(61 * kSecond)->at_least);
 }
 
+TEST(RunStatusTest, ABurnTakesTheTimeItWasTold) {
+  plan::Task burn = task("a", plan::Phase::kBurn);
+  burn.burn.duration_s = 60;
+  RunStatus status;
+  status.run_started({"run", 1, {burn}, false});
+  EXPECT_EQ(status.eta(0)->ns, 60 * kSecond);
+  status.task_started(burn, 0);
+  EXPECT_EQ(status.eta(45 * kSecond)->ns, 15 * kSecond);
+}
+
 }  // namespace
 }  // namespace sxb::cli

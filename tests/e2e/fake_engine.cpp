@@ -3,7 +3,8 @@
 //
 // Faults come in the environment, which a cluster config's "env" gives to the ranks:
 //   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, stubborn, error, disk,
-//                    exit, noise, chatter
+//                    exit, noise, chatter; of a burn also mismatch, slow
+//   SXB_FAKE_GPUS = the ranks pretend to have a GPU each
 //   SXB_FAKE_ECHO = "<prefix>": the device record's name is the JSON of the variables with that prefix;
 //                   "rendezvous": it is the host at which the ranks meet
 //   SXB_FAKE_ONCE = path prefix: every rank does it once, marked by a file of its own
@@ -40,9 +41,11 @@ class FakeRank {
   }
 
   int run() {
-    emit("device", {{"device", "cpu"},
+    const bool gpus = std::getenv("SXB_FAKE_GPUS") != nullptr;
+    gpu_ = gpus ? task_.at("local_rank").get<int>() : -1;
+    emit("device", {{"device", gpus ? "cuda" : "cpu"},
                     {"name", name()},
-                    {"gpu", -1},
+                    {"gpu", gpu_},
                     {"backend", "gloo"},
                     {"threads", 1},
                     {"pid", ::getpid()},
@@ -51,8 +54,10 @@ class FakeRank {
     if (const int code = misbehave(); code != 0) return code;
     if (phase_ == "nccl" && rank_ == 0) sweep();
     if (phase_ == "sft") train();
+    if (phase_ == "gpu") bench();
+    if (phase_ == "burn" && !burn()) return 1;
     if (phase_ != "check" && task_.at("local_rank").get<int>() == 0) {
-      emit("window", {{"name", phase_ == "sft" ? "measured" : "sweep"},
+      emit("window", {{"name", phase_ == "sft" ? "measured" : phase_ == "burn" ? "burn" : "sweep"},
                       {"begin_ns", begin},
                       {"end_ns", sxb::monotonic_ns()}});
     }
@@ -100,6 +105,7 @@ class FakeRank {
       std::fflush(stdout);
       return 0;
     }
+    if (what == "slow" || what == "mismatch") return 0;  // burn() does it
     if (std::stoi(fault.substr(rank_at)) != rank_) {
       return what == "sigkill" || what == "disk" ? lose_peer() : wait_for_peer();
     }
@@ -203,6 +209,35 @@ class FakeRank {
     }
   }
 
+  void bench() {
+    for (const Json& test : task_.at("task").at("gpu").at("tests")) {
+      emit("gpu_bench", {{"group", test}, {"test", test}, {"gpu", gpu_},   {"shape", "made up"}, {"metric", "GB/s"},
+                         {"value", 10.0}, {"p5", 9.0},    {"p95", 11.0}, {"runs", 5},          {"stable", true},
+                         {"wrong", 0}});
+    }
+    emit("gpu_bench", {{"group", "p2p"}, {"test", "p2p"}, {"gpu", gpu_}, {"waived", "one GPU on this node"}});
+  }
+
+  /// One second of figures; false if a result differed.
+  bool burn() {
+    const char* fault = std::getenv("SXB_FAKE_FAULT");
+    const bool mine = fault != nullptr && std::string(fault).find(":" + std::to_string(rank_) + ":") != std::string::npos;
+    const bool slow = mine && std::string(fault).starts_with("slow");
+    const bool mismatch = mine && std::string(fault).starts_with("mismatch");
+    for (int second = 1; second <= 2; ++second) {
+      emit("burn", {{"gpu", gpu_},        {"second", second},           {"span_s", 1.0},
+                    {"tflops", slow ? 80.0 : 100.0}, {"iterations", 10}, {"mismatches", mismatch ? 3 : 0},
+                    {"memory_bytes", 1000}});
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(mismatch ? 300 : 0));  // the others have ended
+    if (!mismatch) return true;
+    emit("finding", {{"severity", "error"},
+                     {"code", "burn_mismatch"},
+                     {"message", "GPU 1 of n0 (rank 1) does not compute the same twice"},
+                     {"help", "take it out of service"}});
+    return false;
+  }
+
   void train() {
     const Json& training = task_.at("task").at("model").at("training");
     const std::int64_t steps = training.at("steps"), warmup = training.at("warmup");
@@ -261,7 +296,7 @@ class FakeRank {
   Json task_;
   SxbEmit emit_;
   void* user_;
-  int rank_ = 0, world_ = 1;
+  int rank_ = 0, world_ = 1, gpu_ = -1;
   std::string phase_;
   std::vector<int> peers_;
 };

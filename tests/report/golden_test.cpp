@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 
+#include "../analysis/gpu_run.h"
 #include "../analysis/nccl_run.h"
 #include "../analysis/phase_run.h"
 #include "../analysis/synthetic_run.h"
@@ -110,6 +111,21 @@ TEST(Golden, PhaseRun) {
   EXPECT_THAT(report, HasSubstr("- [../traces/facade000001-rank0.json](../traces/facade000001-rank0.json)\n- [../"));
   EXPECT_THAT(content(run / "reports/summary_report.html"), HasSubstr("<title>Where the step goes</title>"));
   EXPECT_TRUE(fs::exists(run / "reports/charts/phases.svg"));
+}
+
+TEST(Golden, GpuTestsAndBurn) {
+  const fs::path run = testing::scratch("run");
+  testing::make_device_run(run);
+  const auto outcome = write_reports(run);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_FALSE(outcome->goals_met) << "one GPU is slow";
+  compare_with_golden(run, "gpu_tests");
+  const std::string report = content(run / "reports/summary_report.md");
+  EXPECT_THAT(report, HasSubstr("| Slow GPUs, burn bf16 on 2 nodes | >= 95 % of the fleet's median | synthetic2 GPU 1: "
+                                "560.0 TFLOP/s, 20.0 % below | FAIL |"));
+  EXPECT_THAT(report, HasSubstr("synthetic2 GPU 1 SLOW"));
+  EXPECT_THAT(report, HasSubstr("`attention` waived: this is a synthetic reason"));
+  EXPECT_TRUE(fs::exists(run / "reports/charts/burn.svg"));
 }
 
 // A phase with too few samples names the way to more of them.

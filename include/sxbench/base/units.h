@@ -19,6 +19,8 @@ Result<std::int64_t> parse_bytes(std::string_view text);
 
 /// "8 B", "32 KiB", "1.5 GiB".
 std::string format_bytes(std::int64_t bytes);
+/// "90", "60s", "5m", "12h", "2d" in seconds, whole and at least one.
+Result<std::int64_t> parse_seconds(std::string_view text);
 /// "850 µs", "12.3 ms", "4.2 s", "06:10".
 std::string format_duration(std::int64_t ns);
 

@@ -9,12 +9,13 @@
 #include "sxbench/base/result.h"
 #include "sxbench/config/cluster.h"
 #include "sxbench/config/model.h"
+#include "sxbench/plan/gpu.h"
 #include "sxbench/plan/locate.h"
 #include "sxbench/plan/sweep.h"
 
 namespace sxb::plan {
 
-enum class Phase { kCheck, kNccl, kLocate, kSft, kReport };
+enum class Phase { kCheck, kGpu, kBurn, kNccl, kLocate, kSft, kReport };
 std::string to_string(Phase phase);
 Result<std::vector<Phase>> parse_phases(std::string_view text);
 
@@ -27,6 +28,8 @@ struct Task {
   config::Model model;    ///< phase sft
   CollectiveSweep sweep;  ///< phase nccl
   Locate locate;          ///< phase locate
+  GpuSuite gpu;           ///< phase gpu
+  Burn burn;              ///< phase burn
   /// "sft 7b on 4 nodes", "nccl all_reduce on 2 nodes", "nccl all_gather (rails) on 4 nodes".
   std::string label() const;
 };
@@ -39,10 +42,13 @@ struct PlanInput {
   std::vector<int> node_counts;
   std::vector<Phase> phases;
   std::vector<CollectiveSweep> sweeps = {CollectiveSweep{}};
+  GpuSuite gpu;
+  Burn burn;
   Locate locate;
   int repeats = 1;
 };
-/// check -> nccl per sweep x node count -> locate per node count -> sft per model x node count, each x repeats.
+/// check -> gpu on the most nodes -> burn per node count -> nccl per sweep x node count -> locate per node count ->
+/// sft per model x node count, each x repeats.
 std::vector<Task> expand(const PlanInput& input);
 
 /// What one rank is told, the only input of the engine besides the environment.

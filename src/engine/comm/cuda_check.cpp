@@ -43,7 +43,8 @@ void throw_cuda_error(cudaError_t error, const char* call, const char* file, int
     throw EngineError(
         "out of GPU memory: " + what, "out_of_memory",
         "training: a smaller micro_batch or seq_len, recompute \"block\", sharding \"full\" or more nodes; "
-        "collectives: a smaller -e; and see with nvidia-smi whether another process holds memory",
+        "collectives: a smaller -e; gpu and burn: a smaller --size or --memory; and see with nvidia-smi whether "
+        "another process holds memory",
         ExitCode::kTaskFailed);
   }
   throw EngineError(what, "cuda_error", help_for(error), ExitCode::kEnvironment);

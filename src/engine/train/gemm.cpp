@@ -6,7 +6,6 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
 #include <c10/cuda/CUDAStream.h>
-#include <cublasLt.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +13,7 @@
 #include <map>
 #include <tuple>
 
+#include "engine/blas/matmul.h"
 #include "engine/train/device.h"
 #include "sxbench/base/clock.h"
 #include "sxbench/base/files.h"
@@ -22,8 +22,6 @@
 namespace sxb::engine {
 namespace {
 
-constexpr std::size_t kWorkspaceBytes = 64u << 20;
-constexpr int kCandidates = 8;
 /// The GPUs reach their power cap within the second; after that the ranking is that of a long run.
 constexpr std::int64_t kHeatNs = 2'000'000'000;
 /// Under the cap a product's time follows its own energy, but only once the clock has settled to it:
@@ -35,14 +33,7 @@ constexpr double kTimedMs = 120;
 /// A candidate this much slower than the best in a first call is not timed further.
 constexpr double kHopeless = 1.1;
 
-void check(cublasStatus_t status, const char* call) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw EngineError(std::string(cublasLtGetStatusString(status)) + " from " + call, "cublas_error",
-                    "see the rank's log; a fault of the GPU or its driver is likely");
-}
-
-/// C(m, n) = op(A) op(B) + beta C with inner dimension k, in cuBLAS' column-major terms. A row-major
-/// y(M, N) is a column-major y^T(N, M), so the operands of a linear layer swap places.
+/// A BF16 product (engine/blas/matmul.h), as key of the choices.
 struct Problem {
   std::int64_t m, n, k;
   bool transpose_a, transpose_b;
@@ -53,6 +44,7 @@ struct Problem {
   static Problem weight_grad(std::int64_t M, std::int64_t N, std::int64_t K, bool accumulate) {
     return {K, N, M, false, true, accumulate};
   }
+  Product product() const { return {m, n, k, transpose_a, transpose_b, accumulate, Numeric::kBf16}; }
   std::string name() const {
     return std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k) + (transpose_a ? "T" : "N") +
            (transpose_b ? "T" : "N") + (accumulate ? "+" : "");
@@ -65,69 +57,8 @@ struct Problem {
   }
 };
 
-/// cuBLASLt's descriptors of one problem.
-class Plan {
- public:
-  explicit Plan(const Problem& p) : accumulate_(p.accumulate) {
-    check(cublasLtMatmulDescCreate(&operation_, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
-    const cublasOperation_t a = p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;
-    const cublasOperation_t b = p.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
-    check(cublasLtMatmulDescSetAttribute(operation_, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a), "TRANSA");
-    check(cublasLtMatmulDescSetAttribute(operation_, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b), "TRANSB");
-    create_layout(&a_, p.transpose_a ? p.k : p.m, p.transpose_a ? p.m : p.k);
-    create_layout(&b_, p.transpose_b ? p.n : p.k, p.transpose_b ? p.k : p.n);
-    create_layout(&c_, p.m, p.n);
-  }
-  Plan(const Plan&) = delete;
-  Plan& operator=(const Plan&) = delete;
-  ~Plan() {
-    for (cublasLtMatrixLayout_t matrix : {a_, b_, c_}) {
-      if (matrix != nullptr) cublasLtMatrixLayoutDestroy(matrix);
-    }
-    if (operation_ != nullptr) cublasLtMatmulDescDestroy(operation_);
-  }
-
-  /// The library's candidates, best first by its own estimate.
-  std::vector<cublasLtMatmulAlgo_t> candidates(cublasLtHandle_t handle) const {
-    cublasLtMatmulPreference_t preference = nullptr;
-    check(cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
-    std::array<cublasLtMatmulHeuristicResult_t, kCandidates> results{};
-    int found = 0;
-    cublasStatus_t status = cublasLtMatmulPreferenceSetAttribute(
-        preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kWorkspaceBytes, sizeof kWorkspaceBytes);
-    if (status == CUBLAS_STATUS_SUCCESS) {
-      status = cublasLtMatmulAlgoGetHeuristic(handle, operation_, a_, b_, c_, c_, preference, kCandidates,
-                                              results.data(), &found);
-    }
-    cublasLtMatmulPreferenceDestroy(preference);
-    check(status, "cublasLtMatmulAlgoGetHeuristic");
-    std::vector<cublasLtMatmulAlgo_t> algorithms;
-    for (int i = 0; i < found; ++i) algorithms.push_back(results[static_cast<std::size_t>(i)].algo);
-    return algorithms;
-  }
-
-  void run(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm, const void* a, const void* b, void* c,
-           void* workspace) const {
-    const float alpha = 1;
-    const float beta = accumulate_ ? 1 : 0;
-    check(cublasLtMatmul(handle, operation_, &alpha, a, a_, b, b_, &beta, c, c_, c, c_, &algorithm, workspace,
-                         kWorkspaceBytes, c10::cuda::getCurrentCUDAStream().stream()),
-          "cublasLtMatmul");
-  }
-
- private:
-  static void create_layout(cublasLtMatrixLayout_t* matrix, std::int64_t rows, std::int64_t cols) {
-    check(cublasLtMatrixLayoutCreate(matrix, CUDA_R_16BF, static_cast<std::uint64_t>(rows),
-                                     static_cast<std::uint64_t>(cols), rows),
-          "cublasLtMatrixLayoutCreate");
-  }
-  bool accumulate_;
-  cublasLtMatmulDesc_t operation_ = nullptr;
-  cublasLtMatrixLayout_t a_ = nullptr, b_ = nullptr, c_ = nullptr;
-};
-
 struct Entry {
-  std::unique_ptr<Plan> plan;
+  std::unique_ptr<Matmul> matmul;
   std::vector<cublasLtMatmulAlgo_t> algorithms;
   std::size_t chosen = 0;
 };
@@ -145,14 +76,14 @@ struct Gemm::Impl {
 
   Entry& entry(const Problem& problem) {
     Entry& entry = entries[problem];
-    if (entry.plan) return entry;
+    if (entry.matmul) return entry;
     if (handle == nullptr) {
-      check(cublasLtCreate(&handle), "cublasLtCreate");
-      workspace = at::empty({static_cast<std::int64_t>(kWorkspaceBytes)},
+      check_cublas(cublasLtCreate(&handle), "cublasLtCreate");
+      workspace = at::empty({static_cast<std::int64_t>(kMatmulWorkspaceBytes)},
                             at::TensorOptions().dtype(at::kByte).device(at::kCUDA));
     }
-    entry.plan = std::make_unique<Plan>(problem);
-    entry.algorithms = entry.plan->candidates(handle);
+    entry.matmul = std::make_unique<Matmul>(problem.product());
+    entry.algorithms = entry.matmul->candidates(handle);
     if (entry.algorithms.empty()) {
       throw EngineError("cuBLASLt has no algorithm for " + problem.name(), "cublas_error",
                         "use dimensions that are multiples of 8");
@@ -162,7 +93,8 @@ struct Gemm::Impl {
 
   void run(const Problem& problem, const at::Tensor& a, const at::Tensor& b, at::Tensor& c) {
     const Entry& e = entry(problem);
-    e.plan->run(handle, e.algorithms[e.chosen], a.data_ptr(), b.data_ptr(), c.data_ptr(), workspace.data_ptr());
+    e.matmul->run(handle, e.algorithms[e.chosen], a.data_ptr(), b.data_ptr(), c.data_ptr(), workspace.data_ptr(),
+                  c10::cuda::getCurrentCUDAStream().stream());
   }
 
   /// Mean milliseconds of one call; operands hold at least the matrices a, b, c of the problem.
@@ -172,8 +104,8 @@ struct Gemm::Impl {
     Event end(true);
     begin.record(stream);
     for (int i = 0; i < iterations; ++i) {
-      e.plan->run(handle, e.algorithms[algorithm], operands[0].data_ptr(), operands[1].data_ptr(),
-                  operands[2].data_ptr(), workspace.data_ptr());
+      e.matmul->run(handle, e.algorithms[algorithm], operands[0].data_ptr(), operands[1].data_ptr(),
+                    operands[2].data_ptr(), workspace.data_ptr(), stream.stream());
     }
     end.record(stream);
     end.synchronize();
