@@ -6,11 +6,16 @@
 #include <vector>
 
 #include "analysis/dataset.h"
+#include "analysis/expected.h"
 #include "analysis/figures.h"
+#include "analysis/fit.h"
+#include "analysis/guard.h"
 #include "analysis/gpu_groups.h"
 #include "analysis/hardware.h"
 #include "analysis/limits.h"
 #include "analysis/locate.h"
+#include "analysis/mark.h"
+#include "analysis/nic_rates.h"
 #include "analysis/phases.h"
 #include "analysis/samples.h"
 
@@ -35,7 +40,8 @@ struct SftGroup {
   std::optional<double> repeat_spread;  ///< (max - min) / median of samples/s; from two repeats on
   std::optional<double> step_noise;     ///< largest 1.4826 MAD / median of the step times of one repeat
   bool unstable = false;                ///< one of the two exceeds stats::kUnstable
-  bool implausible = false;
+  bool implausible = false;             ///< one of `checks` is
+  std::vector<Check> checks;            ///< against the speed of light
   std::optional<double> global_batch;  ///< sequences per optimizer step
   std::optional<int> base_nodes;       ///< node count the scaling figures refer to
   std::optional<double> speedup, efficiency;
@@ -49,6 +55,7 @@ struct Bandwidth {
   std::optional<double> p50_us, p95_us, p99_us, cv_pct;  ///< of single iterations, at the slowest rank
   std::optional<double> rank_spread_pct;                 ///< (max - min) / max of the ranks' means
   std::optional<int> slowest_rank;                       ///< of the world
+  std::optional<double> repeat_spread;                   ///< (max - min) / median time; from two repeats on
 };
 
 /// One wrong element, values as text.
@@ -72,6 +79,11 @@ struct SweepRow {
   std::optional<int> channels;
   std::string registration;
   std::optional<FirstWrong> first_wrong;
+  std::optional<double> expected_us;  ///< of the topology's model
+  Mark mark = Mark::kNotJudged;       ///< of the out-of-place time
+  std::string why;                    ///< of the mark; "" for PASS
+  /// Measured busbw as a share of the expected one.
+  std::optional<double> of_expected() const;
 };
 
 /// The repeats of one collective on one node count: of one group of ranks, type, operator and root.
@@ -94,6 +106,14 @@ struct NcclGroup {
   std::optional<Limit> limit;
   std::optional<double> wire_gbps,
       line_gbps;  ///< all_reduce between hosts: Gbit/s per host at the largest size
+  Topology topology;
+  Expected expected;
+  std::optional<LatencyBandwidth> fit;  ///< of the out-of-place times
+  Mark mark = Mark::kNotJudged;         ///< of the sweep
+  std::string bound;                    ///< "NIC-bound: 48.3 of 50 GB/s per rail, 97 %" at the largest size
+  std::vector<NicRate> nics;            ///< between hosts, by their counters
+  std::optional<double> nic_formula_gBps;  ///< what each must have sent for the highest busbw
+  std::vector<Check> checks;            ///< against the speed of light
   std::string status() const;
   /// "all_reduce on 2 nodes", "all_gather (rails, group 1) of half on 2 nodes".
   std::string label() const;
@@ -104,8 +124,6 @@ struct Finding {
   std::size_t line = 0;  ///< of records.jsonl; 0 = derived from many
 };
 
-enum class Mark { kPass, kFail, kNotMeasured, kNotJudged };
-const char* to_string(Mark mark);
 struct Verdict {
   std::string item, required, achieved;
   Mark mark = Mark::kNotJudged;
@@ -120,20 +138,23 @@ struct Analysis {
   std::vector<LocateSearch> searches;
   std::vector<GpuGroup> gpu;
   std::vector<BurnTask> burns;
+  std::vector<Check> gpu_checks;  ///< micro-benchmarks and burn against the speed of light
   std::vector<Finding> findings;
   std::vector<Verdict> verdicts;
   bool goals_met() const;
+  std::vector<Check> checks() const;  ///< of all figures
 };
 
 Analysis analyze(const Dataset& dataset, const Hardware& hardware);
 
 // The steps of analyze(), each in a file of its own.
 std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardware);
-std::vector<SftGroup> group_sft(const Dataset& dataset);
-std::vector<Verdict> judge(const Dataset& dataset, const std::vector<SftGroup>& sft,
-                           const std::vector<NcclGroup>& nccl);
+std::vector<SftGroup> group_sft(const Dataset& dataset, const Hardware& hardware);
+/// Limit, expected value, fit, wire rates and the marks of a sweep whose rows are joined. `task`: one of its repeats.
+void judge_sweep(const Dataset& dataset, const TaskData& task, const Hardware& hardware, NcclGroup& group);
+/// The verdict table of everything but the verdicts themselves.
+std::vector<Verdict> judge(const Analysis& analysis);
 void judge_searches(const std::vector<LocateSearch>& searches, std::vector<Verdict>& verdicts);
-std::vector<Finding> collect_findings(const Dataset& dataset, const std::vector<SftGroup>& sft,
-                                      const std::vector<NcclGroup>& nccl);
+std::vector<Finding> collect_findings(const Analysis& analysis);
 
 }  // namespace sxb::analysis

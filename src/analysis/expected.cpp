@@ -234,9 +234,11 @@ Expected choose(std::vector<Candidate> candidates, const AlgorithmFacts& facts) 
       std::erase_if(candidates, [](const Candidate& candidate) { return candidate.algorithm.starts_with("NVLS"); });
     out.chosen_by = "likely";
   }
-  const Candidate& best = *std::max_element(
+  const auto [worst, fastest] = std::minmax_element(
       candidates.begin(), candidates.end(),
       [](const Candidate& a, const Candidate& b) { return a.busbw_gBps < b.busbw_gBps; });
+  const Candidate& best = *fastest;
+  out.slowest_gBps = worst->busbw_gBps;
   out.algorithm = best.algorithm;
   out.resource = best.resource;
   out.arithmetic = best.arithmetic;
@@ -248,6 +250,12 @@ Expected choose(std::vector<Candidate> candidates, const AlgorithmFacts& facts) 
 
 double Expectation::time_us(double size_bytes) const {
   return alpha_us + ramp_us * std::sqrt(size_bytes) / kRampUnit + size_bytes / (algbw_gBps() * 1e3);
+}
+
+Expectation Expectation::slowest() const {
+  Expectation out = *this;
+  out.busbw_gBps = slowest_gBps;
+  return out;
 }
 
 double Expectation::busbw_at(double size_bytes) const {

@@ -25,11 +25,13 @@ struct Expectation {
   std::string resource;    ///< what limits: NIC, PCIe of the NIC, NVLink, NVSwitch
   std::string arithmetic;  ///< how busbw comes about
   double busbw_gBps = 0;   ///< asymptote for large sizes
+  double slowest_gBps = 0; ///< of the algorithms that NCCL may have taken; busbw_gBps where it is known which ran
   double factor = 1;       ///< busbw / algbw of the collective
   double alpha_us = 0, ramp_us = 0;
   double pass = 0, warn = 0;  ///< shares of the expected value
   double algbw_gBps() const { return busbw_gBps / factor; }
   double time_us(double size_bytes) const;
+  Expectation slowest() const;  ///< the same with slowest_gBps
   double busbw_at(double size_bytes) const;  ///< what the time model leaves of it at this size
 };
 

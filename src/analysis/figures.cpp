@@ -268,8 +268,8 @@ Figures compute_sft(const TaskData& task, const TaskSamples& samples) {
   if (world > 0) figures.set("gpus", world);
   if (const auto totals = sum_measured(task)) {
     figures.set("samples_per_sec", totals->samples / totals->seconds);
-    figures.set("tokens_per_sec", totals->tokens / totals->seconds);
-    if (world > 0) {
+    if (totals->tokens > 0) figures.set("tokens_per_sec", totals->tokens / totals->seconds);
+    if (world > 0 && totals->tokens > 0) {
       figures.set("tokens_per_sec_per_gpu", totals->tokens / totals->seconds / world);
       set_flops(task.training(), *totals, world, figures);
     }

@@ -107,23 +107,28 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
   }
 }
 
-void add_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl,
-                     std::vector<Finding>& out) {
-  for (const SftGroup& group : sft) {
-    if (!group.implausible) continue;
+void add_implausible(const Analysis& analysis, std::vector<Finding>& out) {
+  for (const Check& check : analysis.checks()) {
+    if (!check.implausible()) continue;
     out.push_back({"error", "implausible",
-                   fmt::format("sft {} on {}: IMPLAUSIBLE, MFU above 1", group.model, on_nodes(group.nodes)),
-                   "the device peak, the FLOP count or the clock is wrong; do not quote this figure", "", 0});
+                   fmt::format("{}: {} is IMPLAUSIBLE: {}", check.subject, check.figure, check.arithmetic()),
+                   fmt::format("do not quote this figure: it is above the limit of {}; the clock, the count or the "
+                               "hardware's description (network.nics, configs/hardware) is wrong",
+                               check.resource),
+                   "", 0});
   }
-  for (const NcclGroup& group : nccl) {
-    const bool any = std::any_of(group.rows.begin(), group.rows.end(),
-                                 [](const SweepRow& row) { return row.implausible; });
-    if (!any) continue;
-    out.push_back(
-        {"error", "implausible",
-         fmt::format("{}: IMPLAUSIBLE, busbw above {:.1f} GB/s, the limit of {}", group.label(),
-                     group.limit->busbw_gBps, group.limit->resource),
-         "the line rate in the cluster config or the timing is wrong; do not quote this figure", "", 0});
+}
+
+void add_lagging_nics(const Analysis& analysis, std::vector<Finding>& out) {
+  for (const NcclGroup& group : analysis.nccl) {
+    for (const NicRate& nic : group.nics) {
+      if (!nic.lags) continue;
+      out.push_back({"warning", "nic_lags",
+                     fmt::format("{}: {} {}", group.label(), nic.name, nic.note),
+                     "check this port's link speed, cable, PFC/ECN counters and PCIe slot; rings run at the pace of the "
+                     "slowest NIC",
+                     nic.node, 0});
+    }
   }
 }
 
@@ -161,23 +166,31 @@ void add_missing(const std::vector<SftGroup>& sft, std::vector<Finding>& out) {
 
 }  // namespace
 
-std::vector<Finding> collect_findings(const Dataset& dataset, const std::vector<SftGroup>& sft,
-                                      const std::vector<NcclGroup>& nccl) {
+std::vector<Finding> collect_findings(const Analysis& analysis) {
+  const Dataset& dataset = *analysis.dataset;
   std::vector<Finding> findings;
-  add_implausible(sft, nccl, findings);
+  add_implausible(analysis, findings);
+  add_lagging_nics(analysis, findings);
   for (const Entry& entry : dataset.findings) findings.push_back(from_record(entry));
   for (const TaskData& task : dataset.tasks) {
     for (const Entry& entry : task.of(record::kind::kFinding)) findings.push_back(from_record(entry));
   }
-  for (const SftGroup& group : sft) add_sft(group, findings);
+  for (const SftGroup& group : analysis.sft) add_sft(group, findings);
   add_journal(dataset, findings);
-  add_missing(sft, findings);
+  add_missing(analysis.sft, findings);
   return findings;
 }
 
 bool Analysis::goals_met() const {
   return std::none_of(verdicts.begin(), verdicts.end(),
-                      [](const Verdict& verdict) { return verdict.mark == Mark::kFail; });
+                      [](const Verdict& verdict) { return fails(verdict.mark); });
+}
+
+std::vector<Check> Analysis::checks() const {
+  std::vector<Check> out = gpu_checks;
+  for (const NcclGroup& group : nccl) out.insert(out.end(), group.checks.begin(), group.checks.end());
+  for (const SftGroup& group : sft) out.insert(out.end(), group.checks.begin(), group.checks.end());
+  return out;
 }
 
 Analysis analyze(const Dataset& dataset, const Hardware& hardware) {
@@ -189,16 +202,17 @@ Analysis analyze(const Dataset& dataset, const Hardware& hardware) {
       (cuda ? analysis.cuda : analysis.cpu) = true;
     }
   }
-  analysis.sft = group_sft(dataset);
+  analysis.sft = group_sft(dataset, hardware);
   analysis.nccl = group_nccl(dataset, hardware);
   analysis.searches = read_searches(dataset);
   analysis.gpu = group_gpu(dataset);
   analysis.burns = group_burns(dataset);
-  analysis.verdicts = judge(dataset, analysis.sft, analysis.nccl);
+  analysis.gpu_checks = guard_gpus(dataset, hardware);
+  analysis.verdicts = judge(analysis);
   judge_searches(analysis.searches, analysis.verdicts);
   const std::vector<Verdict> devices = judge_devices(analysis.gpu, analysis.burns);
   analysis.verdicts.insert(analysis.verdicts.end(), devices.begin(), devices.end());
-  analysis.findings = collect_findings(dataset, analysis.sft, analysis.nccl);
+  analysis.findings = collect_findings(analysis);
   for (Finding& finding : device_findings(analysis.gpu, analysis.burns)) {
     analysis.findings.push_back(std::move(finding));
   }

@@ -23,8 +23,7 @@ double evaluate(const Terms& coefficients, double size) {
   return time;
 }
 
-/// Weighted least squares over the terms that `used` names; a term that comes out negative is left out and the
-/// rest solved again, the most negative first. `weight` multiplies squared errors.
+/// `weight` multiplies squared errors.
 struct Problem {
   std::span<const SweepPoint> points;
   std::vector<double> weight;
@@ -68,6 +67,8 @@ bool solve(std::array<Terms, kTerms> matrix, Terms right, const std::vector<std:
   return true;
 }
 
+/// Over the terms that `used` names; one that comes out negative is left out and the rest solved again, the most
+/// negative first.
 std::optional<Terms> least_squares(const Problem& problem, std::vector<std::size_t> used) {
   std::array<Terms, kTerms> matrix{};
   Terms right{};

@@ -42,6 +42,12 @@ void add(const Json& placement, Samples& out) {
   }
 }
 
+std::optional<double> range_of(const std::vector<double>& values) {
+  if (values.size() < 2 || stats::median(values) <= 0) return std::nullopt;
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return (*high - *low) / stats::median(values);
+}
+
 std::optional<double> median_of(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional(stats::median(values));
 }
@@ -58,6 +64,7 @@ Bandwidth sum_up(const Samples& s) {
   out.cv_pct = median_of(s.cv);
   out.rank_spread_pct = median_of(s.spread);
   out.slowest_rank = s.slowest;
+  out.repeat_spread = range_of(s.time_us);
   return out;
 }
 

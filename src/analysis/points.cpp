@@ -37,7 +37,7 @@ void add_sft(const SftGroup& group, PointSet& points) {
   throughput.section = "sft";
   throughput.series = fmt::format("{} on {}", group.model, on_nodes(group.nodes));
   throughput.sample = "steps";
-  if (group.implausible) throughput.disbelief = "IMPLAUSIBLE: above the peak of the device (MFU > 1)";
+  if (group.implausible) throughput.disbelief = "IMPLAUSIBLE: above a physical limit (see the speed-of-light check of its report)";
   Point step_time = throughput;
   throughput.figure = "tokens/s/GPU";
   throughput.unit = "1/s";

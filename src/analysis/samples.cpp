@@ -10,6 +10,7 @@
 #include <string_view>
 #include <thread>
 
+#include "analysis/counter_rate.h"
 #include "analysis/json_read.h"
 #include "stats/stats.h"
 #include "sxbench/base/files.h"
@@ -51,25 +52,6 @@ Windows windows_of(const TaskData& task, const std::string& node, const std::str
   return windows;
 }
 
-/// A counter that only grows: its rate between the first and the last reading inside the window.
-class Rate {
- public:
-  void add(std::int64_t mono_ns, std::optional<double> value) {
-    if (!value) return;
-    if (!first_) first_ = {mono_ns, *value};
-    last_ = {mono_ns, *value};
-  }
-  /// Units per second; missing with less than two readings or when the counter was reset.
-  std::optional<double> per_second() const {
-    if (!first_ || last_.first <= first_->first || last_.second < first_->second) return std::nullopt;
-    return (last_.second - first_->second) / (static_cast<double>(last_.first - first_->first) * 1e-9);
-  }
-
- private:
-  std::optional<std::pair<std::int64_t, double>> first_;
-  std::pair<std::int64_t, double> last_;
-};
-
 std::optional<double> scaled(std::optional<double> value, double factor) {
   return value ? std::optional(*value * factor) : std::nullopt;
 }
@@ -93,7 +75,7 @@ std::vector<double> column(const std::vector<GpuSample>& samples, GpuMetric metr
 }
 
 std::optional<double> rate(const std::vector<GpuSample>& samples, GpuMetric metric) {
-  Rate rate;
+  CounterRate rate;
   for (const GpuSample& sample : samples) {
     if (sample.in_window) rate.add(sample.mono_ns, sample[metric]);
   }
@@ -194,7 +176,7 @@ GpuUse summarize(const std::string& node, int gpu, const std::vector<GpuSample>&
 /// Everything read from one file, before it is summed up.
 struct NodeSamples {
   std::map<int, std::vector<GpuSample>> gpus;
-  std::map<std::string, std::pair<Rate, Rate>> nics;  ///< tx, rx
+  std::map<std::string, std::pair<CounterRate, CounterRate>> nics;  ///< tx, rx
   std::vector<double> cpu_pct, memory;
   bool host = false;
 };
@@ -348,8 +330,9 @@ void load_node(const std::filesystem::path& run_folder, const TaskData& task, co
   for (const auto& [gpu, list] : samples.gpus)
     out.gpus.push_back(summarize(node, gpu, list, PhaseSpans::of(task, node, gpu), rows_per_gpu));
   for (const auto& [name, rates] : samples.nics) {
-    out.nics.push_back(
-        {node, name, scaled(rates.first.per_second(), 1e-9), scaled(rates.second.per_second(), 1e-9)});
+    const auto& [tx, rx] = rates;
+    out.nics.push_back({node, name, scaled(tx.per_second(), 1e-9), scaled(rx.per_second(), 1e-9),
+                        scaled(tx.highest_per_second(), 1e-9), scaled(rx.highest_per_second(), 1e-9)});
   }
   if (samples.host) out.hosts.push_back({node, mean_of(samples.cpu_pct), max_of(samples.memory)});
   out.files.push_back(file);

@@ -67,7 +67,8 @@ struct GpuUse {
 /// Bytes through one interface or RDMA adapter over the window.
 struct NicUse {
   std::string node, name;
-  std::optional<double> tx_gBps, rx_gBps;
+  std::optional<double> tx_gBps, rx_gBps;            ///< mean over the window
+  std::optional<double> tx_peak_gBps, rx_peak_gBps;  ///< highest mean over half a second inside it
 };
 
 struct HostUse {

@@ -108,10 +108,46 @@ void sum_up(SftGroup& group) {
     group.repeat_spread = (*high - *low) / stats::median(throughput);
   }
   group.unstable = stats::unstable({group.repeat_spread, group.step_noise});
-  // Work beyond the peak of the device cannot have been done: the peak or the count is wrong.
-  for (const char* name : {"mfu_causal", "mfu_full"}) {
-    group.implausible = group.implausible || group.figures.get(name).value_or(0) > 1;
+}
+
+/// NVLink and NICs of one repeat, by their counters.
+void guard_counters(const std::string& subject, const SftTask& item, const Json& cluster, const Hardware& hardware,
+                    std::vector<Check>& out) {
+  const Topology topology = topology_of({{"cluster", cluster}}, *item.task, {}, hardware);
+  std::optional<Check> nearest;
+  for (const GpuUse& use : item.samples.gpus) {
+    const double rate = std::max(use.nvlink_tx_gBps.value_or(0), use.nvlink_rx_gBps.value_or(0));
+    if (rate <= 0 || topology.nvlink_gBps <= 0) continue;
+    Check check{subject, "nvlink_counter", rate, "GB/s", topology.nvlink_gBps, "NVLink",
+                fmt::format("{:.1f} GB/s through GPU {} of {}", rate, use.gpu, use.node),
+                fmt::format("{:g} GB/s NVLink", topology.nvlink_gBps)};
+    if (!nearest || check.share() > nearest->share()) nearest = std::move(check);
   }
+  if (nearest) out.push_back(std::move(*nearest));
+  auto nics = guard_nics(subject, nic_rates(item.samples, line_rates(cluster), 0));
+  if (nics) out.push_back(std::move(*nics));
+}
+
+/// Work beyond the peak of the device cannot have been done: the peak, the count or the clock is wrong.
+void guard(const Json& cluster, const Hardware& hardware, SftGroup& group) {
+  const auto measured = std::find_if(group.tasks.begin(), group.tasks.end(), [](const SftTask& item) {
+    return item.task->status() == TaskStatus::kOk;
+  });
+  if (measured == group.tasks.end()) return;
+  const std::string subject = fmt::format("{} on {}", group.model, on_nodes(group.nodes));
+  TrainingLoad load = training_load(*measured->task, hardware);
+  load.samples_per_s = group.figures.get("samples_per_sec").value_or(0);
+  load.tokens_per_s = group.figures.get("tokens_per_sec").value_or(0);
+  group.checks = guard_training(subject, load);
+  // MFU is stated against the BF16 peak, which FP8 products may exceed; tokens/s count against FP8's own.
+  const bool fp8 = text(measured->task->training(), "precision") == "fp8";
+  for (const char* name : {"mfu_causal", "mfu_full"}) {
+    const auto mfu = fp8 ? std::nullopt : group.figures.get(name);
+    if (mfu) group.checks.push_back({subject, name, *mfu, "", 1, "tensor peak", fmt::format("MFU {:.3f}", *mfu), "1"});
+  }
+  guard_counters(subject, *measured, cluster, hardware, group.checks);
+  group.implausible = std::any_of(group.checks.begin(), group.checks.end(),
+                                  [](const Check& check) { return check.implausible(); });
 }
 
 std::string scaling_kind(const SftGroup& group, const SftGroup& base) {
@@ -150,7 +186,7 @@ std::string SftGroup::status() const {
 
 std::string NcclGroup::status() const { return group_status(ok, tasks); }
 
-std::vector<SftGroup> group_sft(const Dataset& dataset) {
+std::vector<SftGroup> group_sft(const Dataset& dataset, const Hardware& hardware) {
   const auto labels = model_labels(dataset);
   const std::size_t rows = std::max(kFewestRows, kGpuRows / std::max<std::size_t>(1, labels.size()));
   std::vector<SftGroup> groups;
@@ -163,7 +199,10 @@ std::vector<SftGroup> group_sft(const Dataset& dataset) {
     item.phases = break_down(task, item.samples);
     find_or_add(groups, labels.at(&task), task.nodes).tasks.push_back(std::move(item));
   }
-  for (SftGroup& group : groups) sum_up(group);
+  for (SftGroup& group : groups) {
+    sum_up(group);
+    guard(member(dataset.run.record.data, "cluster"), hardware, group);
+  }
   set_scaling(groups);
   return groups;
 }

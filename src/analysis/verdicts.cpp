@@ -5,6 +5,8 @@
 
 #include "analysis/analysis.h"
 #include "analysis/json_read.h"
+#include "sxbench/base/text.h"
+#include "sxbench/base/units.h"
 
 namespace sxb::analysis {
 namespace {
@@ -119,38 +121,78 @@ void judge_network(const Json& goals, const std::vector<NcclGroup>& nccl, std::v
   if (busbw) not_measured("Bus bandwidth", fmt::format(">= {:g} GB/s", *busbw), kNote, out);
 }
 
-/// Holds for every run, goal or not: data that came out right, and no figure beyond physics.
-void judge_always(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl,
-                  std::vector<Verdict>& out) {
+/// The baseline that every node must have on its own.
+void judge_intra_node(double goal, const std::vector<NcclGroup>& nccl, std::vector<Verdict>& out) {
+  bool any = false;
   for (const NcclGroup& group : nccl) {
-    double wrong = 0;
-    bool checked = false;
-    bool implausible = false;
-    for (const SweepRow& row : group.rows) {
-      checked = checked || row.out_of_place.wrong || row.in_place.wrong;
-      wrong += row.out_of_place.wrong.value_or(0) + row.in_place.wrong.value_or(0);
-      implausible = implausible || row.implausible;
-    }
-    if (group.ok == 0) continue;
-    const std::string what = group.label();
-    Verdict data{fmt::format("Data check, {}", what), "0 wrong elements", "", Mark::kNotMeasured,
-                 "checks were switched off"};
-    if (checked)
-      data = {data.item, data.required, fmt::format("{:g} wrong elements", wrong),
-              wrong == 0 ? Mark::kPass : Mark::kFail, ""};
-    out.push_back(std::move(data));
-    if (implausible) {
-      out.push_back({fmt::format("Speed of light, {}", what),
-                     fmt::format("<= {:.1f} GB/s busbw", group.limit->busbw_gBps), "above the limit",
-                     Mark::kFail, fmt::format("IMPLAUSIBLE: limited by {}", group.limit->resource)});
-    }
+    const bool alone = group.split == "nodes" || (group.nodes == 1 && group.groups == 1);
+    if (group.collective != "all_reduce" || !alone) continue;
+    any = true;
+    std::optional<double> busbw;
+    if (!group.rows.empty()) busbw = group.rows.back().out_of_place.busbw_gBps;
+    Verdict verdict = at_least("Bus bandwidth inside the node, " + group.label(), goal, busbw, "GB/s");
+    verdict.note = busbw ? "largest size, out of place" : "the task has no result";
+    out.push_back(std::move(verdict));
   }
-  for (const SftGroup& group : sft) {
-    if (!group.implausible) continue;
-    out.push_back({fmt::format("Speed of light, {} on {}", group.model, on_nodes(group.nodes)), "MFU <= 1",
-                   fmt::format("MFU {:.3f} causal, {:.3f} full", group.figures.get("mfu_causal").value_or(0),
-                               group.figures.get("mfu_full").value_or(0)),
-                   Mark::kFail, "IMPLAUSIBLE: above the peak of the device"});
+  if (!any) {
+    not_measured("Bus bandwidth inside the node", fmt::format(">= {:g} GB/s", goal),
+                 "no all_reduce sweep on one node in this run: sxbench nccl --nodes 1, or --split nodes for all of them", out);
+  }
+}
+
+void judge_data(const NcclGroup& group, std::vector<Verdict>& out) {
+  double wrong = 0;
+  bool checked = false;
+  for (const SweepRow& row : group.rows) {
+    checked = checked || row.out_of_place.wrong || row.in_place.wrong;
+    wrong += row.out_of_place.wrong.value_or(0) + row.in_place.wrong.value_or(0);
+  }
+  Verdict data{"Data check, " + group.label(), "0 wrong elements", "", Mark::kNotMeasured,
+               "checks were switched off"};
+  if (checked)
+    data = {data.item, data.required, fmt::format("{:g} wrong elements", wrong),
+            wrong == 0 ? Mark::kPass : Mark::kFail, ""};
+  out.push_back(std::move(data));
+}
+
+void judge_expected(const NcclGroup& group, std::vector<Verdict>& out) {
+  if (group.backend != "nccl" || group.ranks < 2) return;
+  Verdict verdict{"Expected bandwidth, " + group.label(), "–", "",
+                  Mark::kNotJudged, group.expected.unknown};
+  if (group.expected.value) {
+    const Expectation& expected = *group.expected.value;
+    const SweepRow& largest = group.rows.back();
+    verdict.required = fmt::format(">= {:.0f} % of {:.1f} GB/s ({})", expected.pass * 100,
+                                   expected.busbw_at(static_cast<double>(largest.size_bytes)), expected.algorithm);
+    if (largest.out_of_place.busbw_gBps) {
+      verdict.achieved = fmt::format("{:.1f} GB/s", *largest.out_of_place.busbw_gBps);
+      if (const auto share = largest.of_expected()) verdict.achieved += fmt::format(", {:.0f} %", *share * 100);
+    }
+    verdict.mark = group.mark;
+    std::vector<std::string> notes;
+    if (!group.bound.empty()) notes.push_back(group.bound);
+    for (const SweepRow& row : group.rows) {
+      if (row.mark != Mark::kPass && row.mark != Mark::kNotJudged && notes.size() < 4)
+        notes.push_back(fmt::format("{} at {}: {}", to_string(row.mark), format_bytes(row.size_bytes), row.why));
+    }
+    verdict.note = join(notes, "; ");
+  }
+  out.push_back(std::move(verdict));
+}
+
+/// Holds for every run, goal or not: data that came out right, what the topology lets expect, and no figure beyond
+/// physics.
+void judge_always(const Analysis& analysis, std::vector<Verdict>& out) {
+  for (const NcclGroup& group : analysis.nccl) {
+    if (group.ok == 0) continue;
+    judge_data(group, out);
+    judge_expected(group, out);
+  }
+  for (const Check& check : analysis.checks()) {
+    if (!check.implausible()) continue;
+    out.push_back({fmt::format("Speed of light, {}, {}", check.figure, check.subject),
+                   fmt::format("<= {:.5g} {}", check.limit, check.unit), fmt::format("{:.5g} {}", check.value, check.unit),
+                   Mark::kImplausible, fmt::format("above the limit of {}: {}", check.resource, check.arithmetic())});
   }
 }
 
@@ -160,18 +202,18 @@ void void_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGr
   const auto fail = [&](const std::string& ending) {
     for (Verdict& verdict : out) {
       if (verdict.mark != Mark::kPass || !verdict.item.ends_with(ending) ||
-          verdict.item.starts_with("Data check"))
+          verdict.item.starts_with("Data check") || verdict.item.starts_with("Speed of light"))
         continue;
-      verdict.mark = Mark::kFail;
-      verdict.note = "IMPLAUSIBLE: see the speed-of-light check";
+      verdict.mark = Mark::kImplausible;
+      verdict.note = "see the speed-of-light check";
     }
   };
   for (const SftGroup& group : sft) {
     if (group.implausible) fail(fmt::format(", {} on {}", group.model, on_nodes(group.nodes)));
   }
   for (const NcclGroup& group : nccl) {
-    for (const SweepRow& row : group.rows) {
-      if (row.implausible) fail(", " + group.label());
+    for (const Check& check : group.checks) {
+      if (check.implausible()) fail(", " + group.label());
     }
   }
 }
@@ -182,8 +224,14 @@ const char* to_string(Mark mark) {
   switch (mark) {
     case Mark::kPass:
       return "PASS";
+    case Mark::kWarn:
+      return "WARN";
     case Mark::kFail:
       return "FAIL";
+    case Mark::kUnstable:
+      return "UNSTABLE";
+    case Mark::kImplausible:
+      return "IMPLAUSIBLE";
     case Mark::kNotMeasured:
       return "NOT MEASURED";
     case Mark::kNotJudged:
@@ -192,9 +240,9 @@ const char* to_string(Mark mark) {
   return "";
 }
 
-std::vector<Verdict> judge(const Dataset& dataset, const std::vector<SftGroup>& sft,
-                           const std::vector<NcclGroup>& nccl) {
-  const Json& goals = member(member(dataset.run.record.data, "cluster"), "goals");
+std::vector<Verdict> judge(const Analysis& analysis) {
+  const Json& goals = member(member(analysis.dataset->run.record.data, "cluster"), "goals");
+  const std::vector<SftGroup>& sft = analysis.sft;
   std::vector<Verdict> out;
   if (const auto goal = number(goals, "gpu_utilization_pct")) judge_utilization(*goal, sft, out);
   const Json& scaling = member(goals, "scaling_efficiency_pct");
@@ -203,9 +251,10 @@ std::vector<Verdict> judge(const Dataset& dataset, const std::vector<SftGroup>& 
     std::from_chars(item.key().data(), item.key().data() + item.key().size(), nodes);
     if (nodes > 0 && item.value().is_number()) judge_scaling(nodes, item.value().get<double>(), sft, out);
   }
-  judge_network(goals, nccl, out);
-  judge_always(sft, nccl, out);
-  void_implausible(sft, nccl, out);
+  judge_network(goals, analysis.nccl, out);
+  if (const auto goal = number(goals, "intra_node_busbw_gBps")) judge_intra_node(*goal, analysis.nccl, out);
+  judge_always(analysis, out);
+  void_implausible(sft, analysis.nccl, out);
   return out;
 }
 

@@ -199,6 +199,7 @@ Json node_facts(const std::vector<int>& gpus, const Roots& roots) {
     links = topology((*nvml)->api(), open);
   }
   facts["nics"] = network_interfaces(roots);
+  facts["rdma"] = rdma_adapters(roots);
   facts["topology"] = std::move(links);
   return facts;
 }

@@ -210,7 +210,53 @@ void add_rdma_sources(const fs::path& infiniband, Sources& sources) {
   for (auto& port : ports) sources.present.push_back(std::move(port));
 }
 
+/// "32.0 GT/s PCIe" -> 5; 0 if it says nothing.
+int pcie_generation(std::string_view speed) {
+  constexpr std::pair<std::string_view, int> kSpeeds[] = {{"2.5", 1}, {"5", 2},  {"8", 3},
+                                                          {"16", 4},  {"32", 5}, {"64", 6}};
+  std::string_view number = trim(speed.substr(0, speed.find(' ')));
+  if (number.ends_with(".0")) number.remove_suffix(2);
+  for (const auto& [text, generation] : kSpeeds) {
+    if (number == text) return generation;
+  }
+  return 0;
+}
+
+/// The slot that a PCI device sits in, as negotiated; adds nothing for a device without one.
+void put_pcie_link(const fs::path& device, Json& facts) {
+  const auto speed = read_file(device / "current_link_speed");
+  const auto lanes = read_count(device / "current_link_width");
+  if (!speed || !lanes || *lanes <= 0) return;
+  if (const int generation = pcie_generation(trim(*speed)); generation > 0) {
+    facts["pcie_generation"] = generation;
+    facts["pcie_lanes"] = *lanes;
+  }
+}
+
+/// "400 Gb/sec (4X NDR)" -> 400; 0 if it says nothing.
+double rate_gbps(const std::string& text) {
+  std::istringstream words(text);
+  double rate = 0;
+  return (words >> rate) ? rate : 0;
+}
+
 }  // namespace
+
+Json rdma_adapters(const Roots& roots) {
+  Json adapters = Json::array();
+  const fs::path folder = fs::path(roots.sys) / "class/infiniband";
+  for (const std::string& name : entries(folder)) {
+    Json adapter{{"name", name}};
+    double rate = 0;
+    for (const std::string& port : entries(folder / name / "ports")) {
+      if (const auto text = read_file(folder / name / "ports" / port / "rate")) rate += rate_gbps(*text);
+    }
+    if (rate > 0) adapter["rate_gbps"] = rate;
+    put_pcie_link(folder / name / "device", adapter);
+    adapters.push_back(std::move(adapter));
+  }
+  return adapters;
+}
 
 Sources host_sources(const Roots& roots) {
   Sources sources;
@@ -232,6 +278,7 @@ Json network_interfaces(const Roots& roots) {
       nic["speed_mbps"] = *speed;
     if (const auto mtu = read_count(folder / name / "mtu")) nic["mtu"] = *mtu;
     if (const auto state = read_file(folder / name / "operstate")) nic["state"] = trim(*state);
+    put_pcie_link(folder / name / "device", nic);
     nics.push_back(std::move(nic));
   }
   return nics;

@@ -32,7 +32,10 @@ const std::vector<Field>& fields() {
       {kNode, "gpus", "", Hint::kText,
        "GPUs the node owns (array: index, name, uuid, pci, memory_bytes, power_limit_w, sm_clock_max_mhz, "
        "sm_clock_mhz, persistence, ecc, mig, nvlinks)."},
-      {kNode, "nics", "", Hint::kText, "Network interfaces (array: name, speed_mbps, mtu, state)."},
+      {kNode, "nics", "", Hint::kText,
+       "Network interfaces (array: name, speed_mbps, mtu, state, and of the slot pcie_generation and pcie_lanes)."},
+      {kNode, "rdma", "", Hint::kText,
+       "RDMA adapters (array: name, rate_gbps over all ports, and of the slot pcie_generation and pcie_lanes)."},
       {kNode, "topology", "", Hint::kText, "How each pair of GPUs is linked (matrix of NV18, PIX, SYS ...)."},
 
       {kDevice, "device", "", Hint::kText, "cuda or cpu."},

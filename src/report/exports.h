@@ -53,6 +53,10 @@ std::string measured_by(const analysis::Dataset& dataset);
 std::string locate_csv(const analysis::Analysis& analysis);
 /// The searches as they stand in summary.json.
 Json locate_json(const analysis::Analysis& analysis);
+/// What was expected of a sweep, its fit and its NICs.
+Json expected_json(const analysis::NcclGroup& group);
+/// Figures against the speed of light.
+Json checks_json(const std::vector<analysis::Check>& checks);
 
 /// RUN/summary.json: every figure with its unit and the records it comes from.
 std::string summary_json(const analysis::Analysis& analysis);

@@ -77,8 +77,8 @@ The names are the columns of `performance_summary.csv`, where several repeats of
 constexpr const char* kFiles = R"(
 ## Files of a report
 
-- `summary.json`: `run`, `goals_met`, `verdicts` (PASS, FAIL, NOT MEASURED, NOT JUDGED), `findings`, `tasks` with figures
-  and evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` (one per collective,
+- `summary.json`: `run`, `goals_met`, `verdicts` (PASS, WARN, FAIL, UNSTABLE, IMPLAUSIBLE, NOT MEASURED, NOT JUDGED), `findings`,
+  `speed_of_light` (figures beside their physical limits), `tasks` with figures and evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` (one per collective,
   node count, group of ranks, type, operator and root). `schema` is 1.
 - `summary.json` of a run with GPU micro-benchmarks or burns also has `gpu` and `burn`: every figure, device by device.
 - `summary.json` of a run with a search also has `locate`: one entry per search with its faults, the part, share of

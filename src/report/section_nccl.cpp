@@ -73,6 +73,9 @@ Table sizes_table(const std::vector<SweepRow>& rows) {
                {"busbw (GB/s)", true},
                {"Wrong", true}},
               {}};
+  const bool judged =
+      std::any_of(rows.begin(), rows.end(), [](const SweepRow& row) { return row.mark != analysis::Mark::kNotJudged; });
+  if (judged) table.columns.insert(table.columns.end(), {{"Of expected", true}, {"Verdict"}});
   if (single) {
     table.columns.insert(table.columns.end(),
                          {{"p50 (µs)", true}, {"p95 (µs)", true}, {"p99 (µs)", true}, {"CV (%)", true}});
@@ -83,6 +86,10 @@ Table sizes_table(const std::vector<SweepRow>& rows) {
     for (const Bandwidth* bandwidth : {&row.out_of_place, &row.in_place}) {
       cells.insert(cells.end(), {cell(bandwidth->time_us), cell(bandwidth->algbw_gBps),
                                  cell(bandwidth->busbw_gBps), wrong_cell(*bandwidth)});
+    }
+    if (judged) {
+      cells.push_back(row.of_expected() ? fmt::format("{:.0f} %", *row.of_expected() * 100) : "–");
+      cells.push_back(to_string(row.mark));
     }
     if (row.implausible) cells[5] += " IMPLAUSIBLE";
     if (single) {
@@ -147,7 +154,8 @@ void add_split(const std::vector<const NcclGroup*>& groups, Document& document) 
                {"p99 (µs)", true},
                {"CV (%)", true},
                {"Slowest rank", true},
-               {"Wrong", true}},
+               {"Wrong", true},
+               {"Verdict"}},
               {}};
   for (const NcclGroup* group : groups) {
     const SweepRow& row = group->rows.back();
@@ -156,7 +164,8 @@ void add_split(const std::vector<const NcclGroup*>& groups, Document& document) 
                           format_bytes(row.size_bytes), cell(b.time_us), cell(b.busbw_gBps),
                           cell(group->of_median_group, record::Hint::kRatio), cell(b.p99_us),
                           cell(b.cv_pct, record::Hint::kPercent),
-                          b.slowest_rank ? std::to_string(*b.slowest_rank) : "–", wrong_cell(b)});
+                          b.slowest_rank ? std::to_string(*b.slowest_rank) : "–", wrong_cell(b),
+                          to_string(group->mark)});
   }
   document.add(Paragraph{
       "All groups ran at the same time; out of place, largest size. Every size of every group stands in "

@@ -13,6 +13,7 @@ void add_sft(const analysis::Analysis& analysis, Document& document);
 void add_phases(const analysis::Analysis& analysis, Document& document);
 void add_gpus(const analysis::Analysis& analysis, Document& document);
 void add_nccl(const analysis::Analysis& analysis, Document& document);
+void add_expected(const analysis::Analysis& analysis, Document& document);
 void add_locate(const analysis::Analysis& analysis, Document& document);
 void add_gpu_tests(const analysis::Analysis& analysis, Document& document);
 void add_burns(const analysis::Analysis& analysis, Document& document);
@@ -25,6 +26,8 @@ LineChart loss_chart(const analysis::Analysis& analysis);
 LineChart step_time_chart(const analysis::Analysis& analysis);
 LineChart scaling_chart(const analysis::Analysis& analysis);
 LineChart busbw_chart(const analysis::Analysis& analysis);
+/// Measured busbw of one sweep over size, beside the expected one and the physical limit.
+LineChart expected_chart(const analysis::NcclGroup& group);
 LineChart gpu_chart(const analysis::Analysis& analysis, analysis::GpuMetric metric, const char* title,
                     const char* y_label);
 

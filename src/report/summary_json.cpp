@@ -143,10 +143,18 @@ Json nccl_json(const Analysis& analysis) {
                       {"protocol", row.protocol},
                       {"channels", row.channels ? Json(*row.channels) : Json(nullptr)},
                       {"path", row.path},
-                      {"implausible", row.implausible}});
+                      {"implausible", row.implausible},
+                      {"verdict", to_string(row.mark)},
+                      {"why", row.why},
+                      {"expected_us", json_or_null(row.expected_us)},
+                      {"of_expected", json_or_null(row.of_expected())}});
     }
     Json limit = nullptr;
-    if (group.limit) limit = {{"busbw_gBps", group.limit->busbw_gBps}, {"resource", group.limit->resource}};
+    if (group.limit) {
+      limit = {{"busbw_gBps", group.limit->busbw_gBps},
+               {"resource", group.limit->resource},
+               {"arithmetic", group.limit->arithmetic}};
+    }
     json.push_back({{"collective", group.collective},
                     {"split", group.split},
                     {"group", group.group},
@@ -167,6 +175,7 @@ Json nccl_json(const Analysis& analysis) {
                     {"overhead_us", json_or_null(group.overhead_us)},
                     {"wire_gbps", json_or_null(group.wire_gbps)},
                     {"line_gbps", json_or_null(group.line_gbps)},
+                    {"expected", expected_json(group)},
                     {"rows", std::move(rows)}});
   }
   return json;
@@ -197,6 +206,7 @@ std::string summary_json(const Analysis& analysis) {
                {"goals_met", analysis.goals_met()},
                {"verdicts", std::move(verdicts)},
                {"findings", std::move(findings)},
+                {"speed_of_light", checks_json(analysis.checks())},
                {"tasks", tasks_json(analysis)},
                {"sft", sft_json(analysis)},
                {"nccl", nccl_json(analysis)}};

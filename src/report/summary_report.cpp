@@ -36,6 +36,14 @@ void add_head(const Analysis& analysis, Document& document) {
                   ok, analysis.dataset->tasks.size())});
 }
 
+void add_implausible_notice(const Analysis& analysis, Document& document) {
+  for (const analysis::Check& check : analysis.checks()) {
+    if (!check.implausible()) continue;
+    document.add(Notice{fmt::format("IMPLAUSIBLE: {} of {}, limited by {}: {}.", check.figure, check.subject,
+                                    check.resource, check.arithmetic())});
+  }
+}
+
 }  // namespace
 
 void add_verdicts(const Analysis& analysis, Document& document) {
@@ -93,11 +101,13 @@ void add_tasks(const Analysis& analysis, Document& document) {
 Document build_document(const Analysis& analysis) {
   Document document;
   add_head(analysis, document);
+  add_implausible_notice(analysis, document);
   add_verdicts(analysis, document);
   add_sft(analysis, document);
   add_phases(analysis, document);
   add_gpus(analysis, document);
   add_nccl(analysis, document);
+  add_expected(analysis, document);
   add_locate(analysis, document);
   add_gpu_tests(analysis, document);
   add_burns(analysis, document);

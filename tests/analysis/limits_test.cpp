@@ -30,7 +30,7 @@ TEST(Limits, WithoutFactsThereIsNoLimit) {
   EXPECT_FALSE(busbw_limit("all_reduce", {8, 1, 400, 0, false}));
   EXPECT_FALSE(busbw_limit("all_reduce", {16, 2, 0, 450, false}));
   EXPECT_FALSE(busbw_limit("all_reduce", {1, 1, 0, 450, false}));
-  EXPECT_FALSE(busbw_limit("hypercube", {8, 1, 0, 450, false}));
+  EXPECT_FALSE(busbw_limit("alltoallv", {8, 1, 0, 450, false}));
 }
 
 TEST(Limits, WireRateOfAllReduce) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "analysis/analysis.h"
+#include "hardware_facts.h"
 #include "phase_run.h"
 #include "synthetic_run.h"
 
@@ -20,7 +21,7 @@ StepBreakdown broken_down(const PhaseSpec& spec) {
   testing::make_phase_run(folder, spec);
   const auto dataset = load_dataset(folder);
   EXPECT_TRUE(dataset.ok());
-  const auto groups = group_sft(*dataset);
+  const auto groups = group_sft(*dataset, testing::shipped_hardware());
   EXPECT_EQ(groups.size(), 1u);
   return groups.front().phases;
 }

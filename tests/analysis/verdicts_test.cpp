@@ -189,8 +189,12 @@ TEST(SpeedOfLight, BusbwAboveTheLineIsImplausibleAndFailsTheGoals) {
   const auto run = nccl_run({"n", 2, 2, 151}, {{"bandwidth_pct_of_line", 90}}, kTwoRails);
   EXPECT_TRUE(run->analysis.nccl[0].rows.back().implausible);
   EXPECT_FALSE(run->analysis.nccl[0].rows.front().implausible);
-  EXPECT_EQ(find(run->analysis, "Network bandwidth of line rate, all_reduce on 2 nodes")->mark, Mark::kFail);
-  EXPECT_EQ(find(run->analysis, "Speed of light, all_reduce on 2 nodes")->mark, Mark::kFail);
+  EXPECT_EQ(find(run->analysis, "Network bandwidth of line rate, all_reduce on 2 nodes")->mark, Mark::kImplausible);
+  const Verdict* verdict = find(run->analysis, "Speed of light, busbw, all_reduce on 2 nodes");
+  EXPECT_EQ(verdict->mark, Mark::kImplausible);
+  EXPECT_EQ(verdict->note,
+            "above the limit of network line rate: 151.0 GB/s busbw > 100 GB/s of NICs per host x 2(4-1)/4 / (2(2-1)/2) "
+            "= 150.0 GB/s");
   EXPECT_TRUE(has_finding(run->analysis, "implausible"));
   EXPECT_FALSE(run->analysis.goals_met());
 }
@@ -202,7 +206,7 @@ TEST(SpeedOfLight, MfuAboveOneIsImplausible) {
   add_gpu_samples(run, spec, 690);
   const auto judged = judge_run(run);
   EXPECT_TRUE(judged->analysis.sft[0].implausible);
-  EXPECT_EQ(find(judged->analysis, "GPU utilization, 7b on 1 node")->mark, Mark::kFail);
+  EXPECT_EQ(find(judged->analysis, "GPU utilization, 7b on 1 node")->mark, Mark::kImplausible);
   EXPECT_FALSE(judged->analysis.goals_met());
 }
 

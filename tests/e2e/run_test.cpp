@@ -57,6 +57,13 @@ TEST_F(EndToEnd, ReportIsTheSameAgain) {
   EXPECT_EQ(*read_file(latest() / "reports" / "summary_report.md"), first);
 }
 
+TEST_F(EndToEnd, ReportOfFiguresThatCannotBeEndsWith3) {
+  const fs::path run = results() / "implausible";
+  fs::create_directories(run);
+  fs::copy_file(fs::path(SXB_TEST_DATA) / "implausible" / "records.jsonl", run / "records.jsonl");
+  EXPECT_EQ(sxbench({"report", run.string()}).status.text(), "exit code 3");
+}
+
 TEST_F(EndToEnd, NcclPrintsTheTextOfNcclTestsOnStdout) {
   const Ended run = sxbench({"nccl", "--cluster", cluster(1, 2), "-b", "8", "-e", "1K", "-n", "3", "-w", "1",
                              "--out", results().string()});

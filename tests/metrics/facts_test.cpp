@@ -22,6 +22,15 @@ TEST(Facts, OfTheHost) {
   EXPECT_EQ(facts["nics"].size(), 4U);
 }
 
+// mlx5_0 sits in a Gen5 x16 slot; of mlx5_1 the kernel says nothing.
+TEST(Facts, OfTheRdmaAdapters) {
+  const fake::Library nvml;
+  const Json facts = node_facts({}, fake::roots_of("sys-basic"));
+  EXPECT_EQ(facts["rdma"], Json::parse(R"([{"name":"mlx5_0","rate_gbps":400.0,"pcie_generation":5,"pcie_lanes":16},
+      {"name":"mlx5_1"}])"));
+  for (const Json& nic : facts["nics"]) EXPECT_EQ(nic.contains("pcie_generation"), nic["name"] == "eth1") << nic;
+}
+
 TEST(Facts, AreAllInTheFieldTable) {
   const fake::Library nvml;
   const Json facts = node_facts({}, fake::roots_of("sys-basic"));

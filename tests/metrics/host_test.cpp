@@ -128,7 +128,7 @@ TEST_F(HostTest, FactsOfInterfacesLeaveOutWhatIsUnknown) {
   EXPECT_EQ(network_interfaces(roots_), Json::parse(R"([
     {"name":"docker0","mtu":1500,"state":"up"},
     {"name":"eth0","speed_mbps":25000,"mtu":1500,"state":"up"},
-    {"name":"eth1","mtu":9000,"state":"down"},
+    {"name":"eth1","mtu":9000,"state":"down","pcie_generation":4,"pcie_lanes":8},
     {"name":"lo","mtu":65536,"state":"unknown"}])"));
 }
 

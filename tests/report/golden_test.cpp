@@ -12,6 +12,7 @@
 #include "../analysis/nccl_run.h"
 #include "../analysis/phase_run.h"
 #include "../analysis/synthetic_run.h"
+#include "report/document.h"
 #include "report/records_doc.h"
 #include "sxbench/base/files.h"
 #include "sxbench/report/report.h"
@@ -218,7 +219,36 @@ TEST(WriteReports, FigureBeyondPhysicsIsMarkedAndFailsTheReport) {
   EXPECT_FALSE(outcome->goals_met);
   const std::string report = content(outcome->summary_report);
   EXPECT_THAT(report, HasSubstr("| 720.0 IMPLAUSIBLE |"));
-  EXPECT_THAT(report, HasSubstr("| >= 300 GB/s | 720.0 GB/s | FAIL | IMPLAUSIBLE: see the speed-of-light check |"));
+  EXPECT_THAT(report, HasSubstr("| >= 300 GB/s | 720.0 GB/s | IMPLAUSIBLE | see the speed-of-light check |"));
+}
+
+// tests/data/implausible: figures of a published report, as if they had been measured.
+TEST(WriteReports, PublishedFiguresThatCannotBeAreCalledSo) {
+  const fs::path run = testing::scratch("run");
+  fs::remove_all(run);
+  fs::create_directories(run);
+  fs::copy_file(fs::path(SXB_TEST_DATA) / "implausible" / "records.jsonl", run / "records.jsonl");
+  const auto outcome = write_reports(run);
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_FALSE(outcome->goals_met);
+  const std::string line = "912.5 Gbit/s per host > 2 x 400 Gbit/s = 800 Gbit/s";
+  const std::string work =
+      "28,800 samples/s x 2,048 tokens x 6 x 6.74e9 FLOP = 2.38 EFLOP/s > 64 x 989.4 TFLOP/s = 63.3 PFLOP/s";
+  const std::string markdown = content(run / "reports" / "summary_report.md");
+  const std::string html = content(run / "reports" / "summary_report.html");
+  const std::string json = content(run / "summary.json");
+  for (const std::string& arithmetic : {line, work}) {
+    EXPECT_THAT(markdown, HasSubstr(arithmetic));
+    EXPECT_THAT(html, HasSubstr(escape_xml(arithmetic)));
+    EXPECT_THAT(json, HasSubstr(arithmetic));
+  }
+  for (const std::string* text : {&markdown, &html, &json}) EXPECT_THAT(*text, HasSubstr("IMPLAUSIBLE"));
+  const auto summary = parse_json(json, "summary.json");
+  ASSERT_TRUE(summary.ok());
+  EXPECT_EQ((*summary)["nccl"][0]["rows"].back()["verdict"], "IMPLAUSIBLE");
+  EXPECT_EQ((*summary)["sft"][0]["implausible"], true);
+  EXPECT_EQ((*summary)["verdicts"][0]["status"], "IMPLAUSIBLE") << "92 % of the line is met by a figure that cannot be";
+  EXPECT_EQ((*summary)["goals_met"], false);
 }
 
 TEST(WriteReports, HtmlIsSelfContained) {
