@@ -109,7 +109,7 @@ TEST_F(Locate, NamesALinkThatIsCutAndGoesOn) {
                 "ip -n node002 route add blackhole 198.18.0.4; ip -n node004 route add blackhole 198.18.0.2"),
             0)
       << net_->output();
-  const Ended run = locate({"--timeout", "2"});
+  const Ended run = locate({"--timeout", "4"});
   EXPECT_EQ(run.status.text(), "exit code 3") << run.err;
   EXPECT_THAT(run.out, HasSubstr("SLOW  link node002 - node004\n      no answer"));
   EXPECT_THAT(run.out, Not(HasSubstr("SLOW  node")));
