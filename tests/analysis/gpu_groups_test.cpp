@@ -5,6 +5,7 @@
 
 #include "analysis/analysis.h"
 #include "gpu_run.h"
+#include "hardware_facts.h"
 #include "synthetic_run.h"
 
 namespace sxb::analysis {
@@ -72,7 +73,7 @@ Analysis analysis_of(const testing::DeviceRunSpec& spec, Dataset& dataset) {
   auto loaded = load_dataset(folder);
   EXPECT_TRUE(loaded.ok());
   dataset = std::move(*loaded);
-  return analyze(dataset, {});
+  return analyze(dataset, testing::shipped_hardware());
 }
 
 const Verdict& verdict(const Analysis& analysis, const std::string& item) {

@@ -64,7 +64,8 @@ TEST(App, EveryVerbHasExamplesThatStartItsHelp) {
     EXPECT_LT(help.find("Examples:"), help.find("Usage:")) << verb->get_name();
   }
   EXPECT_THAT(names, ::testing::UnorderedElementsAre("run", "nccl", "report", "compare", "show", "list",
-                                                     "plan", "check", "config", "data", "deploy", "worker"));
+                                                     "plan", "check", "config", "data", "deploy", "gpu", "burn",
+                                                     "locate", "worker"));
 }
 
 TEST(App, NcclHasTheLettersOfNcclTests) {

@@ -51,7 +51,9 @@ void expect_figures(const Records& records, const std::vector<std::string>& expe
     if (figure.contains("waived")) continue;
     found.push_back(figure["test"]);
     EXPECT_GT(figure["value"].get<double>(), 0) << figure;
-    if (!figure["wrong"].is_null()) EXPECT_EQ(figure["wrong"], 0) << figure;
+    if (!figure["wrong"].is_null()) {
+      EXPECT_EQ(figure["wrong"], 0) << figure;
+    }
   }
   for (const std::string& name : expected) EXPECT_THAT(found, ::testing::Contains(name));
 }
