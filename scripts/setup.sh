@@ -83,6 +83,7 @@ munge munged
 slurmctld slurmctld
 slurmd slurmd
 slurm-client srun
+libslurm-dev slurm/spank.h
 EOF
   fi
   if $apt; then echo "ccache ccache"; fi  # a faster second build: nice to have, not needed

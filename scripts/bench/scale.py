@@ -61,10 +61,13 @@ def head_now(pid):
     return (int(stat[11]) + int(stat[12])) / TICK_S, int(peak.group(1)) / 1024 if peak else 0
 
 
-def ingest(bench, nodes, seconds, folder):
+def ingest(bench, nodes, seconds, folder, paced=True):
+    """Unpaced: the samples of `seconds`, sent as fast as the head takes them."""
     cluster = folder / "cluster.json"
     write_cluster(cluster, nodes)
     env = dict(os.environ, PATH=f"{bench.shims}:{os.environ['PATH']}", SXB_BENCH_SECONDS=str(seconds))
+    if not paced:
+        env["SXB_BENCH_UNPACED"] = "1"
     command = [bench.bin / "sxbench", "run", "--cluster", cluster, "--phases", "sft", "--models", "tiny",
                "--set", "data.dataset=synthetic", "--steps", str(seconds), "--warmup", "1",
                "--out", folder / "results"]
@@ -93,6 +96,10 @@ def ingest(bench, nodes, seconds, folder):
         lines, size = lines + int(count[0]), size + int(count[1])
     late = [int(m.group(1)) for p in (run / "logs").glob("node*.log")
             if (m := re.search(r"at most (\d+) ms late", p.read_text()))]
+    if not paced:
+        return run, {"what": "flood", "nodes": nodes, "seconds": seconds, "wall_s": round(points[-1][0], 1),
+                     "head_cpu_s": points[-1][1], "head_mib": round(peak, 1), "samples_written": lines,
+                     "bytes": size, "head_us_per_sample": round(points[-1][1] * 1e6 / lines, 2)}
     # All nodes send from the time that the last one began until the first one has sent everything.
     window = [p for p in points if all_there is not None and all_there <= p[0] <= first + seconds - 1]
     cores = (window[-1][1] - window[0][1]) / (window[-1][0] - window[0][0])
@@ -123,13 +130,15 @@ def table(rows):
     for kind, columns in (("start", ["nodes", "connect_ms", "fanout", "ours_median_s", "pdsh_median_s", "head_mib"]),
                           ("ingest", ["nodes", "seconds", "head_cores", "head_mib", "samples_sent",
                                       "samples_written", "latest_ms_median", "latest_ms_max"]),
+                          ("flood", ["nodes", "seconds", "wall_s", "head_cpu_s", "head_us_per_sample", "head_mib",
+                                     "samples_written"]),
                           ("report", ["nodes", "samples", "median_s", "peak_mib"])):
         some = [row for row in rows if row["what"] == kind]
         if not some:
             continue
-        text += f"\n{kind}\n" + "".join(f"{c:>17}" for c in columns) + "\n"
+        text += f"\n{kind}\n" + "".join(f"{c:>20}" for c in columns) + "\n"
         for row in some:
-            text += "".join(f"{row.get(c, '-') if not isinstance(row.get(c), float) else round(row[c], 3):>17}"
+            text += "".join(f"{row.get(c, '-') if not isinstance(row.get(c), float) else round(row[c], 3):>20}"
                             for c in columns) + "\n"
     return text
 
@@ -141,6 +150,8 @@ def main():
     parser.add_argument("--nodes", default="64,256,1024")
     parser.add_argument("--fanout", type=int, default=64)
     parser.add_argument("--seconds", type=int, default=60, help="of samples")
+    parser.add_argument("--long", type=int, default=0, metavar="SECONDS",
+                        help="and the report of so many seconds of the largest cluster, sent without a pause")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--parts", default="start,ingest,report")
     args = parser.parse_args()
@@ -166,6 +177,11 @@ def main():
             if "report" in parts:
                 log({**report(args, run, nodes, 3), "samples": row["samples_written"]}, rows)
             shutil.rmtree(folder)
+        if args.long > 0:
+            nodes = max(map(int, args.nodes.split(",")))
+            run, row = ingest(args, nodes, args.long, scratch, paced=False)
+            log(row, rows)
+            log({**report(args, run, nodes, 3), "samples": row["samples_written"]}, rows)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     text = table(rows)

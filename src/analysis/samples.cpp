@@ -4,26 +4,18 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
+#include <cmath>
 #include <iterator>
 #include <set>
-#include <string_view>
 #include <thread>
 
 #include "analysis/counter_rate.h"
 #include "analysis/json_read.h"
 #include "stats/stats.h"
-#include "sxbench/base/files.h"
 #include "sxbench/base/text.h"
 
 namespace sxb::analysis {
 namespace {
-
-constexpr const char* kFieldNames[kGpuMetrics] = {
-    "util_pct",        "mem_used_bytes", "power_w",           "energy_mj",
-    "temp_c",          "sm_mhz",         "mem_mhz",           "nvlink_tx_bytes",
-    "nvlink_rx_bytes", "sm_active_pct",  "tensor_active_pct", "dram_active_pct",
-    "power_instant_w"};
 
 /// Measured intervals of one node, on its monotonic clock.
 struct Windows {
@@ -43,11 +35,11 @@ struct Windows {
 Windows windows_of(const TaskData& task, const std::string& node, const std::string& name) {
   Windows windows;
   for (const Entry& entry : task.of(record::kind::kWindow)) {
+    if (entry.record.node != node) continue;
+    if (!name.empty() && text(entry.record.data, "name") != name) continue;
     const auto begin = integer(entry.record.data, "begin_ns");
     const auto end = integer(entry.record.data, "end_ns");
-    const bool named = name.empty() || text(entry.record.data, "name") == name;
-    if (named && entry.record.node == node && begin && end && *begin <= *end)
-      windows.intervals.emplace_back(*begin, *end);
+    if (begin && end && *begin <= *end) windows.intervals.emplace_back(*begin, *end);
   }
   return windows;
 }
@@ -66,34 +58,75 @@ std::optional<double> median_of(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional(stats::median(values));
 }
 
-std::vector<double> column(const std::vector<GpuSample>& samples, GpuMetric metric) {
+/// The samples of one GPU, by columns; what a sample lacks is NaN.
+struct GpuSeries {
+  std::vector<std::int64_t> mono_ns, wall_ns;
+  std::vector<std::uint8_t> in_window;
+  std::vector<std::uint32_t> throttle;  ///< index into NodeSamples::throttles
+  std::array<std::vector<double>, kGpuMetrics> values;
+
+  std::size_t size() const { return mono_ns.size(); }
+  const std::vector<double>& operator[](GpuMetric metric) const {
+    return values[static_cast<std::size_t>(metric)];
+  }
+  bool has_gpm(std::size_t i) const {
+    return !std::isnan((*this)[GpuMetric::kSmActive][i]) ||
+           !std::isnan((*this)[GpuMetric::kTensorActive][i]) ||
+           !std::isnan((*this)[GpuMetric::kDramActive][i]);
+  }
+};
+
+/// Everything read from one file, before it is summed up.
+struct NodeSamples {
+  std::map<int, GpuSeries> gpus;
+  std::vector<std::optional<std::string>> throttles = {std::nullopt};  ///< the different ones, few
+  std::map<std::string, std::pair<CounterRate, CounterRate>> nics;     ///< tx, rx
+  std::vector<double> cpu_pct, memory;
+  bool host = false;
+};
+
+/// Those in the window that are there.
+std::vector<double> column(const GpuSeries& samples, GpuMetric metric) {
   std::vector<double> values;
-  for (const GpuSample& sample : samples) {
-    if (sample.in_window && sample[metric]) values.push_back(*sample[metric]);
+  values.reserve(samples.size());
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const double value = samples[metric][i];
+    if (samples.in_window[i] && !std::isnan(value)) values.push_back(value);
   }
   return values;
 }
 
-std::optional<double> rate(const std::vector<GpuSample>& samples, GpuMetric metric) {
+/// NaN says that it is missing.
+std::optional<double> reading(double value) {
+  return std::isnan(value) ? std::nullopt : std::optional(value);
+}
+
+/// Between the first and the last reading in the window.
+std::optional<double> rate(const GpuSeries& samples, GpuMetric metric) {
+  const auto counts = [&](std::size_t i) { return samples.in_window[i] && !std::isnan(samples[metric][i]); };
+  std::size_t first = 0, end = samples.size();
+  while (first < end && !counts(first)) ++first;
+  while (end > first && !counts(end - 1)) --end;
+  if (first == end) return std::nullopt;
   CounterRate rate;
-  for (const GpuSample& sample : samples) {
-    if (sample.in_window) rate.add(sample.mono_ns, sample[metric]);
-  }
+  rate.add(samples.mono_ns[first], samples[metric][first]);
+  rate.add(samples.mono_ns[end - 1], samples[metric][end - 1]);
   return rate.per_second();
 }
 
-bool has_gpm(const GpuSample& sample) {
-  return sample[GpuMetric::kSmActive] || sample[GpuMetric::kTensorActive] || sample[GpuMetric::kDramActive];
-}
-
-std::map<std::string, double> throttle_shares(const std::vector<GpuSample>& samples) {
+std::map<std::string, double> throttle_shares(const GpuSeries& samples,
+                                              const std::vector<std::optional<std::string>>& throttles) {
+  std::vector<double> counts(throttles.size());
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (samples.in_window[i]) counts[samples.throttle[i]] += 1;
+  }
   std::map<std::string, double> shares;
   double said = 0;
-  for (const GpuSample& sample : samples) {
-    if (!sample.in_window || !sample.throttle) continue;
-    said += 1;
-    if (sample.throttle->empty()) continue;
-    for (const std::string& reason : split(*sample.throttle, '|')) shares[reason] += 1;
+  for (std::size_t i = 0; i < throttles.size(); ++i) {
+    if (!throttles[i] || counts[i] == 0) continue;
+    said += counts[i];
+    if (throttles[i]->empty()) continue;
+    for (const std::string& reason : split(*throttles[i], '|')) shares[reason] += counts[i];
   }
   for (auto& [reason, count] : shares) count /= said;
   return shares;
@@ -105,53 +138,64 @@ constexpr std::int64_t kPowerMeanNs = 1'000'000'000;
 constexpr std::int64_t kPowerInstantNs = 125'000'000;
 
 /// GPM figures describe the time since the last sample that has them.
-void attribute(const std::vector<GpuSample>& samples, const PhaseSpans& spans, GpuUse& use) {
-  const auto add = [&](std::int64_t begin_ns, std::int64_t end_ns, const std::optional<double>& value,
-                       Tally PhaseActivity::*tally) {
-    if (!value) return;
-    if (const auto phase = spans.phase_of(begin_ns, end_ns))
-      (use.phases[static_cast<std::size_t>(*phase)].*tally).add(*value);
-  };
-  const bool instant = std::any_of(samples.begin(), samples.end(), [](const GpuSample& sample) {
-    return sample[GpuMetric::kPowerInstant].has_value();
-  });
-  const GpuMetric power = instant ? GpuMetric::kPowerInstant : GpuMetric::kPower;
+void attribute(const GpuSeries& samples, const PhaseSpans& spans, GpuUse& use) {
+  const std::vector<double>& readings = samples[GpuMetric::kPowerInstant];
+  const bool instant =
+      std::any_of(readings.begin(), readings.end(), [](double value) { return !std::isnan(value); });
   const std::int64_t power_ns = instant ? kPowerInstantNs : kPowerMeanNs;
   use.power_span_s = static_cast<double>(power_ns) * 1e-9;
+  const auto add = [&](std::optional<Phase> phase, double value, Tally PhaseActivity::*tally) {
+    if (phase && !std::isnan(value)) (use.phases[static_cast<std::size_t>(*phase)].*tally).add(value);
+  };
   std::optional<std::int64_t> last_gpm;
-  for (const GpuSample& sample : samples) {
-    add(sample.mono_ns - power_ns, sample.mono_ns, sample[power], &PhaseActivity::power_w);
-    if (!has_gpm(sample)) continue;
+  std::size_t near_power = 0, near_gpm = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const std::int64_t now = samples.mono_ns[i];
+    const double power = samples[instant ? GpuMetric::kPowerInstant : GpuMetric::kPower][i];
+    add(spans.phase_of(now - power_ns, now, near_power), power, &PhaseActivity::power_w);
+    if (!samples.has_gpm(i)) continue;
     if (last_gpm) {
-      const auto& s = sample;
-      add(*last_gpm, s.mono_ns, s[GpuMetric::kSmActive], &PhaseActivity::sm_active_pct);
-      add(*last_gpm, s.mono_ns, s[GpuMetric::kTensorActive], &PhaseActivity::tensor_active_pct);
-      add(*last_gpm, s.mono_ns, s[GpuMetric::kDramActive], &PhaseActivity::dram_active_pct);
+      const auto phase = spans.phase_of(*last_gpm, now, near_gpm);
+      add(phase, samples[GpuMetric::kSmActive][i], &PhaseActivity::sm_active_pct);
+      add(phase, samples[GpuMetric::kTensorActive][i], &PhaseActivity::tensor_active_pct);
+      add(phase, samples[GpuMetric::kDramActive][i], &PhaseActivity::dram_active_pct);
     }
-    last_gpm = sample.mono_ns;
+    last_gpm = now;
   }
 }
 
 /// Median time between those of the samples that `counts` takes.
 template <typename Counts>
-std::optional<double> median_gap_s(const std::vector<GpuSample>& samples, const Counts& counts) {
+std::optional<double> median_gap_s(const GpuSeries& samples, const Counts& counts) {
   std::vector<double> gaps;
+  gaps.reserve(samples.size());
   std::optional<std::int64_t> last;
-  for (const GpuSample& sample : samples) {
-    if (!counts(sample)) continue;
-    if (last) gaps.push_back(static_cast<double>(sample.mono_ns - *last) * 1e-9);
-    last = sample.mono_ns;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (!counts(i)) continue;
+    if (last) gaps.push_back(static_cast<double>(samples.mono_ns[i] - *last) * 1e-9);
+    last = samples.mono_ns[i];
   }
   return median_of(gaps);
 }
 
-GpuUse summarize(const std::string& node, int gpu, const std::vector<GpuSample>& samples,
-                 const PhaseSpans& spans, std::size_t rows_per_gpu) {
+GpuSample sample_at(const GpuSeries& samples, std::size_t i,
+                    const std::vector<std::optional<std::string>>& throttles) {
+  GpuSample sample = {samples.mono_ns[i], samples.wall_ns[i], samples.in_window[i] != 0, {}, {}};
+  for (std::size_t metric = 0; metric < kGpuMetrics; ++metric) {
+    const double value = samples.values[metric][i];
+    if (!std::isnan(value)) sample.values[metric] = value;
+  }
+  sample.throttle = throttles[samples.throttle[i]];
+  return sample;
+}
+
+GpuUse summarize(const std::string& node, int gpu, const GpuSeries& samples,
+                 const std::vector<std::optional<std::string>>& throttles, const PhaseSpans& spans,
+                 std::size_t rows_per_gpu) {
   GpuUse use;
   use.node = node;
   use.gpu = gpu;
-  use.samples = static_cast<std::size_t>(std::count_if(
-      samples.begin(), samples.end(), [](const GpuSample& sample) { return sample.in_window; }));
+  use.samples = static_cast<std::size_t>(std::count(samples.in_window.begin(), samples.in_window.end(), 1));
   use.util_pct = mean_of(column(samples, GpuMetric::kUtil));
   use.sm_active_pct = mean_of(column(samples, GpuMetric::kSmActive));
   use.tensor_active_pct = mean_of(column(samples, GpuMetric::kTensorActive));
@@ -164,111 +208,35 @@ GpuUse summarize(const std::string& node, int gpu, const std::vector<GpuSample>&
   use.memory_max_bytes = max_of(column(samples, GpuMetric::kMemoryUsed));
   use.nvlink_tx_gBps = scaled(rate(samples, GpuMetric::kNvlinkTx), 1e-9);
   use.nvlink_rx_gBps = scaled(rate(samples, GpuMetric::kNvlinkRx), 1e-9);
-  use.throttle = throttle_shares(samples);
+  use.throttle = throttle_shares(samples, throttles);
   attribute(samples, spans, use);
-  use.tick_s = median_gap_s(samples, [](const GpuSample&) { return true; });
-  use.gpm_s = median_gap_s(samples, has_gpm);
+  use.tick_s = median_gap_s(samples, [](std::size_t) { return true; });
+  use.gpm_s = median_gap_s(samples, [&](std::size_t i) { return samples.has_gpm(i); });
   use.stride = std::max<std::size_t>(1, (samples.size() + rows_per_gpu - 1) / rows_per_gpu);
-  for (std::size_t i = 0; i < samples.size(); i += use.stride) use.thinned.push_back(samples[i]);
+  for (std::size_t i = 0; i < samples.size(); i += use.stride) {
+    use.thinned.push_back(sample_at(samples, i, throttles));
+  }
   return use;
 }
 
-/// Everything read from one file, before it is summed up.
-struct NodeSamples {
-  std::map<int, std::vector<GpuSample>> gpus;
-  std::map<std::string, std::pair<CounterRate, CounterRate>> nics;  ///< tx, rx
-  std::vector<double> cpu_pct, memory;
-  bool host = false;
-};
-
-/// One line of a samples file; views and absent values as the line has them.
-struct Line {
-  std::string source, name, reason;
-  std::optional<std::string> throttle;
-  std::int64_t mono_ns = 0, wall_ns = 0;
-  int index = -1;
-  std::array<std::optional<double>, kGpuMetrics> values;
-  std::optional<double> cpu_pct, tx_bytes, rx_bytes;
-};
-
-template <typename T>
-void parse_number(std::string_view text, T& value) {
-  T parsed{};
-  if (std::from_chars(text.data(), text.data() + text.size(), parsed).ec == std::errc()) value = parsed;
+/// Where the text of a sample is in `throttles`; it is added if it is new.
+std::uint32_t throttle_index(const SampleLine& line, std::vector<std::optional<std::string>>& throttles) {
+  if (!line.has_throttle) return 0;
+  const auto found = std::find(throttles.begin() + 1, throttles.end(), line.throttle) - throttles.begin();
+  if (static_cast<std::size_t>(found) == throttles.size()) throttles.emplace_back(line.throttle);
+  return static_cast<std::uint32_t>(found);
 }
 
-void parse_number(std::string_view text, std::optional<double>& value) {
-  double parsed = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), parsed).ec == std::errc()) value = parsed;
+void take_gpu(const SampleLine& line, bool in_window, NodeSamples& out) {
+  GpuSeries& series = out.gpus[line.index];
+  series.mono_ns.push_back(line.mono_ns);
+  series.wall_ns.push_back(line.wall_ns);
+  series.in_window.push_back(in_window ? 1 : 0);
+  series.throttle.push_back(throttle_index(line, out.throttles));
+  for (std::size_t i = 0; i < kGpuMetrics; ++i) series.values[i].push_back(line.values[i]);
 }
 
-void set_text(std::string_view key, std::string_view value, Line& line) {
-  if (key == "source") line.source = value;
-  if (key == "name") line.name = value;
-  if (key == "reason") line.reason = value;
-  if (key == "throttle") line.throttle = value;
-}
-
-/// `value` is a JSON number, true, false or null; the last three say nothing.
-void set_number(std::string_view key, std::string_view value, Line& line) {
-  for (std::size_t i = 0; i < kGpuMetrics; ++i) {
-    if (key == kFieldNames[i]) return parse_number(value, line.values[i]);
-  }
-  if (key == "mono_ns") parse_number(value, line.mono_ns);
-  if (key == "wall_ns") parse_number(value, line.wall_ns);
-  if (key == "index") parse_number(value, line.index);
-  if (key == "cpu_pct") parse_number(value, line.cpu_pct);
-  if (key == "tx_bytes") parse_number(value, line.tx_bytes);
-  if (key == "rx_bytes") parse_number(value, line.rx_bytes);
-}
-
-/// Reads a sample as the head writes it: one line, no white space, a flat `data` object last. A large run has
-/// ten million of them, for which a tree of JSON values is too slow. False if the line is anything else.
-bool read_flat(std::string_view text, Line& line) {
-  constexpr std::string_view kBegin = R"({"v":1,"kind":"sample",)", kData = R"("data":{)", kEnd = "}}";
-  const std::size_t data = text.find(kData);
-  if (!text.starts_with(kBegin) || !text.ends_with(kEnd) || data == std::string_view::npos) return false;
-  text = text.substr(data + kData.size(), text.size() - kEnd.size() - data - kData.size());
-  while (!text.empty()) {
-    const std::size_t key_end = text.front() == '"' ? text.find(R"(":)", 1) : std::string_view::npos;
-    if (key_end == std::string_view::npos || key_end + 2 >= text.size()) return false;
-    const std::string_view key = text.substr(1, key_end - 1);
-    text.remove_prefix(key_end + 2);
-    const bool quoted = text.front() == '"';
-    if (quoted) text.remove_prefix(1);
-    const std::size_t end = quoted ? text.find('"') : std::min(text.find(','), text.size());
-    if (end == std::string_view::npos) return false;
-    const std::string_view value = text.substr(0, end);
-    if (value.find_first_of(quoted ? R"(\)" : R"({}[]" )") != std::string_view::npos) return false;
-    quoted ? set_text(key, value, line) : set_number(key, value, line);
-    text.remove_prefix(end + (quoted ? 1 : 0));
-    if (text.empty()) return true;
-    if (text.front() != ',') return false;
-    text.remove_prefix(1);
-  }
-  return false;
-}
-
-/// Any other line; false if it is no sample.
-bool read_json(std::string_view text, Line& line) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return false;
-  const Json& data = json.contains("data") ? json["data"] : json;
-  line.source = sxb::analysis::text(data, "source");
-  line.name = sxb::analysis::text(data, "name");
-  line.reason = sxb::analysis::text(data, "reason");
-  if (member(data, "throttle").is_string()) line.throttle = sxb::analysis::text(data, "throttle");
-  line.mono_ns = integer(data, "mono_ns").value_or(0);
-  line.wall_ns = integer(data, "wall_ns").value_or(0);
-  line.index = static_cast<int>(integer(data, "index").value_or(-1));
-  for (std::size_t i = 0; i < kGpuMetrics; ++i) line.values[i] = number(data, kFieldNames[i]);
-  line.cpu_pct = number(data, "cpu_pct");
-  line.tx_bytes = number(data, "tx_bytes");
-  line.rx_bytes = number(data, "rx_bytes");
-  return true;
-}
-
-void take_line(Line& line, const std::string& node, const Windows& windows, NodeSamples& out,
+void take_line(const SampleLine& line, const std::string& node, const Windows& windows, NodeSamples& out,
                SampleFile& file, std::vector<MissingSource>& missing) {
   const bool in_window = windows.contains(line.mono_ns);
   if (line.source == "missing") {
@@ -276,21 +244,17 @@ void take_line(Line& line, const std::string& node, const Windows& windows, Node
     return;
   }
   file.in_window += in_window ? 1 : 0;
-  if (line.source == "gpu") {
-    out.gpus[line.index].push_back(
-        {line.mono_ns, line.wall_ns, in_window, line.values, std::move(line.throttle)});
-  }
+  if (line.source == "gpu") take_gpu(line, in_window, out);
   out.host = out.host || line.source == "host";
   if (!in_window) return;
   if (line.source == "host") {
-    if (line.cpu_pct) out.cpu_pct.push_back(*line.cpu_pct);
-    const auto& memory = line.values[static_cast<std::size_t>(GpuMetric::kMemoryUsed)];
-    if (memory) out.memory.push_back(*memory);
+    if (!std::isnan(line.cpu_pct)) out.cpu_pct.push_back(line.cpu_pct);
+    if (!std::isnan(line[GpuMetric::kMemoryUsed])) out.memory.push_back(line[GpuMetric::kMemoryUsed]);
   }
   if (line.source == "nic" || line.source == "rdma") {
     auto& [tx, rx] = out.nics[line.name];
-    tx.add(line.mono_ns, line.tx_bytes);
-    rx.add(line.mono_ns, line.rx_bytes);
+    tx.add(line.mono_ns, reading(line.tx_bytes));
+    rx.add(line.mono_ns, reading(line.rx_bytes));
   }
 }
 
@@ -304,31 +268,24 @@ std::set<std::string> nodes_of(const TaskData& task) {
   return nodes;
 }
 
-void load_node(const std::filesystem::path& run_folder, const TaskData& task, const std::string& node,
-               std::size_t rows_per_gpu, const std::string& window, TaskSamples& out) {
+void load_node(const std::filesystem::path& run_folder, const TaskData& task, const TaskPhases& phases,
+               const std::string& node, std::size_t rows_per_gpu, const std::string& window,
+               TaskSamples& out) {
   const Windows windows = windows_of(task, node, window);
   out.window_s = std::max(out.window_s, windows.seconds());
   SampleFile file{fmt::format("samples/{}-{}.jsonl", task.id, node)};
-  const auto content = read_file(run_folder / file.name);
-  if (!content.ok()) {
+  NodeSamples samples;
+  const bool there = read_samples(run_folder / file.name, [&](const SampleLine& line) {
+    ++file.lines;
+    take_line(line, node, windows, samples, file, out.missing);
+  });
+  if (!there) {
     out.missing.push_back({node, "samples", "no file " + file.name});
     return;
   }
-  NodeSamples samples;
-  for (std::size_t begin = 0; begin < content->size();) {
-    const std::size_t end = std::min(content->find('\n', begin), content->size());
-    const std::string_view text(content->data() + begin, end - begin);
-    begin = end + 1;
-    Line line;
-    if (!read_flat(text, line)) {
-      line = Line();
-      if (!read_json(text, line)) continue;
-    }
-    ++file.lines;
-    take_line(line, node, windows, samples, file, out.missing);
+  for (const auto& [gpu, series] : samples.gpus) {
+    out.gpus.push_back(summarize(node, gpu, series, samples.throttles, phases.of(node, gpu), rows_per_gpu));
   }
-  for (const auto& [gpu, list] : samples.gpus)
-    out.gpus.push_back(summarize(node, gpu, list, PhaseSpans::of(task, node, gpu), rows_per_gpu));
   for (const auto& [name, rates] : samples.nics) {
     const auto& [tx, rx] = rates;
     out.nics.push_back({node, name, scaled(tx.per_second(), 1e-9), scaled(rx.per_second(), 1e-9),
@@ -340,17 +297,16 @@ void load_node(const std::filesystem::path& run_folder, const TaskData& task, co
 
 }  // namespace
 
-const char* field_name(GpuMetric metric) { return kFieldNames[static_cast<std::size_t>(metric)]; }
-
-TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task, std::size_t rows_per_gpu,
-                         const std::string& window) {
+TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task,
+                         std::size_t rows_per_gpu, const std::string& window) {
   const std::set<std::string> names = nodes_of(task);
   const std::vector<std::string> nodes(names.begin(), names.end());
+  const TaskPhases phases(task);
   std::vector<TaskSamples> parts(nodes.size());
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
     for (std::size_t i = next++; i < nodes.size(); i = next++) {
-      load_node(run_folder, task, nodes[i], rows_per_gpu, window, parts[i]);
+      load_node(run_folder, task, phases, nodes[i], rows_per_gpu, window, parts[i]);
     }
   };
   {

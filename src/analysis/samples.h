@@ -11,28 +11,9 @@
 
 #include "analysis/dataset.h"
 #include "analysis/phase_spans.h"
+#include "analysis/sample_reader.h"
 
 namespace sxb::analysis {
-
-/// Fields of a GPU sample that are numbers.
-enum class GpuMetric {
-  kUtil,
-  kMemoryUsed,
-  kPower,
-  kEnergy,
-  kTemperature,
-  kSmClock,
-  kMemoryClock,
-  kNvlinkTx,
-  kNvlinkRx,
-  kSmActive,
-  kTensorActive,
-  kDramActive,
-  kPowerInstant,
-  kCount
-};
-inline constexpr std::size_t kGpuMetrics = static_cast<std::size_t>(GpuMetric::kCount);
-const char* field_name(GpuMetric metric);
 
 struct GpuSample {
   std::int64_t mono_ns = 0;

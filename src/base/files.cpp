@@ -18,8 +18,7 @@ Error system_error(const std::string& what, const fs::path& path) {
   std::string help;
   if (code == ENOSPC) help = "free space on that file system";
   if (code == EACCES || code == EPERM || code == EROFS) help = "choose a folder that you may write to";
-  return Error{fmt::format("{}: {}", what, std::strerror(code)), path.string(), help,
-               ExitCode::kEnvironment};
+  return Error{fmt::format("{}: {}", what, std::strerror(code)), path.string(), help, ExitCode::kEnvironment};
 }
 
 fs::path home_dir() {
@@ -46,31 +45,34 @@ Result<std::string> read_file(const fs::path& path) {
 }
 
 Status write_file_atomic(const fs::path& path, std::string_view content) {
+  return write_file_atomic(path, [&](const Append& append) { append(content); });
+}
+
+Status write_file_atomic(const fs::path& path, const std::function<void(const Append&)>& produce) {
   std::error_code ec;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), ec);
   const fs::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return system_error("cannot create the file", temporary);
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t n = ::write(fd, content.data() + done, content.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const Error error = system_error("cannot write the file", temporary);
-      ::close(fd);
-      ::unlink(temporary.c_str());
-      return error;
+  Status written = ok_status();
+  produce([&](std::string_view piece) {
+    while (written.ok() && !piece.empty()) {
+      const ssize_t n = ::write(fd, piece.data(), piece.size());
+      if (n >= 0) {
+        piece.remove_prefix(static_cast<std::size_t>(n));
+      } else if (errno != EINTR) {
+        written = system_error("cannot write the file", temporary);
+      }
     }
-    done += static_cast<std::size_t>(n);
-  }
-  const bool synced = ::fsync(fd) == 0;
+  });
+  const bool synced = written.ok() && ::fsync(fd) == 0;
+  if (written.ok() && !synced) written = system_error("cannot write the file", path);
   ::close(fd);
-  if (!synced || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    const Error error = system_error("cannot write the file", path);
-    ::unlink(temporary.c_str());
-    return error;
+  if (synced && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = system_error("cannot write the file", path);
   }
-  return ok_status();
+  if (!written.ok()) ::unlink(temporary.c_str());
+  return written;
 }
 
 Status swap_symlink(const fs::path& link, const fs::path& target) {

@@ -44,7 +44,7 @@ ExitCode preview_commands(const Request& request) {
   const auto transport = launch::dry_run_transport(print_commands);
   Status status = launch::dry_run(request, *transport);
   const std::filesystem::path file = request.results / "plan.json";
-  if (status.ok()) status = write_file_atomic(file, pretty_json(launch::plan_document(request)));
+  if (status.ok()) status = launch::write_plan(file, request);
   if (!status.ok()) {
     fmt::print(stderr, "{}", format_errors(status.errors()));
     return status.error().code;

@@ -11,9 +11,12 @@
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "launch/agent_task.h"
 #include "launch/bundle.h"
@@ -24,6 +27,7 @@
 #include "launch/head_watch.h"
 #include "launch/interrupt.h"
 #include "launch/process.h"
+#include "launch/ssh_line.h"
 #include "sxbench/base/build_info.h"
 #include "sxbench/base/clock.h"
 #include "sxbench/metrics/sampler.h"
@@ -59,12 +63,12 @@ Status check_save_dir(const std::string& dir) {
 
 class Agent {
  public:
-  Agent(AgentTask task, Emitter& emitter)
+  Agent(AgentTask task, Emitter& emitter, std::function<bool()> cut_off)
       : task_(std::move(task)),
         emitter_(emitter),
         log_(make_log()),
         head_(to_ns(task_.timeouts.agent_silence_s),
-              2 * to_ns(task_.timeouts.stop_s) + to_ns(task_.timeouts.evidence_s)) {}
+              2 * to_ns(task_.timeouts.stop_s) + to_ns(task_.timeouts.evidence_s), std::move(cut_off)) {}
 
   ExitCode run() {
     if (const Status ready = prepare(); !ready.ok()) {
@@ -289,6 +293,16 @@ std::string own_name() {
   return "";
 }
 
+/// pdsh gives the task as an argument because it forwards no stdin, nor therefore a head's signs of life. What
+/// srun starts may have the SSH_CONNECTION of somebody's login, and gets them.
+std::function<bool()> cut_off_where_nothing_is_sent(const std::string& bundle) {
+  const char* connection = std::getenv("SSH_CONNECTION");
+  if (bundle.empty() || bundle == "-" || connection == nullptr) return {};
+  const std::optional<SshLine> line = SshLine::parse(connection);
+  if (!line) return {};
+  return [line] { return line->unanswered(); };
+}
+
 /// Before anything else is read: a head of another build may mean something else by every key.
 Status check_build(const Json& task) {
   const auto text = [&](const char* key) {
@@ -334,7 +348,7 @@ ExitCode run_agent_worker(const std::string& bundle) {
   }
   Emitter emitter(STDOUT_FILENO, {task->task.id, task->node, -1});
   const Heartbeat heartbeat(emitter);
-  return Agent(std::move(*task), emitter).run();
+  return Agent(std::move(*task), emitter, cut_off_where_nothing_is_sent(bundle)).run();
 }
 
 }  // namespace sxb::launch

@@ -46,15 +46,21 @@ Result<int> GroupTransport::start(const config::Node& node, const std::vector<st
   return group->members.back().id;
 }
 
-void GroupTransport::poll(int timeout_ms, const std::function<void(const TransportEvent&)>& handler) {
+void GroupTransport::poll(int timeout_ms, const Handler& handler) {
   Events events = std::exchange(pending_, {});
   if (!waiting_.empty() && prepare(waiting_, events)) {
     for (Group& group : std::exchange(waiting_, {})) launch(std::move(group), events);
   }
   if (hand_out_ends(events)) timeout_ms = std::min(timeout_ms, kTickMs);
   if (!events.empty()) timeout_ms = 0;
-  processes_.poll(timeout_ms, [&](const ProcessEvent& event) { on_event(event, events); });
-  for (const TransportEvent& event : events) handler(event);
+  const auto hand_out = [&] {
+    for (const TransportEvent& event : std::exchange(events, {})) handler(event);
+  };
+  hand_out();
+  processes_.poll(timeout_ms, [&](const ProcessEvent& event) {
+    on_event(event, events);
+    hand_out();
+  });
 }
 
 void GroupTransport::launch(Group group, Events& events) {
@@ -123,6 +129,14 @@ void GroupTransport::stop(int job, int grace_ms) {
     if (all) stop_process(group, grace_ms);
     if (!all && grace_ms == 0) end(*member, exited(*member, interrupted), pending_);
     return;
+  }
+}
+
+void GroupTransport::send_to_all(int job, const std::string& text) {
+  for (const auto& [process, group] : running_) {
+    const auto first = std::find_if(group.members.begin(), group.members.end(),
+                                    [](const Member& member) { return !member.ended; });
+    if (first != group.members.end() && first->id == job) return processes_.write(process, text);
   }
 }
 

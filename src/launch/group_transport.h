@@ -42,7 +42,7 @@ class GroupTransport : public Transport {
  public:
   Result<int> start(const config::Node& node, const std::vector<std::string>& argv,
                     const std::map<std::string, std::string>& env, const std::string& input) override;
-  void poll(int timeout_ms, const std::function<void(const TransportEvent&)>& handler) override;
+  void poll(int timeout_ms, const Handler& handler) override;
   void stop(int job, int grace_ms) override;
 
  protected:
@@ -57,6 +57,9 @@ class GroupTransport : public Transport {
   virtual TransportEvent last_event(const Group& group, const Member& member, const ExitStatus& status) = 0;
   /// Ends the group's process so that its members end, in good order if `grace_ms` allows.
   virtual void stop_process(Group& group, int grace_ms) = 0;
+  /// Writes to the stdin of the job's group, of which every member gets everything: so only for the first
+  /// member that runs, or each would hear it once per member.
+  void send_to_all(int job, const std::string& text);
   /// A line or exit of a process that is no group's.
   virtual void on_other(const ProcessEvent& /*event*/, std::vector<Group>& /*waiting*/, Events& /*events*/) {}
 

@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "sxbench/base/clock.h"
 #include "sxbench/base/result.h"
 
 namespace sxb::launch {
 namespace {
+
+constexpr int kAskMs = 1000;
 
 /// For poll(): rounded up, so that it does not return just before.
 int milliseconds_until(std::int64_t deadline_ns) {
@@ -21,8 +24,11 @@ int milliseconds_until(std::int64_t deadline_ns) {
 
 }  // namespace
 
-HeadWatch::HeadWatch(std::int64_t silence_ns, std::int64_t force_ns)
-    : stop_fd_(::eventfd(0, EFD_CLOEXEC)), thread_([=, this] { watch(silence_ns, force_ns); }) {}
+HeadWatch::HeadWatch(std::int64_t silence_ns, std::int64_t force_ns, std::function<bool()> cut_off)
+    : cut_off_(std::move(cut_off)),
+      answered_ns_(monotonic_ns()),
+      stop_fd_(::eventfd(0, EFD_CLOEXEC)),
+      thread_([=, this] { watch(silence_ns, force_ns); }) {}
 
 HeadWatch::~HeadWatch() {
   const std::uint64_t one = 1;
@@ -31,11 +37,18 @@ HeadWatch::~HeadWatch() {
   ::close(stop_fd_);
 }
 
+bool HeadWatch::is_cut_off(std::int64_t silence_ns) {
+  const std::int64_t now = monotonic_ns();
+  if (!cut_off_ || !cut_off_()) answered_ns_ = now;
+  return now - answered_ns_ >= silence_ns;
+}
+
 void HeadWatch::watch(std::int64_t silence_ns, std::int64_t force_ns) {
   std::int64_t give_up_ns = 0;  // 0: it has sent nothing yet, and perhaps never will
   while (!gone_) {
     pollfd fds[] = {{stop_fd_, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
-    const int wait_ms = give_up_ns == 0 ? -1 : milliseconds_until(give_up_ns);
+    int wait_ms = give_up_ns == 0 ? -1 : milliseconds_until(give_up_ns);
+    if (cut_off_) wait_ms = kAskMs;
     const int ready = ::poll(fds, 2, wait_ms);
     if (ready > 0 && fds[0].revents != 0) return;
     if (ready > 0) {
@@ -44,6 +57,8 @@ void HeadWatch::watch(std::int64_t silence_ns, std::int64_t force_ns) {
       gone_ = n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
       if (n > 0) give_up_ns = monotonic_ns() + silence_ns;
     } else if (give_up_ns != 0 && monotonic_ns() >= give_up_ns) {
+      gone_ = true;
+    } else if (is_cut_off(silence_ns)) {
       gone_ = true;
     }
   }

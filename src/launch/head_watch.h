@@ -3,18 +3,20 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <thread>
 
 namespace sxb::launch {
 
 /// The head is gone when stdin closes, or when it has sent lines and then sends none for `silence_ns`:
-/// behind a network that is cut, stdin stays open for minutes.
+/// behind a network that is cut, stdin stays open for minutes. Where the head cannot send, `cut_off` tells
+/// in its place, asked every second: true for `silence_ns` on end means the same.
 /// Reads standard input in a thread of its own, so that an agent notices the end of its head also
 /// while it prepares a dataset or waits for a write. If the agent has not ended `force_ns` after
 /// that, the process ends at once, and the kernel ends its ranks (ProcessSpec::die_with_parent).
 class HeadWatch {
  public:
-  HeadWatch(std::int64_t silence_ns, std::int64_t force_ns);
+  HeadWatch(std::int64_t silence_ns, std::int64_t force_ns, std::function<bool()> cut_off = {});
   ~HeadWatch();
   HeadWatch(const HeadWatch&) = delete;
   HeadWatch& operator=(const HeadWatch&) = delete;
@@ -22,8 +24,11 @@ class HeadWatch {
 
  private:
   void watch(std::int64_t silence_ns, std::int64_t force_ns);
+  bool is_cut_off(std::int64_t silence_ns);
 
-  const int stop_fd_;  ///< readable once the watch shall end
+  const std::function<bool()> cut_off_;
+  std::int64_t answered_ns_;  ///< when it last was not cut off
+  const int stop_fd_;         ///< readable once the watch shall end
   std::atomic<bool> gone_ = false;
   std::thread thread_;
 };

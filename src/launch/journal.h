@@ -25,6 +25,8 @@ class LineFile {
   /// `text` ends with a newline.
   Status append_lines(const std::string& text);
   Status sync();
+  /// The same for its whole file system, in one call.
+  Status sync_file_system();
   /// Nobody else may hold the lock of this file until it is closed; false if somebody does.
   bool lock();
 

@@ -125,55 +125,59 @@ Result<Layout> resolve_layout(const config::Cluster& cluster, const Machine& mac
   return layout;
 }
 
-std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout& layout,
-                                   const plan::Task& task, const TaskSettings& settings, int port,
-                                   const std::string& token) {
-  std::string host = cluster.rendezvous.host;
-  if (host.empty()) host = layout.local ? "127.0.0.1" : layout.nodes.front().node.host;
-  const plan::Ranks ranks = plan::ranks_of(cluster, task.nodes, layout.facts);
-  std::vector<AgentTask> agents;
-  int next_rank = 0;
-  for (int i = 0; i < task.nodes; ++i) {
-    const NodeLayout& node = layout.nodes[static_cast<std::size_t>(i)];
-    AgentTask agent;
-    agent.build_id = build_id();
-    agent.node = node.node.name;
-    agent.node_rank = i;
-    agent.task = task;
-    agent.env = cluster.nccl_env;
-    for (const auto& [name, value] : cluster.env) agent.env[name] = value;
-    // A tree or NVLink SHARP between two nodes hides a NIC that has lost a third: in a ring the slowest shows.
-    if (task.phase == plan::Phase::kLocate) agent.env["NCCL_ALGO"] = "Ring";
-    agent.gpus = node.gpus;
-    agent.data_dir = cluster.paths.data;
-    agent.sample_interval_ns = settings.sample_interval_ns;
-    agent.timeouts = cluster.timeouts;
-    for (int local = 0; local < node.ranks; ++local) {
-      plan::RankTask rank;
-      rank.task = task;
-      rank.node = node.node.name;
-      rank.rank = next_rank++;
-      rank.world = ranks.world;
-      rank.local_rank = local;
-      rank.local_world = node.ranks;
-      rank.node_rank = i;
-      rank.ranks_per_node = ranks.per_node;
-      rank.cuda = layout.facts.cuda;
-      rank.gpu = layout.facts.cuda ? node.gpus[static_cast<std::size_t>(local)] : -1;
-      rank.rendezvous_host = host;
-      rank.rendezvous_port = port;
-      rank.token = token;
-      rank.save_dir = settings.save_dir;
-      rank.memory_bytes = ranks.memory_bytes;
-      rank.peak_tflops = layout.peak_tflops;
-      rank.cpu_threads = layout.cpu_threads;
-      rank.fabric = cluster.network.fabric;
-      rank.mixed_gpus = cluster.gpu.mixed;
-      agent.ranks.push_back(std::move(rank));
-    }
-    agents.push_back(std::move(agent));
+AgentTasks::AgentTasks(const config::Cluster& cluster, const Layout& layout, const plan::Task& task,
+                       const TaskSettings& settings, int port, std::string token)
+    : cluster_(cluster),
+      layout_(layout),
+      task_(task),
+      settings_(settings),
+      ranks_(plan::ranks_of(cluster, task.nodes, layout.facts)),
+      host_(cluster.rendezvous.host),
+      port_(port),
+      token_(std::move(token)) {
+  if (host_.empty()) host_ = layout.local ? "127.0.0.1" : layout.nodes.front().node.host;
+}
+
+AgentTask AgentTasks::operator[](int node_rank) const {
+  const NodeLayout& node = layout_.nodes[static_cast<std::size_t>(node_rank)];
+  AgentTask agent;
+  agent.build_id = build_id();
+  agent.node = node.node.name;
+  agent.node_rank = node_rank;
+  agent.task = task_;
+  agent.env = cluster_.nccl_env;
+  for (const auto& [name, value] : cluster_.env) agent.env[name] = value;
+  // A tree or NVLink SHARP between two nodes hides a NIC that has lost a third: in a ring the slowest shows.
+  if (task_.phase == plan::Phase::kLocate) agent.env["NCCL_ALGO"] = "Ring";
+  agent.gpus = node.gpus;
+  agent.data_dir = cluster_.paths.data;
+  agent.sample_interval_ns = settings_.sample_interval_ns;
+  agent.timeouts = cluster_.timeouts;
+  const int first_rank = layout_.world(node_rank);
+  for (int local = 0; local < node.ranks; ++local) {
+    plan::RankTask rank;
+    rank.task = task_;
+    rank.node = node.node.name;
+    rank.rank = first_rank + local;
+    rank.world = ranks_.world;
+    rank.local_rank = local;
+    rank.local_world = node.ranks;
+    rank.node_rank = node_rank;
+    rank.ranks_per_node = ranks_.per_node;
+    rank.cuda = layout_.facts.cuda;
+    rank.gpu = layout_.facts.cuda ? node.gpus[static_cast<std::size_t>(local)] : -1;
+    rank.rendezvous_host = host_;
+    rank.rendezvous_port = port_;
+    rank.token = token_;
+    rank.save_dir = settings_.save_dir;
+    rank.memory_bytes = ranks_.memory_bytes;
+    rank.peak_tflops = layout_.peak_tflops;
+    rank.cpu_threads = layout_.cpu_threads;
+    rank.fabric = cluster_.network.fabric;
+    rank.mixed_gpus = cluster_.gpu.mixed;
+    agent.ranks.push_back(std::move(rank));
   }
-  return agents;
+  return agent;
 }
 
 Result<int> free_port() {

@@ -49,11 +49,26 @@ struct TaskSettings {
   std::string save_dir;  ///< where rank 0 writes the weights; empty = nowhere
 };
 
-/// The agents' parts of `task`, one per node that it uses; ranks are numbered node-major. `port` and
-/// `token` are the rendezvous of this one task.
-std::vector<AgentTask> agent_tasks(const config::Cluster& cluster, const Layout& layout,
-                                   const plan::Task& task, const TaskSettings& settings, int port,
-                                   const std::string& token);
+/// The agents' parts of one task, one per node that it uses, each made when it is asked for: a thousand of
+/// them hold the task nine thousand times. Ranks are numbered node-major. `port` and `token` are the
+/// rendezvous of this one task. Everything given by reference must outlive it.
+class AgentTasks {
+ public:
+  AgentTasks(const config::Cluster& cluster, const Layout& layout, const plan::Task& task,
+             const TaskSettings& settings, int port, std::string token);
+  int size() const { return task_.nodes; }
+  AgentTask operator[](int node_rank) const;
+
+ private:
+  const config::Cluster& cluster_;
+  const Layout& layout_;
+  const plan::Task& task_;
+  const TaskSettings& settings_;
+  const plan::Ranks ranks_;
+  std::string host_;
+  int port_;
+  std::string token_;
+};
 
 /// A port of this machine that was free just now.
 Result<int> free_port();

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "sxbench/base/clock.h"
 
@@ -29,6 +30,9 @@ constexpr int kEndingTickMs = 2;
 enum Port : std::uint64_t { kOut, kErr, kIn, kPorts };
 /// A line without end is handed out in pieces of this size rather than eating the memory.
 constexpr std::size_t kMaxLine = 4 << 20;
+/// Streams read in one poll(), of up to a pipe of 64 KiB each: what the caller may have to hold. epoll
+/// hands out the others next time, in turn.
+constexpr std::size_t kReadyAtOnce = 64;
 
 struct Pipe {
   int read = -1, write = -1;
@@ -207,6 +211,7 @@ void ProcessSet::feed_stdin(Child& child) {
     if (n < 0) return close_stdin(child);
     child.stdin_left.erase(0, static_cast<std::size_t>(n));
   }
+  child.stdin_left = {};  // its memory too: each of a thousand nodes was told a task
   if (child.stdin_fd < 0) return;
   if (!child.keep_stdin_open) return close_stdin(child);
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, child.stdin_fd, nullptr);  // ENOENT: it never waited
@@ -225,12 +230,31 @@ void ProcessSet::close_stream(Stream& stream) {
   close_fd(stream.fd);
 }
 
-/// Hands out the lines that are there; `to_the_end` reads until nothing is left, otherwise until the pipe
-/// was seen empty, and epoll reports the rest.
-void ProcessSet::drain(Child& child, Stream& stream, bool to_the_end, std::vector<ProcessEvent>& events) {
-  const auto emit = [&](std::string line) {
-    events.push_back({ProcessEvent::Kind::kLine, child.id, &stream == &child.err, std::move(line), {}});
+/// Hands out the lines in `bytes` and keeps what follows the last newline.
+void ProcessSet::take(const Child& child, Stream& stream, std::string_view bytes, const Handler& handler) {
+  ProcessEvent event = {ProcessEvent::Kind::kLine, child.id, &stream == &child.err, "", {}};
+  // Given back rather than cleared: a thousand nodes would each keep the memory of their longest backlog.
+  const auto emit_partial = [&] {
+    event.line = std::exchange(stream.partial, {});
+    handler(event);
   };
+  for (std::size_t end = bytes.find('\n'); end != std::string_view::npos; end = bytes.find('\n')) {
+    if (stream.partial.empty()) {
+      event.line = bytes.substr(0, end);
+      handler(event);
+    } else {
+      stream.partial.append(bytes.substr(0, end));
+      emit_partial();
+    }
+    bytes.remove_prefix(end + 1);
+  }
+  stream.partial.append(bytes);
+  if (stream.partial.size() > kMaxLine) emit_partial();
+}
+
+/// Reads once, or, if the child has ended, until nothing is left. epoll reports what remains, so that a
+/// child that writes without end does not keep the others waiting.
+void ProcessSet::drain(Child& child, Stream& stream, bool to_the_end, const Handler& handler) {
   char buffer[65536];
   while (stream.fd >= 0) {
     const ssize_t n = ::read(stream.fd, buffer, sizeof buffer);
@@ -240,56 +264,44 @@ void ProcessSet::drain(Child& child, Stream& stream, bool to_the_end, std::vecto
       close_stream(stream);
       break;
     }
-    std::string& text = stream.partial;
-    const std::size_t old = text.size();
-    text.append(buffer, static_cast<std::size_t>(n));
-    std::size_t begin = 0;
-    for (std::size_t end = text.find('\n', old); end != std::string::npos; end = text.find('\n', begin)) {
-      emit(text.substr(begin, end - begin));
-      begin = end + 1;
-    }
-    text.erase(0, begin);
-    if (text.size() > kMaxLine) emit(std::exchange(text, ""));
-    if (!to_the_end && n < static_cast<ssize_t>(sizeof buffer)) break;
+    take(child, stream, {buffer, static_cast<std::size_t>(n)}, handler);
+    if (!to_the_end) return;
   }
-  if (stream.fd < 0 && !stream.partial.empty()) emit(std::exchange(stream.partial, ""));
+  if (to_the_end) close_stream(stream);
+  if (stream.fd < 0 && !stream.partial.empty()) take(child, stream, "\n", handler);
 }
 
-void ProcessSet::on_ready(std::uint64_t key, std::vector<ProcessEvent>& events) {
+void ProcessSet::on_ready(std::uint64_t key, const Handler& handler) {
   const auto it = children_.find(static_cast<int>(key / kPorts));
   if (it == children_.end()) return;
   Child& child = it->second;
   const std::uint64_t port = key % kPorts;
   if (port == kIn) return feed_stdin(child);
-  drain(child, port == kOut ? child.out : child.err, false, events);
+  drain(child, port == kOut ? child.out : child.err, false, handler);
   if (child.out.fd < 0 && child.err.fd < 0) ending_.insert(child.id);
 }
 
-/// False while the child runs.
-bool ProcessSet::reap_one(Child& child, std::vector<ProcessEvent>& events) {
+/// How the child ended, once its last lines are handed out; none while it runs.
+std::optional<ProcessEvent> ProcessSet::reap_one(Child& child, const Handler& handler) {
   int status = 0;
-  if (::waitpid(child.pid, &status, WNOHANG) != child.pid) return false;
-  for (Stream* stream : {&child.out, &child.err}) {
-    drain(child, *stream, true, events);  // all it wrote is in the pipes by now
-    close_stream(*stream);
-    if (!stream->partial.empty()) {
-      events.push_back({ProcessEvent::Kind::kLine, child.id, stream == &child.err, stream->partial, {}});
-    }
-  }
+  if (::waitpid(child.pid, &status, WNOHANG) != child.pid) return std::nullopt;
+  for (Stream* stream : {&child.out, &child.err})
+    drain(child, *stream, true, handler);  // all it wrote is there
   close_stdin(child);
   ExitStatus exit;
   if (WIFSIGNALED(status)) exit.signal = WTERMSIG(status);
   if (WIFEXITED(status)) exit.code = WEXITSTATUS(status);
-  events.push_back({ProcessEvent::Kind::kExit, child.id, false, "", exit});
-  return true;
+  return ProcessEvent{ProcessEvent::Kind::kExit, child.id, false, "", exit};
 }
 
-void ProcessSet::reap(std::vector<ProcessEvent>& events) {
+void ProcessSet::reap(const Handler& handler) {
   for (auto it = ending_.begin(); it != ending_.end();) {
     const auto child = children_.find(*it);
-    const bool gone = child == children_.end() || reap_one(child->second, events);
-    if (gone && child != children_.end()) children_.erase(child);
-    it = gone ? ending_.erase(it) : std::next(it);
+    const bool known = child != children_.end();
+    const auto exit = known ? reap_one(child->second, handler) : std::nullopt;
+    if (exit) children_.erase(child);
+    it = exit || !known ? ending_.erase(it) : std::next(it);
+    if (exit) handler(*exit);
   }
   const std::int64_t now = monotonic_ns();
   if (now - swept_ns_ < std::int64_t{kTickMs} * 1'000'000) return;
@@ -297,25 +309,30 @@ void ProcessSet::reap(std::vector<ProcessEvent>& events) {
   for (auto it = children_.begin(); it != children_.end();) {
     Child& child = it->second;
     if (child.kill_at_ns != 0 && now >= child.kill_at_ns) ::kill(-child.pid, SIGKILL);
-    it = reap_one(child, events) ? children_.erase(it) : std::next(it);
+    const auto exit = reap_one(child, handler);
+    it = exit ? children_.erase(it) : std::next(it);
+    if (exit) handler(*exit);
   }
 }
 
-void ProcessSet::poll(int timeout_ms, const std::function<void(const ProcessEvent&)>& handler) {
-  std::vector<ProcessEvent> events;
+void ProcessSet::poll(int timeout_ms, const Handler& handler) {
+  bool something = false;
+  const Handler hand_out = [&](const ProcessEvent& event) {
+    something = true;
+    handler(event);
+  };
   const std::int64_t deadline = monotonic_ns() + std::int64_t{timeout_ms} * 1'000'000;
   while (true) {
     const std::int64_t left_ms = std::max<std::int64_t>(0, (deadline - monotonic_ns()) / 1'000'000);
     const std::int64_t tick_ms = ending_.empty() ? kTickMs : kEndingTickMs;
-    std::array<epoll_event, 256> ready;
+    std::array<epoll_event, kReadyAtOnce> ready;
     const int count = ::epoll_wait(epoll_, ready.data(), static_cast<int>(ready.size()),
                                    static_cast<int>(std::min(left_ms, tick_ms)));
     const bool interrupted = count < 0 && errno == EINTR;
-    for (int i = 0; i < count; ++i) on_ready(ready[static_cast<std::size_t>(i)].data.u64, events);
-    reap(events);
-    if (!events.empty() || interrupted || left_ms == 0 || children_.empty()) break;
+    for (int i = 0; i < count; ++i) on_ready(ready[static_cast<std::size_t>(i)].data.u64, hand_out);
+    reap(hand_out);
+    if (something || interrupted || left_ms == 0 || children_.empty()) return;
   }
-  for (const ProcessEvent& event : events) handler(event);
 }
 
 void ProcessSet::end_input(int id, int grace_ms) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -52,8 +53,10 @@ class ProcessSet {
   /// Starts a child as leader of its own process group; an error says why exec failed.
   Result<int> start(const ProcessSpec& spec);
 
-  /// Waits at most `timeout_ms` for something to happen and hands out all events that are there.
-  void poll(int timeout_ms, const std::function<void(const ProcessEvent&)>& handler);
+  using Handler = std::function<void(const ProcessEvent&)>;
+  /// Waits at most `timeout_ms` for something to happen and hands out events that are there, each as it is
+  /// read: nothing of them is kept here. More may be waiting; `handler` may call anything but poll().
+  void poll(int timeout_ms, const Handler& handler);
 
   /// Closes the child's stdin, once what it was to get is written. It is killed after `grace_ms`.
   void end_input(int id, int grace_ms);
@@ -83,10 +86,11 @@ class ProcessSet {
   void feed_stdin(Child& child);
   void close_stdin(Child& child);
   void close_stream(Stream& stream);
-  void drain(Child& child, Stream& stream, bool to_the_end, std::vector<ProcessEvent>& events);
-  void on_ready(std::uint64_t key, std::vector<ProcessEvent>& events);
-  void reap(std::vector<ProcessEvent>& events);
-  bool reap_one(Child& child, std::vector<ProcessEvent>& events);
+  void take(const Child& child, Stream& stream, std::string_view bytes, const Handler& handler);
+  void drain(Child& child, Stream& stream, bool to_the_end, const Handler& handler);
+  void on_ready(std::uint64_t key, const Handler& handler);
+  void reap(const Handler& handler);
+  std::optional<ProcessEvent> reap_one(Child& child, const Handler& handler);
 
   std::map<int, Child> children_;
   std::set<int> ending_;       ///< ids of children that closed both pipes, as all do just before they end

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "launch/interrupt.h"
 #include "launch/task_run.h"
@@ -49,7 +50,7 @@ Status write_manifest(const Journal& journal, const RunOptions& options, const s
                          {"cluster", options.cluster.name},
                          {"cluster_source", options.cluster.source}};
   SXB_RETURN_IF_ERROR(write_file_atomic(journal.dir() / "manifest.json", pretty_json(manifest)));
-  return write_file_atomic(journal.dir() / "plan.json", pretty_json(plan_document(options)));
+  return write_plan(journal.dir() / "plan.json", options);
 }
 
 const char* status_name(ExitCode code) {
@@ -285,27 +286,32 @@ ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks) {
   return same ? tasks.front().code : ExitCode::kTaskFailed;
 }
 
-Json plan_document(const RunOptions& options) {
-  Json commands = Json::array();
-  for (const plan::Task& task : options.tasks) {
-    for (const AgentTask& agent :
-         agent_tasks(options.cluster, options.layout, task, options.settings, 0, "")) {
-      commands.push_back({{"task", task.id},
-                          {"node", agent.node},
-                          {"argv", {options.program, "worker", "agent"}},
-                          {"stdin", to_json(agent)}});
+Status write_plan(const std::filesystem::path& path, const RunOptions& options) {
+  return write_file_atomic(path, [&](const Append& append) {
+    append("{\"tasks\": " + tasks_json(options.tasks).dump(2) + ",\n\"commands\": [");
+    const char* separator = "\n";
+    for (const plan::Task& task : options.tasks) {
+      const AgentTasks agents(options.cluster, options.layout, task, options.settings, 0, "");
+      for (int i = 0; i < agents.size(); ++i) {
+        const AgentTask agent = agents[i];
+        const Json command = {{"task", task.id},
+                              {"node", agent.node},
+                              {"argv", {options.program, "worker", "agent"}},
+                              {"stdin", to_json(agent)}};
+        append(std::exchange(separator, ",\n") + command.dump());
+      }
     }
-  }
-  return {{"tasks", tasks_json(options.tasks)}, {"commands", std::move(commands)}};
+    append("\n]}\n");
+  });
 }
 
 Status dry_run(const RunOptions& options, Transport& transport) {
   for (const plan::Task& task : options.tasks) {
-    for (const AgentTask& agent :
-         agent_tasks(options.cluster, options.layout, task, options.settings, 0, "")) {
-      const config::Node& node = options.layout.nodes[static_cast<std::size_t>(agent.node_rank)].node;
-      SXB_RETURN_IF_ERROR(
-          transport.start(node, {options.program, "worker", "agent"}, {}, to_json(agent).dump() + "\n"));
+    const AgentTasks agents(options.cluster, options.layout, task, options.settings, 0, "");
+    for (int i = 0; i < agents.size(); ++i) {
+      const config::Node& node = options.layout.nodes[static_cast<std::size_t>(i)].node;
+      SXB_RETURN_IF_ERROR(transport.start(node, {options.program, "worker", "agent"}, {},
+                                          to_json(agents[i]).dump() + "\n"));
     }
   }
   return ok_status();

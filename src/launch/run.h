@@ -90,9 +90,9 @@ Result<RunOptions> options_from_journal(const std::filesystem::path& dir);
 /// 0 all ok, 5 some, else the code that all failures share, or 1.
 ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks);
 
-/// What stands in plan.json: the tasks, and for each task and node the command with its stdin. Port
+/// Writes plan.json: the tasks, and for each task and node, a line each, the command with its stdin. Port
 /// and token of the rendezvous are chosen at the start of a task and so not in it.
-Json plan_document(const RunOptions& options);
+Status write_plan(const std::filesystem::path& path, const RunOptions& options);
 
 /// Passes the command of every task and node to `transport`, as execute() would.
 Status dry_run(const RunOptions& options, Transport& transport);

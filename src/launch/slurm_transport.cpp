@@ -37,6 +37,8 @@ class SlurmTransport final : public GroupTransport {
     }
   }
 
+  void send(int job, const std::string& text) override { send_to_all(job, text); }
+
  protected:
   /// True with an allocation; asks for one first where there is none.
   bool prepare(std::vector<Group>& waiting, Events& events) override {
@@ -89,7 +91,7 @@ class SlurmTransport final : public GroupTransport {
     ProcessSpec spec;
     if (const std::string bundle = bundle_of(group); !bundle.empty()) {
       argv.insert(argv.end(), {"--bundle", "-"});
-      spec.stdin_text = bundle + "\n";
+      spec.stdin_text = bundle + "\n\n";  // the empty line is the first sign of life
     }
     spec.argv = srun_argv(cluster_, job_, group.members.size(), argv);
     spec.env = group.env;  // srun passes its environment on

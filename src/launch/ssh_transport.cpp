@@ -31,19 +31,20 @@ class SshTransport final : public Transport {
     job.node = node;
     job.program = argv.front();
     job.spec.argv = ssh_argv(cluster_, node, dir_.path(), remote_command(argv, env));
-    job.spec.stdin_text = input;
+    // With the first sign of life: from there on the agent misses the next one.
+    job.spec.stdin_text = input.empty() ? "" : input + "\n";
     job.spec.keep_stdin_open = true;
     jobs_.emplace(next_job_, std::move(job));
     waiting_.push_back(next_job_);
     return next_job_++;
   }
 
-  void poll(int timeout_ms, const std::function<void(const TransportEvent&)>& handler) override {
-    std::vector<TransportEvent> events = std::exchange(pending_, {});
-    launch_waiting(events);
-    if (!events.empty()) timeout_ms = 0;
-    processes_.poll(timeout_ms, [&](const ProcessEvent& event) { on_event(event, events); });
+  void poll(int timeout_ms, const Handler& handler) override {
+    launch_waiting();
+    const std::vector<TransportEvent> events = std::exchange(pending_, {});
     for (const TransportEvent& event : events) handler(event);
+    processes_.poll(events.empty() ? timeout_ms : 0,
+                    [&](const ProcessEvent& event) { on_event(event, handler); });
   }
 
   void send(int id, const std::string& text) override {
@@ -78,7 +79,7 @@ class SshTransport final : public Transport {
     std::deque<std::string> messages;  ///< the last lines of stderr: ssh's own come last
   };
 
-  void launch_waiting(std::vector<TransportEvent>& events) {
+  void launch_waiting() {
     while (!waiting_.empty() && connecting_ < cluster_.fanout) {
       const int id = waiting_.front();
       waiting_.pop_front();
@@ -86,8 +87,8 @@ class SshTransport final : public Transport {
       const Result<int> process = processes_.start(job.spec);
       job.spec = {};
       if (!process.ok()) {
-        events.push_back(lost(id, {Loss::Class::kOther, process.error().where + ": " + process.error().what,
-                                   "install the OpenSSH client on this machine"}));
+        pending_.push_back(lost(id, {Loss::Class::kOther, process.error().where + ": " + process.error().what,
+                                     "install the OpenSSH client on this machine"}));
         jobs_.erase(id);
         continue;
       }
@@ -95,11 +96,11 @@ class SshTransport final : public Transport {
       job.last_line_ns = monotonic_ns();
       by_process_[*process] = id;
       ++connecting_;
-      events.push_back({TransportEvent::Kind::kStarted, id, false, "", {}, {}});
+      pending_.push_back({TransportEvent::Kind::kStarted, id, false, "", {}, {}});
     }
   }
 
-  void on_event(const ProcessEvent& event, std::vector<TransportEvent>& events) {
+  void on_event(const ProcessEvent& event, const Handler& handler) {
     const int id = by_process_.at(event.id);
     Job& job = jobs_.at(id);
     if (event.kind == ProcessEvent::Kind::kLine) {
@@ -110,23 +111,25 @@ class SshTransport final : public Transport {
         job.messages.push_back(event.line);
         if (job.messages.size() > kKeptMessages) job.messages.pop_front();
       }
-      events.push_back({TransportEvent::Kind::kLine, id, event.from_stderr, event.line, {}, {}});
-      return;
+      return handler({TransportEvent::Kind::kLine, id, event.from_stderr, event.line, {}, {}});
     }
-    const bool connected = job.connected;
+    const TransportEvent end = end_of(id, job, event.status);
     set_connected(job);  // it no longer takes a place among those that connect
-    const ExitStatus& status = event.status;
-    if (status.signal == 0 && status.code == kSshFailed) {
-      const double silent_s = static_cast<double>(monotonic_ns() - job.last_line_ns) * 1e-9;
-      events.push_back(lost(id, explain_ssh(cluster_, job.node, {job.messages.begin(), job.messages.end()},
-                                            connected, silent_s)));
-    } else if (!connected && is_missing_program(status)) {
-      events.push_back(lost(id, explain_missing_program(job.node, job.program)));
-    } else {
-      events.push_back({TransportEvent::Kind::kExit, id, false, "", remote_status(status), {}});
-    }
     by_process_.erase(event.id);
     jobs_.erase(id);
+    handler(end);
+  }
+
+  TransportEvent end_of(int id, const Job& job, const ExitStatus& status) const {
+    if (status.signal == 0 && status.code == kSshFailed) {
+      const double silent_s = static_cast<double>(monotonic_ns() - job.last_line_ns) * 1e-9;
+      return lost(id, explain_ssh(cluster_, job.node, {job.messages.begin(), job.messages.end()},
+                                  job.connected, silent_s));
+    }
+    if (!job.connected && is_missing_program(status)) {
+      return lost(id, explain_missing_program(job.node, job.program));
+    }
+    return {TransportEvent::Kind::kExit, id, false, "", remote_status(status), {}};
   }
 
   void set_connected(Job& job) {

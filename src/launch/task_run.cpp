@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "launch/interrupt.h"
 #include "launch/rendezvous_host.h"
@@ -91,11 +92,11 @@ Status TaskRun::start_agents() {
   config::Cluster cluster = options_.cluster;
   SXB_ASSIGN_OR_RETURN(cluster.rendezvous.host, rendezvous_host(cluster, options_.layout.nodes.front().node,
                                                                 options_.program, transport_));
-  for (const AgentTask& agent :
-       agent_tasks(cluster, options_.layout, task_, options_.settings, port, random_token())) {
-    const config::Node& node = options_.layout.nodes[static_cast<std::size_t>(agent.node_rank)].node;
+  const AgentTasks agents(cluster, options_.layout, task_, options_.settings, port, random_token());
+  for (int i = 0; i < agents.size(); ++i) {
+    const config::Node& node = options_.layout.nodes[static_cast<std::size_t>(i)].node;
     Result<int> job =
-        transport_.start(node, {options_.program, "worker", "agent"}, {}, to_json(agent).dump() + "\n");
+        transport_.start(node, {options_.program, "worker", "agent"}, {}, to_json(agents[i]).dump() + "\n");
     if (!job.ok()) return Error{job.error().what, node.name, job.error().help, ExitCode::kEnvironment};
     agents_[*job] = {node.name, true, false, monotonic_ns(), ""};
   }
@@ -217,8 +218,8 @@ bool TaskRun::take_sample(int job, Agent& agent, std::string_view text) {
 void TaskRun::write_samples() {
   for (const int job : std::exchange(sampled_, {})) {
     Agent& agent = agents_.at(job);
-    keep(journal_.append_samples(task_.id, agent.node, agent.samples));
-    agent.samples.clear();
+    // Given back, not cleared: a thousand nodes would each keep the memory of their longest backlog.
+    keep(journal_.append_samples(task_.id, agent.node, std::exchange(agent.samples, {})));
   }
 }
 

@@ -21,7 +21,7 @@ class LocalTransport final : public Transport {
     return job;
   }
 
-  void poll(int timeout_ms, const std::function<void(const TransportEvent&)>& handler) override {
+  void poll(int timeout_ms, const Handler& handler) override {
     for (const int job : std::exchange(started_, {})) {
       handler({TransportEvent::Kind::kStarted, job, false, "", {}, {}});
     }
@@ -54,7 +54,7 @@ class DryRunTransport final : public Transport {
     return next_id_++;
   }
 
-  void poll(int, const std::function<void(const TransportEvent&)>& handler) override {
+  void poll(int, const Handler& handler) override {
     for (const int job : std::exchange(ended_, {})) {
       handler({TransportEvent::Kind::kExit, job, false, "", {}, {}});
     }

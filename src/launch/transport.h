@@ -55,11 +55,12 @@ class Transport {
   virtual Result<int> start(const config::Node& node, const std::vector<std::string>& argv,
                             const std::map<std::string, std::string>& env, const std::string& input) = 0;
 
-  /// Hands out the events of at most `timeout_ms`.
-  virtual void poll(int timeout_ms, const std::function<void(const TransportEvent&)>& handler) = 0;
+  using Handler = std::function<void(const TransportEvent&)>;
+  /// Hands out the events of at most `timeout_ms`, each as it comes. `handler` may call anything but poll().
+  virtual void poll(int timeout_ms, const Handler& handler) = 0;
 
-  /// Adds `text` to the stdin of a job that runs, if this transport needs it: a head that lives tells so
-  /// where a cut network would otherwise leave its agents waiting.
+  /// Adds `text` to the stdin of a job that runs, if this transport needs it and can: a head that lives tells
+  /// so where a cut network would otherwise leave its agents waiting.
   virtual void send(int /*job*/, const std::string& /*text*/) {}
 
   /// Asks the job to end, makes it end after `grace_ms`; 0 = at once. Its last event is still to come.

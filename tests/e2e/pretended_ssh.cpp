@@ -6,6 +6,7 @@
 //                          node's agent and sends, for that long, 10 times a second what 8 GPUs, the host and
 //                          a NIC give; then what a fine-tuning task leaves. Numbers are made up, their form
 //                          is not.
+//   SXB_BENCH_UNPACED      set: the same lines, without waiting between them. Times in them are as if it had.
 //
 // On stderr, which lands in logs/NODE.log, it says how many samples it sent and how late the latest was: what
 // a head that does not keep up shows as, since a full pipe stops the writer.
@@ -29,6 +30,7 @@ using sxb::Json;
 
 constexpr int kGpus = 8;
 constexpr std::int64_t kIntervalNs = 100'000'000;
+constexpr double kForwardMs = 300, kBackwardMs = 600, kOptimizerMs = 50;  // of a step of a second
 
 int number_from_env(const char* name) {
   const char* text = std::getenv(name);
@@ -53,28 +55,35 @@ class PretendedAgent {
     record("node", -1, {{"hostname", node_}, {"build_id", sxb::build_id()}, {"cpus", 2}, {"gpus", gpus}});
     flush();
     const std::int64_t begin = sxb::monotonic_ns();
+    const bool paced = std::getenv("SXB_BENCH_UNPACED") == nullptr;
     // As on a real cluster, the nodes do not sample at the same instant.
     const std::int64_t offset = std::hash<std::string>{}(node_) % kIntervalNs;
     const int ticks = seconds * static_cast<int>(1'000'000'000 / kIntervalNs);
     std::int64_t late = 0;
     for (int tick = 0; tick < ticks; ++tick) {
       const std::int64_t due = begin + static_cast<std::int64_t>(offset) + tick * kIntervalNs;
-      sleep_until(due);
+      if (paced) sleep_until(due);
+      now_ = paced ? sxb::monotonic_ns() : due;
       take_samples(tick);
       if (tick % 10 == 0) record("heartbeat", -1, Json::object());
       if (tick % 10 == 9 && leads()) record("step", 0, step(tick / 10 + 1));
       flush();
       late = std::max(late, sxb::monotonic_ns() - due);
     }
-    record("window", first_rank(),
-           {{"name", "measured"}, {"begin_ns", begin}, {"end_ns", sxb::monotonic_ns()}});
+    record("window", first_rank(), {{"name", "measured"}, {"begin_ns", begin}, {"end_ns", now_}});
     for (const Json& rank : ranks_) {
       record("rank", rank.at("rank"),
-             {{"gpu", 0}, {"step_time_ms_median", 900.0}, {"peak_memory_bytes", 1 << 30}});
+             {{"gpu", rank.at("gpu")}, {"step_time_ms_median", 900.0}, {"peak_memory_bytes", 1 << 30}});
+      record("phases", rank.at("rank"),
+             {{"steps", seconds - 1},
+              {"step_ms", 1000.0},
+              {"forward_ms", kForwardMs},
+              {"backward_ms", kBackwardMs},
+              {"optimizer_ms", kOptimizerMs}});
     }
     if (leads()) record("training", 0, totals(seconds));
     flush();
-    fmt::print(stderr, "sent {} samples, at most {} ms late\n", samples_, late / 1'000'000);
+    fmt::print(stderr, "sent {} samples, at most {} ms late\n", samples_, paced ? late / 1'000'000 : 0);
   }
 
  private:
@@ -99,7 +108,7 @@ class PretendedAgent {
   }
 
   void take_samples(int tick) {
-    const std::int64_t mono = sxb::monotonic_ns(), wall = sxb::wall_ns();
+    const std::int64_t mono = now_, wall = wall_offset_ + now_;
     sample(
         mono, wall,
         fmt::format(R"("source":"host","cpu_pct":{:.1f},"mem_used_bytes":{})", 3.5 + tick % 7, 64LL << 30));
@@ -120,11 +129,13 @@ class PretendedAgent {
   }
 
   Json step(int number) const {
-    const std::int64_t now = sxb::monotonic_ns();
+    const std::int64_t now = now_;
     return {{"step", number},         {"loss", 5.0 / number},    {"lr", 1e-4},
             {"grad_norm", 1.0},       {"tokens", 100000},        {"loss_tokens", 50000},
             {"samples", 64},          {"documents", 64},         {"sum_len_sq", 0},
-            {"step_time_ms", 1000.0}, {"data_wait_ms", 0.1},     {"tokens_per_s", 1e5},
+            {"step_time_ms", 1000.0}, {"data_wait_ms", 0.1},   {"forward_ms", kForwardMs},
+            {"backward_ms", kBackwardMs}, {"optimizer_ms", kOptimizerMs},
+                {"tokens_per_s", 1e5},
             {"mfu", nullptr},         {"memory_bytes", 1 << 30}, {"begin_ns", now - 1'000'000'000},
             {"end_ns", now},          {"measured", number > 1}};
   }
@@ -164,6 +175,7 @@ class PretendedAgent {
   std::string node_, task_;
   Json ranks_, training_;
   std::string text_;
+  std::int64_t now_ = 0, wall_offset_ = sxb::wall_ns() - sxb::monotonic_ns();
   long samples_ = 0;
 };
 

@@ -1,8 +1,11 @@
 #include "launch/layout.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "launch/run.h"
 #include "launch/transport.h"
@@ -10,6 +13,7 @@
 namespace sxb::launch {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -101,8 +105,10 @@ TEST(AgentTasks, NumberRanksNodeMajorAndShareOneRendezvous) {
   task.id = "0123456789ab";
   task.phase = plan::Phase::kNccl;
   task.nodes = 2;
-  const std::vector<AgentTask> agents = agent_tasks(cluster, *layout, task, {}, 1234, "token");
-  ASSERT_EQ(agents.size(), 2u);
+  const TaskSettings settings;
+  const AgentTasks made(cluster, *layout, task, settings, 1234, "token");
+  ASSERT_EQ(made.size(), 2);
+  const std::vector<AgentTask> agents = {made[0], made[1]};
   ASSERT_EQ(agents[1].ranks.size(), 2u);
   const plan::RankTask& rank = agents[1].ranks[1];
   EXPECT_EQ(rank.rank, 3);
@@ -117,7 +123,7 @@ TEST(AgentTasks, NumberRanksNodeMajorAndShareOneRendezvous) {
   EXPECT_EQ(rank_environment(agents[1], rank).at("CUDA_VISIBLE_DEVICES"), "3");
   EXPECT_EQ(rank_environment(agents[1], rank).at("NCCL_ALGO"), "Tree");
   task.phase = plan::Phase::kLocate;  // in a ring the slowest link shows, whatever the profile says
-  EXPECT_EQ(agent_tasks(cluster, *layout, task, {}, 1234, "token")[1].env.at("NCCL_ALGO"), "Ring");
+  EXPECT_EQ(AgentTasks(cluster, *layout, task, settings, 1234, "token")[1].env.at("NCCL_ALGO"), "Ring");
 
   const Result<AgentTask> back = parse_agent_task(to_json(agents[1]), "test");
   ASSERT_TRUE(back.ok()) << format_errors(back.errors());
@@ -157,7 +163,15 @@ TEST(Transport, ADryRunStartsNothingAndTellsEveryCommand) {
       });
   ASSERT_TRUE(dry_run(options, *transport).ok());
   EXPECT_THAT(nodes, ElementsAre("n0", "n1", "n2"));
-  EXPECT_EQ(plan_document(options)["commands"].size(), 3u);
+  const fs::path file = fs::path(::testing::TempDir()) / fmt::format("plan-{}.json", ::getpid());
+  ASSERT_TRUE(write_plan(file, options).ok());
+  const Result<Json> plan = load_json(file);
+  ASSERT_TRUE(plan.ok()) << format_errors(plan.errors());
+  ASSERT_EQ((*plan)["commands"].size(), 3u);
+  EXPECT_EQ((*plan)["commands"][2]["node"], "n2");
+  EXPECT_EQ((*plan)["commands"][2]["stdin"]["node_rank"], 2);
+  EXPECT_EQ((*plan)["tasks"].size(), 1u);
+  fs::remove(file);
 }
 
 TEST(ExitCodes, SumUpTheTasks) {

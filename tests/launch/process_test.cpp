@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <thread>
@@ -81,6 +82,24 @@ TEST(Process, AddsToTheEnvironmentAndOverridesIt) {
   ProcessSpec spec = shell("echo $SXB_PROCESS_TEST_A $SXB_PROCESS_TEST_B");
   spec.env = {{"SXB_PROCESS_TEST_A", "new"}};
   EXPECT_THAT(run_one(spec).out, ElementsAre("new kept"));
+}
+
+// What a poll hands out, its caller holds: of a thousand nodes that have all fallen behind, too.
+TEST(Process, APollHandsOutNoMoreThanAPipeHolds) {
+  constexpr std::size_t kPipe = 64 << 10, kBytes = 20'000'000;
+  ProcessSet processes;
+  ASSERT_TRUE(processes.start(shell("yes 0123456789012345678 | head -c 20000000")).ok());
+  std::size_t all = 0, most = 0;
+  while (!processes.empty()) {
+    std::size_t now = 0;
+    processes.poll(1000, [&](const ProcessEvent& event) {
+      if (event.kind == ProcessEvent::Kind::kLine) now += event.line.size() + 1;
+    });
+    all += now;
+    most = std::max(most, now);
+  }
+  EXPECT_EQ(all, kBytes);
+  EXPECT_LE(most, 2 * kPipe) << "a read, and the rest of one whose writer has ended";
 }
 
 TEST(Process, FeedsMoreThanAPipeHoldsToStdin) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,11 @@ Result<std::string> read_file(const std::filesystem::path& path);
 /// Writes to a temporary file beside `path`, fsyncs and renames: a reader sees the old or the new
 /// content, never a part. Creates missing parent folders.
 Status write_file_atomic(const std::filesystem::path& path, std::string_view content);
+
+/// The same for content that is too large to be held: `produce` calls what it is given for each piece.
+using Append = std::function<void(std::string_view piece)>;
+Status write_file_atomic(const std::filesystem::path& path,
+                         const std::function<void(const Append& append)>& produce);
 
 /// Points the symbolic link `link` at `target` in one step (temporary link + rename).
 Status swap_symlink(const std::filesystem::path& link, const std::filesystem::path& target);

@@ -11,6 +11,7 @@
 # Prints "ready", then executes each line of its stdin in the head's namespaces and answers "done STATUS".
 # When stdin closes or this process dies the kernel ends everything: nothing outlives the test.
 # NODE_ENV: variables that a login on a node sees ("NAME=value NAME=value", no spaces in values).
+# SPANK_PLUGIN: a plugin for Slurm's commands and daemons, given DIR.
 set -euo pipefail
 
 dir=$1 nodes=$2 slurm=${3:-}
@@ -190,7 +191,9 @@ SchedulerParameters=sched_interval=1,bf_interval=1,sched_min_interval=0
 SlurmdTimeout=30
 NodeName=node[001-$(printf %03d "$nodes")] CPUs=4 SocketsPerBoard=1 CoresPerSocket=4 ThreadsPerCore=1 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=60 State=UP
+${SPANK_PLUGIN:+PlugStackConfig=$dir/plugstack.conf}
 END
+  if [ -n "${SPANK_PLUGIN:-}" ]; then echo "required $SPANK_PLUGIN $dir" > "$dir/plugstack.conf"; fi
   echo 'CgroupPlugin=cgroup/v1' > "$dir/cgroup.conf"
   export SLURM_CONF=$dir/slurm.conf
   slurmctld -D >> "$dir/slurmctld.out" 2>&1 &

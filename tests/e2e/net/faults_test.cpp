@@ -12,10 +12,10 @@ constexpr double kSlack = 6;  ///< as in faults_test.cpp
 class NetFaults : public FaultsOn<OnNetwork> {
  protected:
   /// Two nodes whose ranks meet over the network in every step, for as long as a test lets them.
-  std::string linked(int nodes, Json timeouts) {
-    EXPECT_NO_FATAL_FAILURE(boot(nodes));
+  std::string linked(int nodes, Json timeouts, const std::string& transport = "ssh") {
+    EXPECT_NO_FATAL_FAILURE(boot(nodes, transport == "slurm"));
     if (IsSkipped()) return "";
-    Json json = net_->config("ssh", 1);
+    Json json = net_->config(transport, 1);
     json["env"] = {{"SXB_MARK", dir_.string()}, {"SXB_FAKE_LINK", "1"}, {"SXB_FAKE_STEP_MS", "100"}};
     json["timeouts"] = std::move(timeouts);
     json["ssh"]["keepalive_s"] = 1;
@@ -86,25 +86,6 @@ TEST_F(NetFaults, ANodeThatIsPoweredOffWhileItWorksIsNamedAndTheNextTaskRunsOnAS
   EXPECT_EQ(records(record::kind::kTaskStart).back().data["nodes"].dump(), R"(["node001","node003"])");
 }
 
-TEST_F(NetFaults, ANodeWhoseLinkGoesDownEndsItsRanksByItself) {
-  const std::string file = linked(2, {{"agent_silence_s", 8}, {"stop_s", 1}});
-  if (IsSkipped()) return;
-  launch::ProcessSet processes;
-  start_training(processes, file);
-  const std::int64_t hit_ns = monotonic_ns();
-  ASSERT_EQ(net_->shell("ip -n node002 link set eth0 down"), 0) << net_->output();
-  const Ended run = collect(processes, [](const std::string&) {});
-  EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
-  EXPECT_THAT(reason(), HasSubstr("node node002 was lost: it has not answered for 3 s"));
-  expect_verdict("link of a node down", hit_ns, 3 + kSlack, "ssh.keepalive_s x 3");
-  launch::ProcessSet none;
-  EXPECT_TRUE(wait_until(
-      none, [&] { return ranks().empty(); }, 30))
-      << "nobody can reach them any more";
-  tell("cut-off node ends by itself", static_cast<double>(monotonic_ns() - hit_ns) * 1e-9, 30,
-       "timeouts.agent_silence_s", "its agent heard no head");
-}
-
 TEST_F(NetFaults, ACutBetweenTwoNodesEndsTheTaskWithTheStateOfEachRank) {
   const std::string file = linked(2, {{"stall_s", 3}, {"stop_s", 1}, {"evidence_s", 1}});
   if (IsSkipped()) return;
@@ -161,19 +142,48 @@ TEST_F(NetFaults, AnAgentThatDiesOnItsNodeIsNamed) {
   EXPECT_TRUE(ranks().empty());
 }
 
-TEST_F(NetFaults, WhenTheHeadIsKilledTheNodesAreFreeAgain) {
-  const std::string file = linked(2, {{"stop_s", 1}});
+/// A node that has lost its head, whichever way that was reached.
+class WithoutHead : public NetFaults, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(WithoutHead, TheNodesAreFreeAgainWhenItIsKilled) {
+  const std::string file = linked(2, {{"stop_s", 1}}, GetParam());
   if (IsSkipped()) return;
   launch::ProcessSet processes;
   const int id = start_training(processes, file);
+  ASSERT_EQ(ranks().size(), 2u);
   const std::int64_t hit_ns = monotonic_ns();
   send_signal(processes, id, SIGKILL);
   launch::ProcessSet none;
   EXPECT_TRUE(wait_until(
       none, [&] { return ranks().empty(); }, 30));
-  tell("head killed, over ssh", static_cast<double>(monotonic_ns() - hit_ns) * 1e-9, 30, "timeouts.stop_s",
-       "ranks have ended");
+  tell(fmt::format("head killed, over {}", GetParam()), static_cast<double>(monotonic_ns() - hit_ns) * 1e-9,
+       30, "timeouts.stop_s", "ranks have ended");
 }
+
+TEST_P(WithoutHead, ANodeThatIsCutOffEndsItsRanksByItself) {
+  const std::string file = linked(2, {{"agent_silence_s", 8}, {"stop_s", 1}, {"evidence_s", 1}}, GetParam());
+  if (IsSkipped()) return;
+  launch::ProcessSet processes;
+  start_training(processes, file);
+  ASSERT_EQ(ranks().size(), 2u);
+  const std::int64_t hit_ns = monotonic_ns();
+  ASSERT_EQ(net_->shell("ip -n node002 link set eth0 down"), 0) << net_->output();
+  const Ended run = collect(processes, [](const std::string&) {});
+  EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
+  EXPECT_THAT(reason(), HasSubstr("node node002 "));
+  expect_verdict(fmt::format("link of a node down, over {}", GetParam()), hit_ns, 8 + kSlack,
+                 "ssh.keepalive_s x 3 or timeouts.agent_silence_s");
+  launch::ProcessSet none;
+  EXPECT_TRUE(wait_until(
+      none, [&] { return ranks().empty(); }, 30))
+      << "nobody can reach them any more";
+  tell(fmt::format("cut-off node ends by itself, over {}", GetParam()),
+       static_cast<double>(monotonic_ns() - hit_ns) * 1e-9, 30, "timeouts.agent_silence_s",
+       "its agent has no head");
+}
+
+INSTANTIATE_TEST_SUITE_P(Over, WithoutHead, ::testing::Values("ssh", "pdsh", "slurm"),
+                         [](const auto& transport) { return std::string(transport.param); });
 
 }  // namespace
 }  // namespace sxb::e2e

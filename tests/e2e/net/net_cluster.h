@@ -43,6 +43,9 @@ class NetCluster {
     std::string words;
     for (const auto& [name, value] : node_env) words += name + "=" + value + " ";
     spec.env = {{"NODE_ENV", words}};
+#ifdef SXB_PYXIS_STAND_IN
+    if (slurm) spec.env["SPANK_PLUGIN"] = SXB_PYXIS_STAND_IN;
+#endif
     spec.keep_stdin_open = true;
     spec.die_with_parent = true;
     id_ = processes_.start(spec).value();
