@@ -117,7 +117,9 @@ def main():
     before = (a.peer_runs + 1) // 2
     peers = {name: [peer(name, i + 1) for i in range(before)] for name in names}
     folder = out / f"ours-{a.mode}"
-    command = [a.sxbench, "nccl", "--cluster", a.cluster, "--collectives", ",".join(names), *flags, "--out", str(folder)]
+    # nccl-tests states the mean over ranks (-a 1); sxbench, left alone, that of the slowest.
+    command = [a.sxbench, "nccl", "--cluster", a.cluster, "--collectives", ",".join(names), *flags, "-a", "1"]
+    command += ["--out", str(folder)]
     run(command, environment, out / f"ours-{a.mode}.log")
     ours = parse_journal(folder / "latest" / "records.jsonl")
     for name in names:

@@ -98,7 +98,14 @@ Verdict verdict_of(const LocateSearch& search, const LocateFault& fault) {
   return verdict;
 }
 
-std::string percent(double share) { return fmt::format("{:.1f} %", share * 100); }
+/// "A link below 95.0 % of normal would have been named", or that the noise hides any.
+std::string would_be_named(const char* what, double share) {
+  if (share <= 0)
+    return fmt::format("The probes vary so much that no slow {} could be told from noise: repeat it when the "
+                       "nodes are idle, with larger --size",
+                       what);
+  return fmt::format("A {} below {:.1f} % of normal would have been named", what, share * 100);
+}
 
 }  // namespace
 
@@ -121,18 +128,15 @@ std::vector<std::string> sensitivity(const LocateSearch& search) {
   const plan::Spread& spread = search.spread;
   const std::size_t nodes = search.nodes.size();
   if (spread.node_share)
-    lines.push_back(fmt::format("A node or a rail below {} of normal would have been named.",
-                                percent(*spread.node_share)));
+    lines.push_back(would_be_named("node or a rail", *spread.node_share) + ".");
   if (spread.link_share)
-    lines.push_back(fmt::format("A link below {} of normal would have been named{}.",
-                                percent(*spread.link_share),
+    lines.push_back(fmt::format("{}{}.", would_be_named("link", *spread.link_share),
                                 search.task->of(kind::kLocate).empty() ||
                                         flag(search.task->of(kind::kLocate).back().record.data, "all_pairs")
                                     ? ""
                                     : ", where it was among the sampled pairs or in a slow ring"));
   if (spread.gpu_share)
-    lines.push_back(fmt::format("A device whose matrix product is below {} of normal would have been named.",
-                                percent(*spread.gpu_share)));
+    lines.push_back(would_be_named("device (by its matrix product)", *spread.gpu_share) + ".");
   if (nodes == 1) lines.emplace_back("One node has no pair: only its own ranks were compared.");
   if (nodes == 2)
     lines.emplace_back(

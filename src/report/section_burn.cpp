@@ -37,7 +37,7 @@ std::vector<std::string> row_of(const BurnGpu& gpu) {
   return {gpu.name() + (gpu.slow ? " SLOW" : ""),
           sensible(gpu.tflops),
           sensible(gpu.least_tflops),
-          gpu.below ? fmt::format("{:+.1f}", -100 * *gpu.below) : "–",
+          gpu.below ? fmt::format("{:+.1f}", 100 * (0 - *gpu.below)) : "–",
           fmt::format("{:g}", gpu.mismatches),
           of_use(&analysis::GpuUse::power_w),
           of_use(&analysis::GpuUse::sm_mhz),

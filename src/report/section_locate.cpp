@@ -191,7 +191,7 @@ std::string locate_text(const LocateSearch& search) {
     const char* word = fault.standing == Standing::kConfirmed ? "SLOW" : verdict_of(fault);
     out += fmt::format("{}  {}\n      {}\n", word, fault.name, fault.evidence);
   }
-  if (search.faults.empty() && search.complete) out += "nothing found\n";
+  if (search.confirmed() == 0 && search.complete) out += "nothing found\n";
   if (!search.complete) out += fmt::format("the search broke off: {}\n", search.task->reason());
   for (const std::string& line : sensitivity(search)) out += line + "\n";
   return out;

@@ -113,7 +113,7 @@ void show_paths(const char* what, const std::vector<Json>& rows) {
   for (const Json& row : rows) {
     std::printf("%s %s %lld B: %s; %s %s %d; %.2f us, per iteration p50 %.2f us\n", what,
                 row["collective"].get<std::string>().c_str(), row["size_bytes"].get<long long>(),
-                row["path"].get<std::string>().c_str(), row.value("algorithm", "-").c_str(),
+                row.value("path", "-").c_str(), row.value("algorithm", "-").c_str(),
                 row.value("protocol", "-").c_str(), row.value("channels", 0),
                 row["out_of_place"]["time_us"].get<double>(),
                 row["out_of_place"]["per_iteration"]["p50_us"].get<double>());

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <ctime>
 #include <optional>
+#include <string_view>
 
 #include "engine/bench/collective.h"
 #include "engine/bench/figures.h"
@@ -256,15 +257,15 @@ class Sweep {
   }
 
   /// Reading the path from a captured graph makes NCCL's later launches slower for good, and freeing what it
-  /// registered for the graph falls into later calls. So the tuner's word is taken where there is one; not
-  /// for copy engines, about which it knows nothing.
+  /// registered for the graph takes milliseconds of a later sweep. So its log is asked, which says nothing of
+  /// sends and receives; a graph is read for copy engines alone, about which the log is silent too.
   Path path_of(Runner& runner, const Case& c) {
     constexpr int kZeroCta = 2;
     Path path;
     const auto issue = [&] { runner.issue(c); };
     const Choice choice = groups_.mine().choice_of(issue, memory_.stream());
-    const bool told = world_.max_over_ranks(choice.algorithm.empty() ? 0 : 1) > 0;
-    if (!told || sweep_.cta_policy == kZeroCta) put(path.text, groups_.mine().path_of(issue, memory_.stream()));
+    const bool on_gpus = std::string_view(groups_.mine().backend()) == "nccl";
+    if (!on_gpus || sweep_.cta_policy == kZeroCta) put(path.text, groups_.mine().path_of(issue, memory_.stream()));
     put(path.algorithm, choice.algorithm);
     put(path.protocol, choice.protocol);
     path.channels = choice.channels;
@@ -338,7 +339,7 @@ class Sweep {
   }
 
   static void add_path(const Path& path, Json& data) {
-    data["path"] = path.text.data();
+    if (path.text.front() != '\0') data["path"] = path.text.data();
     if (path.algorithm.front() == '\0') return;
     data["algorithm"] = path.algorithm.data();
     data["protocol"] = path.protocol.data();
