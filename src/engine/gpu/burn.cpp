@@ -40,12 +40,12 @@ class BurnRun {
         device_.wait_for_older(s);
         // Of two enqueues the older is done.
         done_ += batch;
-        report_if_due(false);
+        report_if_due(end);
       }
     }
     device_.finish();
     done_ = total_queued();
-    report_if_due(true);
+    report();
     if (task_.local_rank == 0) {
       emitter_.record("window", {{"name", "burn"}, {"begin_ns", begin_}, {"end_ns", monotonic_ns()}});
     }
@@ -76,9 +76,15 @@ class BurnRun {
     return sum;
   }
 
-  void report_if_due(bool last) {
+  /// The rest of less than half a second is part of the last record: what is still queued when a span begins
+  /// would count much in a short one.
+  void report_if_due(std::int64_t end) {
     const std::int64_t now = monotonic_ns();
-    if (!last && now - reported_ < kSecondNs) return;
+    if (now - reported_ >= kSecondNs && end - now >= kSecondNs / 2) report();
+  }
+
+  void report() {
+    const std::int64_t now = monotonic_ns();
     const std::int64_t iterations = done_ - reported_done_;
     const double span = seconds(now - reported_);
     emitter_.record("burn",
