@@ -132,7 +132,7 @@ const std::vector<Field>& fields() {
       {kLocateLink, "rail", "", Hint::kCount, "Local rank of both ends."},
       {kLocateLink, "a", "", Hint::kText, "One end (object: node, rank in the task)."},
       {kLocateLink, "b", "", Hint::kText, "The other end."},
-      {kLocateLink, "ranks", "", Hint::kCount, "2."},
+      {kLocateLink, "ranks", "", Hint::kCount, "Ranks that took part: two."},
       {kLocateLink, "collective", "", Hint::kText, "all_reduce."},
       {kLocateLink, "size_bytes", "B", Hint::kBytes, "Bytes that each rank gave, and that cross the link each way."},
       {kLocateLink, "busbw_gBps", "GB/s", Hint::kGBps,

@@ -33,7 +33,8 @@ DeviceFacts gpus(std::int64_t memory_bytes) { return {true, 8, 1, memory_bytes};
 
 TEST(GpuPhases, RunBeforeTheSweepAndOnlyWhenNamed) {
   EXPECT_THAT(*parse_phases("nccl,burn,gpu"), ElementsAre(Phase::kGpu, Phase::kBurn, Phase::kNccl));
-  for (const Phase phase : *parse_phases("full")) {
+  const std::vector<Phase> full = *parse_phases("full");
+  for (const Phase phase : full) {
     EXPECT_NE(phase, Phase::kGpu);
     EXPECT_NE(phase, Phase::kBurn);
   }

@@ -38,7 +38,7 @@ std::vector<std::string> names_of(const std::vector<Json>& figures) {
 TEST(Registry, HoldsTheTestsThatThePlanNames) {
   std::vector<std::string> planned, listed;
   for (const plan::GpuTest& test : plan::gpu_tests()) planned.emplace_back(test.name);
-  for (const Test* test : tests()) listed.emplace_back(test->name);
+  for (const gpu::Test* test : tests()) listed.emplace_back(test->name);
   EXPECT_EQ(listed, planned);
 }
 
@@ -49,10 +49,12 @@ TEST(Registry, EachTestSaysWhereItCanRun) {
   slice.mig = true;
   const std::vector<plan::GpuTest>& planned = plan::gpu_tests();
   for (std::size_t i = 0; i < planned.size(); ++i) {
-    const Test& test = *tests()[i];
+    const gpu::Test& test = *tests()[i];
     EXPECT_EQ(test.waived(cpu).empty(), planned[i].host) << test.name;
     EXPECT_EQ(test.waived(four_gpus).empty(), !planned[i].host) << test.name;
-    if (!planned[i].host) EXPECT_EQ(test.waived(cpu), "no GPU");
+    if (!planned[i].host) {
+      EXPECT_EQ(test.waived(cpu), "no GPU");
+    }
     const bool pairs = std::string(test.name) == "p2p";
     if (pairs) {
       EXPECT_THAT(test.waived(one_gpu), HasSubstr("one GPU"));
@@ -138,8 +140,8 @@ TEST(NodeRanks, ExchangeInOrderAndTakeTurns) {
       const auto all = ranks.exchange({static_cast<char>('a' + task.rank), static_cast<char>('0' + round)});
       for (int r = 0; r < 4; ++r) {
         const auto& one = all[static_cast<std::size_t>(r)];
-        EXPECT_EQ(std::string(one.begin(), one.end()),
-                  std::string{static_cast<char>('a' + r), static_cast<char>('0' + round)});
+        const std::string expected = {static_cast<char>('a' + r), static_cast<char>('0' + round)};
+        EXPECT_EQ(std::string(one.begin(), one.end()), expected);
       }
     }
     ranks.in_turn([&] {
