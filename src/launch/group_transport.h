@@ -21,6 +21,7 @@ struct Member {
   bool stopping = false;
   bool connected = false;  ///< something came on stdout
   std::int64_t last_line_ns = 0;
+  std::string begun;                   ///< a record of which more is to come
   std::deque<std::string> messages;    ///< the last lines of stderr
   std::optional<TransportEvent> last;  ///< its end, held back: its last lines may come after that news
 };

@@ -4,6 +4,8 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <string_view>
+#include <utility>
 
 #include "launch/group_transport.h"
 #include "launch/private_dir.h"
@@ -12,11 +14,13 @@
 #include "sxbench/base/clock.h"
 #include "sxbench/base/files.h"
 #include "sxbench/base/units.h"
+#include "sxbench/record/record.h"
 
 namespace sxb::launch {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::size_t kLongestRecord = 4 << 20;
 
 std::string surrounding_job() {
   const char* job = std::getenv("SLURM_JOB_ID");
@@ -103,7 +107,11 @@ class SlurmTransport final : public GroupTransport {
   void read_line(Group& group, bool from_stderr, const std::string& text, Events& events) override {
     if (Member* member = labelled(group, text)) {
       const std::string rest = text.substr(text.find(": ") + 2);
-      line(*member, from_stderr, rest, events);
+      if (from_stderr) {
+        line(*member, true, rest, events);
+      } else {
+        read_output(*member, rest, events);
+      }
       if (from_stderr && rest.find("slurmstepd: error: execve()") != std::string::npos) missing_ = rest;
       return;
     }
@@ -120,6 +128,22 @@ class SlurmTransport final : public GroupTransport {
       if (Member* member = group.find(name)) member->last = lost(*member, node_failure(text));
     }
     keep_words(group, text);
+  }
+
+  /// srun cuts long lines (after 1,024 bytes) and labels every piece: puts records together again.
+  static void read_output(Member& member, const std::string& text, Events& events) {
+    constexpr std::size_t kShortestPiece = 512;
+    const bool begins = text.starts_with(record::kWirePrefix);
+    if (begins && !member.begun.empty()) line(member, false, std::exchange(member.begun, {}), events);
+    if (member.begun.empty() && (!begins || text.size() < kShortestPiece)) {
+      return line(member, false, text, events);
+    }
+    member.begun += text;
+    const std::size_t json = std::string_view(record::kWirePrefix).size();
+    const bool whole = member.begun.back() == '}' && Json::accept(member.begun.substr(json));
+    if (whole || member.begun.size() > kLongestRecord) {
+      line(member, false, std::exchange(member.begun, {}), events);
+    }
   }
 
   TransportEvent last_event(const Group& group, const Member& member, const ExitStatus& status) override {
