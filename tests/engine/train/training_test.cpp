@@ -1,108 +1,14 @@
-// Whole training runs on CPU ranks over Gloo: sharding does not change the curve, seeds fix the bits,
-// the golden curve holds, and bad input ends with a clear error.
-#include <ATen/Parallel.h>
-#include <gtest/gtest.h>
-
-#include <filesystem>
+// Whole training runs on CPU ranks over Gloo: sharding does not change the curve, seeds fix the bits, and
+// the golden curve holds.
 #include <fstream>
 #include <map>
-#include <mutex>
 
-#include "engine/ranks.h"
 #include "engine/train/groups.h"
-#include "engine/train/trainer.h"
+#include "engine/train/training_run.h"
 #include "sxbench/base/files.h"
-#include "sxbench/data/packed.h"
-#include "sxbench/record/record.h"
 
 namespace sxb::engine {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// A scratch folder that lives as long as the test.
-class TemporaryDir {
- public:
-  TemporaryDir() {
-    std::string pattern = (fs::temp_directory_path() / "sxbench-train-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~TemporaryDir() { fs::remove_all(path_); }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-constexpr std::int64_t kSeqLen = 64;
-constexpr std::int64_t kGlobalBatch = 12;  // divides by 1, 2, 3 and 4 ranks
-
-/// The shipped dataset, packed once for all tests of this process.
-const fs::path& dataset() {
-  static const TemporaryDir dir;
-  static const fs::path packed = [] {
-    data::PrepareOptions options;
-    const fs::path shipped = fs::path(SXB_SOURCE_DIR) / "tests/data/train-dataset";
-    options.dataset = shipped / "data.json";
-    options.tokenizer = shipped / "tokenizer.model";
-    options.name = "data";
-    options.out = dir.path() / "packed";
-    options.seq_len = kSeqLen;
-    const auto summary = data::prepare(options);
-    if (!summary) ADD_FAILURE() << format_errors(summary.errors());
-    return options.out;
-  }();
-  return packed;
-}
-
-plan::RankTask tiny_task(int world, std::int64_t steps) {
-  plan::RankTask task;
-  task.task.phase = plan::Phase::kSft;
-  config::Model& model = task.task.model;
-  model.name = "tiny";
-  model.arch.hidden = 64, model.arch.ffn = 176, model.arch.layers = 2, model.arch.heads = 4, model.arch.kv_heads = 2;
-  model.arch.vocab = 1024;
-  model.training.seq_len = kSeqLen;
-  model.training.micro_batch = kGlobalBatch / world;
-  model.training.steps = steps;
-  model.training.warmup = 2;
-  model.optimizer.lr = 3e-3;
-  model.optimizer.weight_decay = 0.01;
-  model.optimizer.schedule.warmup_steps = 5;
-  task.world = task.ranks_per_node = world;
-  task.dataset_dir = dataset().string();
-  return task;
-}
-
-struct RunRecords {
-  std::mutex mutex;
-  std::vector<std::pair<std::string, Json>> all;
-  std::vector<double> losses;
-};
-
-/// On task.nodes pretended nodes with ranks_per_node ranks each.
-void run(const plan::RankTask& base, RunRecords& records) {
-  run_gloo(base.world, [&](Communicator& comm) {
-    plan::RankTask task = base;
-    task.rank = comm.rank();
-    task.local_world = base.ranks_per_node;
-    task.local_rank = task.rank % task.local_world;
-    task.node_rank = task.rank / task.local_world;
-    at::set_num_threads(1);  // ranks are threads here: more would only wait for each other
-    run_training(task, comm, [&](const char* kind, const Json& data) {
-      const std::lock_guard lock(records.mutex);
-      records.all.emplace_back(kind, data);
-      if (std::string(kind) == record::kind::kStep) records.losses.push_back(data.at("loss").get<double>());
-    });
-  });
-}
-
-std::vector<double> losses(const plan::RankTask& task) {
-  RunRecords records;
-  run(task, records);
-  EXPECT_EQ(records.losses.size(), static_cast<std::size_t>(task.task.model.training.steps));
-  return records.losses;
-}
 
 void expect_same_curve(const std::vector<double>& a, const std::vector<double>& b) {
   ASSERT_EQ(a.size(), b.size());
@@ -409,81 +315,6 @@ TEST(Training, OneRankNeverWaitsForCommunication) {
     if (kind != record::kind::kPhases) continue;
     EXPECT_EQ(data.at("exposed_comm_ms").get<double>(), 0.0);
   }
-}
-
-// --- bad input -----------------------------------------------------------------------------------
-
-std::string error_code(const plan::RankTask& task) {
-  RunRecords records;
-  try {
-    run(task, records);
-  } catch (const EngineError& e) {
-    EXPECT_FALSE(std::string(e.what()).empty());
-    return e.code;
-  }
-  return "";
-}
-
-TEST(TrainingErrors, NanLoss) {
-  plan::RankTask task = tiny_task(1, 20);
-  task.task.model.optimizer.lr = 1e30;
-  task.task.model.optimizer.schedule.warmup_steps = 0;
-  EXPECT_EQ(error_code(task), "nan_loss");
-}
-
-TEST(TrainingErrors, VocabularyOverflow) {
-  plan::RankTask task = tiny_task(1, 2);
-  task.task.model.arch.vocab = 512;
-  EXPECT_EQ(error_code(task), "vocabulary_overflow");
-}
-
-TEST(TrainingErrors, OtherSequenceLength) {
-  plan::RankTask task = tiny_task(1, 2);
-  task.task.model.training.seq_len = 32;
-  EXPECT_EQ(error_code(task), "dataset_invalid");
-}
-
-TEST(TrainingErrors, CorruptShard) {
-  const TemporaryDir dir;
-  fs::copy(dataset(), dir.path() / "packed");
-  for (const auto& entry : fs::directory_iterator(dir.path() / "packed")) {
-    if (entry.path().extension() != ".bin") continue;
-    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(4096);
-    file.write("\x55\xaa", 2);
-  }
-  plan::RankTask task = tiny_task(1, 2);
-  task.dataset_dir = (dir.path() / "packed").string();
-  EXPECT_EQ(error_code(task), "dataset_invalid");
-}
-
-TEST(TrainingErrors, CheckpointOfAnotherShape) {
-  plan::RankTask task = tiny_task(1, 2);
-  task.task.model.init_from = std::string(SXB_TEST_DATA) + "/hf-tiny/model.safetensors";
-  task.task.model.arch.ffn = 184;
-  EXPECT_EQ(error_code(task), "checkpoint_invalid");
-}
-
-TEST(TrainingErrors, TruncatedCheckpoint) {
-  const TemporaryDir dir;
-  const fs::path copy = dir.path() / "model.safetensors";
-  fs::copy(std::string(SXB_TEST_DATA) + "/hf-tiny/model.safetensors", copy);
-  fs::resize_file(copy, fs::file_size(copy) - 1000);
-  plan::RankTask task = tiny_task(1, 2);
-  task.task.model.init_from = copy.string();
-  EXPECT_EQ(error_code(task), "checkpoint_invalid");
-}
-
-TEST(TrainingErrors, AGraphThatIsDemandedNeedsAGpu) {
-  plan::RankTask task = tiny_task(1, 2);
-  task.task.model.training.cuda_graph = config::CudaGraph::kOn;
-  EXPECT_EQ(error_code(task), "cuda_graph_unusable");
-}
-
-TEST(TrainingErrors, Bf16NeedsAGpu) {
-  plan::RankTask task = tiny_task(1, 2);
-  task.task.model.training.precision = config::Precision::kBf16;
-  EXPECT_EQ(error_code(task), "precision_unsupported");
 }
 
 }  // namespace
