@@ -9,8 +9,8 @@
 #include "analysis/expected.h"
 #include "analysis/figures.h"
 #include "analysis/fit.h"
-#include "analysis/guard.h"
 #include "analysis/gpu_groups.h"
+#include "analysis/guard.h"
 #include "analysis/hardware.h"
 #include "analysis/limits.h"
 #include "analysis/locate.h"
@@ -42,8 +42,8 @@ struct SftGroup {
   bool unstable = false;                ///< one of the two exceeds stats::kUnstable
   bool implausible = false;             ///< one of `checks` is
   std::vector<Check> checks;            ///< against the speed of light
-  std::optional<double> global_batch;  ///< sequences per optimizer step
-  std::optional<int> base_nodes;       ///< node count the scaling figures refer to
+  std::optional<double> global_batch;   ///< sequences per optimizer step
+  std::optional<int> base_nodes;        ///< node count the scaling figures refer to
   std::optional<double> speedup, efficiency;
   std::string scaling;         ///< weak: same batch per rank as the base; strong: same global batch
   std::string status() const;  ///< ok, partial, failed, missing
@@ -74,8 +74,8 @@ struct SweepRow {
   std::string dtype, redop;
   Bandwidth out_of_place, in_place;  ///< medians over the repeats; wrong is their sum
   bool implausible = false;
-  std::string path;                  ///< what the device ran; "" = not recorded
-  std::string algorithm, protocol;   ///< as NCCL tells them; "" = it does not
+  std::string path;                 ///< what the device ran; "" = not recorded
+  std::string algorithm, protocol;  ///< as NCCL tells them; "" = it does not
   std::optional<int> channels;
   std::string registration;
   std::optional<FirstWrong> first_wrong;
@@ -86,22 +86,30 @@ struct SweepRow {
   std::optional<double> of_expected() const;
 };
 
+/// A "collective" record of the journal, and the task that wrote it.
+struct GroupRecord {
+  const TaskData* task = nullptr;
+  const Json* row = nullptr;
+};
+
 /// The repeats of one collective on one node count: of one group of ranks, type, operator and root.
 struct NcclGroup {
   std::string collective;
-  int nodes = 0, ranks = 0;    ///< ranks: of this group
-  std::string split;           ///< as planned; "" = all ranks together
-  int group = 0, groups = 1;   ///< index and number of the groups that ran at the same time
+  int nodes = 0, ranks = 0;      ///< ranks: of this group
+  std::string split;             ///< as planned; "" = all ranks together
+  int group = 0, groups = 1;     ///< index and number of the groups that ran at the same time
   std::vector<int> group_ranks;  ///< of the world; empty if not split
-  std::string dtype, redop;    ///< "" if no task has a row
+  std::string dtype, redop;      ///< "" if no task has a row
   int root = -1;
   int hosts = 0;        ///< machines, 0 = unknown
   std::string backend;  ///< nccl or gloo
   std::vector<const TaskData*> tasks;
+  std::vector<GroupRecord> records;  ///< in the order of the tasks
   int ok = 0;
   std::vector<SweepRow> rows;         ///< of the tasks that are ok
   std::optional<double> overhead_us;  ///< of a call that does nothing; part of every time
-  std::optional<double> of_median_group;  ///< of a split: busbw at the largest size over that of the median group
+  std::optional<double>
+      of_median_group;                ///< of a split: busbw at the largest size over that of the median group
   std::vector<SweepRow> failed_rows;  ///< no task is ok: what was measured until then; counts nowhere
   std::optional<Limit> limit;
   std::optional<double> wire_gbps,
@@ -113,7 +121,7 @@ struct NcclGroup {
   std::string bound;                    ///< "NIC-bound: 48.3 of 50 GB/s per rail, 97 %" at the largest size
   std::vector<NicRate> nics;            ///< between hosts, by their counters
   std::optional<double> nic_formula_gBps;  ///< what each must have sent for the highest busbw
-  std::vector<Check> checks;            ///< against the speed of light
+  std::vector<Check> checks;               ///< against the speed of light
   std::string status() const;
   /// "all_reduce on 2 nodes", "all_gather (rails, group 1) of half on 2 nodes".
   std::string label() const;
@@ -150,7 +158,8 @@ Analysis analyze(const Dataset& dataset, const Hardware& hardware);
 // The steps of analyze(), each in a file of its own.
 std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardware);
 std::vector<SftGroup> group_sft(const Dataset& dataset, const Hardware& hardware);
-/// Limit, expected value, fit, wire rates and the marks of a sweep whose rows are joined. `task`: one of its repeats.
+/// Limit, expected value, fit, wire rates and the marks of a sweep whose rows are joined. `task`: one of its
+/// repeats.
 void judge_sweep(const Dataset& dataset, const TaskData& task, const Hardware& hardware, NcclGroup& group);
 /// The verdict table of everything but the verdicts themselves.
 std::vector<Verdict> judge(const Analysis& analysis);

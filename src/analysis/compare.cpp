@@ -7,6 +7,7 @@
 #include <map>
 
 #include "analysis/points.h"
+#include "sxbench/base/parallel.h"
 #include "sxbench/base/text.h"
 
 namespace sxb::analysis {
@@ -208,15 +209,24 @@ Comparison compare(const Side& a, const Side& b, const CompareOptions& options) 
     return options.sections.empty() || options.sections.contains(point.section);
   };
   Comparison comparison{&a, &b, options.threshold, changed_facts(a, b), {}};
+  struct Pair {
+    const Point *a, *b;
+    std::size_t item;
+  };
+  std::vector<Pair> pairs;
   for (const Point& point : in_a.points()) {
     if (!wanted(point)) continue;
     const auto it = partner.find(&point);
     if (it == partner.end()) {
       comparison.items.push_back(only_one(point, true, in_b));
     } else if (comparable(point, *it->second)) {
-      comparison.items.push_back(judge_pair(point, *it->second, options.threshold));
+      pairs.push_back({&point, it->second, comparison.items.size()});
+      comparison.items.emplace_back();
     }
   }
+  for_each_index(pairs.size(), [&](std::size_t i) {
+    comparison.items[pairs[i].item] = judge_pair(*pairs[i].a, *pairs[i].b, options.threshold);
+  });
   for (const Point& point : in_b.points()) {
     if (wanted(point) && !partner.contains(&point)) comparison.items.push_back(only_one(point, false, in_a));
   }

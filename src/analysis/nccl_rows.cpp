@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <tuple>
 
 #include "analysis/json_read.h"
 #include "stats/stats.h"
@@ -96,9 +98,10 @@ bool same_sweep(const NcclGroup& a, const NcclGroup& b) {
   return a.collective == b.collective && a.nodes == b.nodes && a.split == b.split;
 }
 
-bool same(const NcclGroup& a, const NcclGroup& b) {
-  return same_sweep(a, b) && a.group == b.group && a.dtype == b.dtype && a.redop == b.redop &&
-         a.root == b.root;
+/// What makes two records rows of one group.
+using GroupKey = std::tuple<std::string, int, std::string, int, std::string, std::string, int>;
+GroupKey identity(const NcclGroup& g) {
+  return {g.collective, g.nodes, g.split, g.group, g.dtype, g.redop, g.root};
 }
 
 void add_task(const TaskData& task, NcclGroup& group) {
@@ -143,20 +146,23 @@ std::string NcclGroup::label() const {
 
 std::vector<NcclGroup> collect_groups(const Dataset& dataset) {
   std::vector<NcclGroup> groups;
+  std::map<GroupKey, std::size_t> index;
   std::vector<const TaskData*> without_rows;
   for (const TaskData& task : dataset.tasks) {
     if (task.phase != "nccl") continue;
     const std::vector<Entry>& rows = task.of(record::kind::kCollective);
     if (rows.empty()) without_rows.push_back(&task);
     for (const Entry& entry : rows) {
-      NcclGroup key = key_of(task, entry.record.data);
-      auto it =
-          std::find_if(groups.begin(), groups.end(), [&](const auto& other) { return same(other, key); });
-      if (it == groups.end()) {
-        key.group_ranks = ranks_of(entry.record.data);
-        it = groups.insert(groups.end(), std::move(key));
+      const Json& data = entry.record.data;
+      NcclGroup key = key_of(task, data);
+      const auto [it, added] = index.emplace(identity(key), groups.size());
+      if (added) {
+        key.group_ranks = ranks_of(data);
+        groups.push_back(std::move(key));
       }
-      add_task(task, *it);
+      NcclGroup& group = groups[it->second];
+      add_task(task, group);
+      group.records.push_back({&task, &data});
     }
   }
   for (const TaskData* task : without_rows) {
@@ -178,36 +184,29 @@ std::vector<NcclGroup> collect_groups(const Dataset& dataset) {
   return groups;
 }
 
-bool belongs(const NcclGroup& group, const TaskData& task, const Json& collective) {
-  return same(group, key_of(task, collective));
-}
-
 std::vector<SweepRow> join_rows(const NcclGroup& group, bool ok) {
   std::vector<SweepRow> rows;
   std::vector<std::pair<Samples, Samples>> samples;
-  for (const TaskData* task : group.tasks) {
+  for (const auto& [task, record] : group.records) {
     if ((task->status() == TaskStatus::kOk) != ok) continue;
-    for (const Entry& entry : task->of(record::kind::kCollective)) {
-      const Json& data = entry.record.data;
-      if (!belongs(group, *task, data)) continue;
-      SweepRow row;
-      row.size_bytes = integer(data, "size_bytes").value_or(0);
-      row.count = integer(data, "count").value_or(0);
-      auto it = std::find_if(rows.begin(), rows.end(), [&](const SweepRow& other) {
-        return other.size_bytes == row.size_bytes && other.count == row.count;
-      });
-      if (it == rows.end()) {
-        row.dtype = text(data, "dtype");
-        row.redop = text(data, "redop");
-        set_path(data, row);
-        it = rows.insert(rows.end(), row);
-        samples.emplace_back();
-      }
-      if (!it->first_wrong) it->first_wrong = first_wrong_of(data);
-      auto& [out_of_place, in_place] = samples[static_cast<std::size_t>(it - rows.begin())];
-      add(member(data, "out_of_place"), out_of_place);
-      add(member(data, "in_place"), in_place);
+    const Json& data = *record;
+    SweepRow row;
+    row.size_bytes = integer(data, "size_bytes").value_or(0);
+    row.count = integer(data, "count").value_or(0);
+    auto it = std::find_if(rows.begin(), rows.end(), [&](const SweepRow& other) {
+      return other.size_bytes == row.size_bytes && other.count == row.count;
+    });
+    if (it == rows.end()) {
+      row.dtype = text(data, "dtype");
+      row.redop = text(data, "redop");
+      set_path(data, row);
+      it = rows.insert(rows.end(), row);
+      samples.emplace_back();
     }
+    if (!it->first_wrong) it->first_wrong = first_wrong_of(data);
+    auto& [out_of_place, in_place] = samples[static_cast<std::size_t>(it - rows.begin())];
+    add(member(data, "out_of_place"), out_of_place);
+    add(member(data, "in_place"), in_place);
   }
   for (std::size_t i = 0; i < rows.size(); ++i) {
     rows[i].out_of_place = sum_up(samples[i].first);

@@ -11,9 +11,6 @@ namespace sxb::analysis {
 /// tasks. A task without any row counts in all groups that its repeats have made.
 std::vector<NcclGroup> collect_groups(const Dataset& dataset);
 
-/// Whether this record of this task is a row of the group.
-bool belongs(const NcclGroup& group, const TaskData& task, const Json& collective);
-
 /// The rows of this group in the tasks that have this outcome, in the order of the first; figures are
 /// medians, wrong elements are added up.
 std::vector<SweepRow> join_rows(const NcclGroup& group, bool ok);

@@ -7,7 +7,6 @@
 #include <map>
 
 #include "analysis/json_read.h"
-#include "analysis/nccl_rows.h"
 #include "analysis/steps.h"
 #include "sxbench/base/text.h"
 #include "sxbench/base/units.h"
@@ -37,7 +36,9 @@ void add_sft(const SftGroup& group, PointSet& points) {
   throughput.section = "sft";
   throughput.series = fmt::format("{} on {}", group.model, on_nodes(group.nodes));
   throughput.sample = "steps";
-  if (group.implausible) throughput.disbelief = "IMPLAUSIBLE: above a physical limit (see the speed-of-light check of its report)";
+  if (group.implausible) {
+    throughput.disbelief = "IMPLAUSIBLE: above a physical limit (see the speed-of-light check of its report)";
+  }
   Point step_time = throughput;
   throughput.figure = "tokens/s/GPU";
   throughput.unit = "1/s";
@@ -127,14 +128,10 @@ Point collective_point(const NcclGroup& group, const TaskData& task, const Json&
 }
 
 void add_nccl(const NcclGroup& group, PointSet& points) {
-  for (const TaskData* task : group.tasks) {
+  for (const auto& [task, row] : group.records) {
     if (task->status() != TaskStatus::kOk) continue;  // what it measured before it failed is no figure
-    for (const Entry& entry : task->of(record::kind::kCollective)) {
-      if (!belongs(group, *task, entry.record.data)) continue;
-      for (const char* placement : {"out_of_place", "in_place"}) {
-        if (!member(entry.record.data, placement).is_object()) continue;
-        points.add(collective_point(group, *task, entry.record.data, placement));
-      }
+    for (const char* placement : {"out_of_place", "in_place"}) {
+      if (member(*row, placement).is_object()) points.add(collective_point(group, *task, *row, placement));
     }
   }
 }

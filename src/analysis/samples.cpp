@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <iterator>
 #include <set>
-#include <thread>
 
 #include "analysis/counter_rate.h"
 #include "analysis/json_read.h"
 #include "stats/stats.h"
+#include "sxbench/base/parallel.h"
 #include "sxbench/base/text.h"
 
 namespace sxb::analysis {
@@ -303,19 +302,9 @@ TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData
   const std::vector<std::string> nodes(names.begin(), names.end());
   const TaskPhases phases(task);
   std::vector<TaskSamples> parts(nodes.size());
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < nodes.size(); i = next++) {
-      load_node(run_folder, task, phases, nodes[i], rows_per_gpu, window, parts[i]);
-    }
-  };
-  {
-    const std::size_t width =
-        std::min<std::size_t>(nodes.size(), std::max(1u, std::thread::hardware_concurrency()));
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < width; ++i) threads.emplace_back(work);
-    work();
-  }
+  for_each_index(nodes.size(), [&](std::size_t i) {
+    load_node(run_folder, task, phases, nodes[i], rows_per_gpu, window, parts[i]);
+  });
   TaskSamples samples;
   const auto append = [](auto& to, auto& from) {
     std::move(from.begin(), from.end(), std::back_inserter(to));

@@ -14,19 +14,24 @@ namespace sxb::stats {
 
 using Generator = std::mt19937_64;
 
-/// One repeat of a measurement: its figure, and how the figure might have come out if measured again.
+/// One repeat of a measurement: its figure, and how the figure might have come out if measured again, as the
+/// logarithm of its deviation from the figure.
 struct Repeat {
   double figure = 0;                         ///< positive
-  std::function<double(Generator&)> redraw;  ///< empty: nothing is known of the spread within
+  std::optional<double> sigma;               ///< the deviation is normal, of this standard deviation
+  std::function<double(Generator&)> redraw;  ///< draws the deviation where the values are known
+
+  /// Neither: nothing is known of the spread within.
+  bool has_spread() const { return sigma || redraw; }
 
   /// The median of positive values, redrawn by resampling them; of one value, alone().
   static Repeat median_of(std::vector<double> values);
   /// Σ amounts / Σ times, redrawn by resampling the pairs: a rate over steps of unequal work. Of one pair,
   /// alone().
   static Repeat rate_of(std::vector<double> amounts, std::vector<double> times);
-  /// A figure of which only the standard error was recorded, redrawn from the normal distribution.
+  /// A figure of which only the standard error was recorded.
   static Repeat summarized(double figure, double standard_error);
-  static Repeat alone(double figure) { return {figure, {}}; }
+  static Repeat alone(double figure) { return {figure, std::nullopt, {}}; }
 };
 
 /// The figure of several repeats, as reports state it: their median.
@@ -45,7 +50,8 @@ struct Change {
 /// each of these again from what is known within it; it takes the ratio of the medians. One repeat leaves
 /// only the spread within. Few values resample to too narrow a spread: on each level the deviations of k
 /// values are widened by sqrt(k/(k-1)) t(k-1)/1.96 (bias of the variance; Student's 97.5 % quantile).
-/// Deviations add on a logarithmic scale.
+/// Deviations add on a logarithmic scale. Of one repeat a side whose deviations are normal, the resamples are
+/// too, and their quantiles are taken from the formula instead.
 ///
 /// Both sides hold at least one repeat. The seed is fixed: the same values give the same interval.
 Change relative_change(const std::vector<Repeat>& a, const std::vector<Repeat>& b, int resamples = 1000,

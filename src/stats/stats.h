@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -16,6 +15,8 @@ namespace sxb::stats {
 /// position (n-1)·p of the sorted values. `p` in [0, 1].
 double quantile(std::span<const double> values, double p);
 double median(std::span<const double> values);
+/// The same without a copy: leaves the values in another order.
+double median_reordering(std::span<double> values);
 double mean(std::span<const double> values);
 
 /// Median absolute deviation from the median, unscaled.
@@ -27,16 +28,10 @@ struct Interval {
   double low = 0;
   double high = 0;
 };
-/// Percentile bootstrap interval of the median (Efron 1979). The generator has a fixed seed, so the
-/// same values in the same order always give the same interval.
-Interval bootstrap_median(std::span<const double> values, double confidence = 0.95, int resamples = 1000,
-                          std::uint64_t seed = 1);
-
 /// What a table of timings shows.
 struct Summary {
   std::size_t count = 0;
   double median = 0, p5 = 0, p95 = 0, mad = 0;
-  Interval median_95;
 };
 Summary summarize(std::span<const double> values);
 

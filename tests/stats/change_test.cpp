@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <vector>
 
 #include "random_values.h"
@@ -49,6 +50,46 @@ TEST(Change, SameValuesGiveTheSameInterval) {
   const Change again = relative_change({Repeat::median_of(a)}, {Repeat::median_of(b)});
   EXPECT_EQ(first.interval->low, again.interval->low);
   EXPECT_EQ(first.interval->high, again.interval->high);
+}
+
+/// Order statistics give 41 to 61 for the exact 95 % interval of the median of 101 values.
+TEST(Change, IntervalOfAMedianIsThatOfItsOrderStatistics) {
+  std::vector<double> values;
+  for (int i = 101; i >= 1; --i) values.push_back(i);
+  const std::optional<Interval> interval = center_interval({Repeat::median_of(values)});
+  ASSERT_TRUE(interval);
+  EXPECT_NEAR(interval->low, 41, 3);
+  EXPECT_NEAR(interval->high, 61, 3);
+}
+
+TEST(Change, IntervalOfAnEvenCountHoldsTheMiddleOfItsPair) {
+  const std::optional<Interval> interval = center_interval({Repeat::median_of({2, 2, 4, 4})});
+  ASSERT_TRUE(interval);
+  EXPECT_LT(interval->low, 2.1);  // half of the resamples hold one value only
+  EXPECT_GT(interval->high, 3.9);
+}
+
+/// Log-normal deviations of 3 % and 4 % add to 5 %.
+TEST(Change, OfTwoStandardErrorsTheIntervalIsTheFormulas) {
+  const Change change = relative_change({Repeat::summarized(100, 3)}, {Repeat::summarized(200, 8)});
+  ASSERT_TRUE(change.interval);
+  EXPECT_DOUBLE_EQ(change.interval->low, 2 * std::exp(-1.960 * 0.05) - 1);
+  EXPECT_DOUBLE_EQ(change.interval->high, 2 * std::exp(1.960 * 0.05) - 1);
+}
+
+/// The formula and the resamples agree: values that resample as a standard error of 2 % does, beside one.
+TEST(Change, ResamplesAgreeWithTheFormula) {
+  const std::vector<Repeat> formula = {Repeat::summarized(100, 2)};
+  std::vector<Repeat> drawn = formula;
+  drawn.front().redraw = [](Generator& generator) {
+    double sum = 0;  // of twelve uniform numbers: variance 1
+    for (int i = 0; i < 12; ++i) sum += static_cast<double>(generator() >> 11) * 0x1.0p-53;
+    return 0.02 * (sum - 6);
+  };
+  const Change exact = relative_change(formula, formula);
+  const Change mixed = relative_change(formula, drawn);
+  EXPECT_NEAR(mixed.interval->low, exact.interval->low, 0.006);  // three errors of a quantile of 1000
+  EXPECT_NEAR(mixed.interval->high, exact.interval->high, 0.006);
 }
 
 TEST(Change, RateIsWorkOverTime) {
