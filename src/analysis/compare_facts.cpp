@@ -22,17 +22,26 @@ class Facts {
     if (!values_.contains(fact)) order_.push_back(fact);
     values_[fact][value].insert(who);
   }
+  /// A value and why it is so; another reason does not make it another value.
+  void add_explained(const std::string& fact, const std::string& value, const std::string& why) {
+    add(fact, value);
+    if (!value.empty() && !why.empty()) why_.emplace(std::pair(fact, value), why);
+  }
   const std::vector<std::string>& names() const { return order_; }
   bool contains(const std::string& fact) const { return values_.contains(fact); }
 
   /// "580.1"; "580.1 (15 nodes), 575.2 (node7)" where the nodes differ; "–" if the fact is not known.
-  std::string text(const std::string& fact) const {
+  /// Explained: "full (auto: none would take 160 GiB of 140 GiB)".
+  std::string text(const std::string& fact, bool explained) const {
     const auto it = values_.find(fact);
     if (it == values_.end()) return "–";
     std::vector<std::string> parts;
     for (const auto& [value, who] : it->second) {
-      const bool one = it->second.size() == 1 || who.contains("");
-      parts.push_back(one ? value : fmt::format("{} ({})", value, nodes_text(who)));
+      std::vector<std::string> remarks;
+      const auto why = why_.find({fact, value});
+      if (explained && why != why_.end()) remarks.push_back(why->second);
+      if (it->second.size() > 1 && !who.contains("")) remarks.push_back(nodes_text(who));
+      parts.push_back(remarks.empty() ? value : fmt::format("{} ({})", value, join(remarks, "; ")));
     }
     return join(parts, ", ");
   }
@@ -44,6 +53,7 @@ class Facts {
   }
   std::vector<std::string> order_;
   std::map<std::string, std::map<std::string, std::set<std::string>>> values_;
+  std::map<std::pair<std::string, std::string>, std::string> why_;  ///< of a fact's value
 };
 
 std::string plain(const Json& value) {
@@ -103,10 +113,33 @@ void add_run(const Json& run, Facts& facts) {
   add_members(member(cluster, "env"), "", {}, facts);
 }
 
-/// Facts and results of the training record that are no settings.
-const std::set<std::string> kNoSetting = {
-    "name",       "description",      "model", "flops_per_token_causal", "flops_per_token_full",
-    "parameters", "matmul_parameters"};
+/// Facts and results of the training record that are no settings, and what add_explained_settings() adds.
+const std::set<std::string> kNoSetting = {"name",
+                                          "description",
+                                          "model",
+                                          "parameters",
+                                          "matmul_parameters",
+                                          "flops_per_token_causal",
+                                          "sharding",
+                                          "sharding_reason",
+                                          "flops_per_token_full",
+                                          "cuda_graph",
+                                          "gemm"};
+
+/// Settings whose record also says why, in words and figures that are no setting: how much memory there was,
+/// how much faster the chosen GEMMs were timed.
+void add_explained_settings(const Json& training, const std::string& prefix, Facts& facts) {
+  const std::string reason = text(training, "sharding_reason");
+  facts.add_explained(prefix + "sharding", text(training, "sharding"), reason == "set" ? "" : reason);
+  const std::string graph = text(training, "cuda_graph");
+  const bool replayed = graph == "replayed";
+  facts.add_explained(prefix + "cuda_graph", graph.empty() || replayed ? graph : "not replayed",
+                      replayed ? "" : graph);
+  const std::string gemm = text(training, "gemm");
+  const std::size_t colon = gemm.find(": ");
+  facts.add_explained(prefix + "gemm", gemm.substr(0, colon),
+                      colon == std::string::npos ? "" : gemm.substr(colon + 2));
+}
 
 /// Settings of a task: "7b: micro_batch". The training record says what "auto" became, so its fields
 /// stand for those of the plan.
@@ -118,6 +151,7 @@ void add_task(const TaskData& task, Facts& facts) {
   const Json& training = task.training();
   std::set<std::string> but = kNoSetting;
   add_members(training, prefix, kNoSetting, facts);
+  add_explained_settings(training, prefix, facts);
   if (training.is_object()) {
     for (const auto& item : training.items()) but.insert(item.key());
   }
@@ -173,8 +207,8 @@ std::vector<FactChange> changed_facts(const Side& a, const Side& b) {
   for (const std::string& name : names) {
     const std::string task = task_of(name);
     if (!task.empty() && !(tasks_a.contains(task) && tasks_b.contains(task))) continue;
-    FactChange change{name, in_a.text(name), in_b.text(name)};
-    if (change.a != change.b) changes.push_back(std::move(change));
+    if (in_a.text(name, false) == in_b.text(name, false)) continue;
+    changes.push_back({name, in_a.text(name, true), in_b.text(name, true)});
   }
   return changes;
 }

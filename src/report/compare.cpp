@@ -152,19 +152,63 @@ std::string align(const std::vector<Column>& columns, std::vector<std::vector<st
   return out;
 }
 
-/// A table wider than a screen shows nothing; Markdown and JSON have the whole value.
-std::string shorten(const std::string& text) {
-  constexpr std::size_t kMost = 48;
-  if (width_of(text) <= kMost) return text;
-  std::size_t end = 0;
-  for (std::size_t shown = 0; shown <= kMost; ++end) shown += (text[end] & 0xC0) != 0x80 ? 1 : 0;
-  return text.substr(0, end - 1) + "…";
+/// The clauses of a text: what ends in ", " or "; ".
+std::vector<std::string> clauses_of(const std::string& text) {
+  std::vector<std::string> clauses(1);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    clauses.back() += text[i];
+    if (text[i] == ' ' && i > 0 && (text[i - 1] == ',' || text[i - 1] == ';')) clauses.emplace_back();
+  }
+  return clauses;
+}
+
+/// Leaves out of two texts the clauses with which both begin: "…, 13 of 15 products tuned".
+void leave_out_what_is_common(std::string& a, std::string& b) {
+  const std::vector<std::string> in_a = clauses_of(a);
+  const std::vector<std::string> in_b = clauses_of(b);
+  std::size_t same = 0;
+  while (same + 1 < std::min(in_a.size(), in_b.size()) && in_a[same] == in_b[same]) ++same;
+  if (same == 0) return;
+  a = "… " + join({in_a.begin() + static_cast<std::ptrdiff_t>(same), in_a.end()}, "");
+  b = "… " + join({in_b.begin() + static_cast<std::ptrdiff_t>(same), in_b.end()}, "");
+}
+
+/// Lines of at most `width` characters, broken at spaces; longer words keep a line of their own.
+std::vector<std::string> wrap(const std::string& text, std::size_t width) {
+  std::vector<std::string> lines(1);
+  for (const std::string& word : split(text, ' ')) {
+    std::string& line = lines.back();
+    if (line.empty()) {
+      line = word;
+    } else if (width_of(line) + 1 + width_of(word) <= width) {
+      line += " " + word;
+    } else {
+      lines.push_back(word);
+    }
+  }
+  return lines;
 }
 
 std::vector<std::vector<std::string>> fact_rows(const Comparison& comparison) {
   std::vector<std::vector<std::string>> rows;
   for (const analysis::FactChange& change : comparison.facts)
     rows.push_back({change.fact, change.a, change.b});
+  return rows;
+}
+
+/// For a screen: only what differs of long texts, and that on several lines.
+std::vector<std::vector<std::string>> folded_fact_rows(const Comparison& comparison) {
+  constexpr std::size_t kWidth = 46;
+  std::vector<std::vector<std::string>> rows;
+  for (analysis::FactChange change : comparison.facts) {
+    if (std::max(width_of(change.a), width_of(change.b)) > kWidth)
+      leave_out_what_is_common(change.a, change.b);
+    const std::vector<std::string> a = wrap(change.a, kWidth);
+    const std::vector<std::string> b = wrap(change.b, kWidth);
+    for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+      rows.push_back({i == 0 ? change.fact : "", i < a.size() ? a[i] : "", i < b.size() ? b[i] : ""});
+    }
+  }
   return rows;
 }
 
@@ -229,11 +273,7 @@ std::string compare_text(const Comparison& comparison, const Failures& failures,
   if (comparison.facts.empty()) {
     out += fmt::format("{}\n\n", kNoFacts);
   } else {
-    std::vector<std::vector<std::string>> facts = fact_rows(comparison);
-    for (auto& row : facts) {
-      for (std::string& text : row) text = shorten(text);
-    }
-    out += align({{"what differs"}, {"A"}, {"B"}}, std::move(facts)) + "\n";
+    out += align({{"what differs"}, {"A"}, {"B"}}, folded_fact_rows(comparison)) + "\n";
   }
   const std::vector<Row> rows = rows_of(comparison, all);
   if (!rows.empty()) out += align(columns(), cells_of(rows)) + "\n";

@@ -172,6 +172,47 @@ TEST(CompareFacts, SettingsOfTasksOfOneSideAreLeftOut) {
   EXPECT_TRUE(both.comparison.facts.empty());
 }
 
+Side explained_side(const std::string& name, const Json& settings) {
+  SyntheticRun run = start(name, {{{"id", "t"}, {"phase", "sft"}, {"nodes", 1}}});
+  run.add("task_start", {{"phase", "sft"}, {"label", "sft"}, {"nodes", {"n1"}}, {"world", 1}}, "t");
+  run.add("training", settings, "t", "n1", 0);
+  run.add("task_end", {{"status", "ok"}}, "t");
+  return load(run);
+}
+
+/// Memory free at the time, seconds of a block, a gain that was timed: these differ from run to run.
+TEST(CompareFacts, AnotherReasonIsNoOtherSetting) {
+  const Compares both(
+      explained_side("a", {{"sharding", "full"},
+                           {"sharding_reason", "auto: gradients would take 141 GiB of 140 GiB"},
+                           {"cuda_graph", "each block computes for 21 ms"},
+                           {"gemm", "cublasLt 1, 3 of 9 products tuned, timed here: 1.036 times"}}),
+      explained_side("b", {{"sharding", "full"},
+                           {"sharding_reason", "auto: gradients would take 141 GiB of 139 GiB"},
+                           {"cuda_graph", "each block computes for 22 ms"},
+                           {"gemm", "cublasLt 1, 3 of 9 products tuned, timed here: 1.037 times"}}));
+  EXPECT_TRUE(both.comparison.facts.empty());
+}
+
+TEST(CompareFacts, AnotherSettingHasItsReason) {
+  const Compares both(
+      explained_side("a", {{"sharding", "gradients"},
+                           {"sharding_reason", "set"},
+                           {"cuda_graph", "replayed"},
+                           {"gemm", "cublasLt 1, 3 of 9 products tuned, timed here: 1.036 times"}}),
+      explained_side("b", {{"sharding", "full"},
+                           {"sharding_reason", "hybrid on one node is full"},
+                           {"cuda_graph", "training.cuda_graph is off"},
+                           {"gemm", "cublasLt 1, 4 of 9 products tuned, from a file"}}));
+  ASSERT_EQ(both.comparison.facts.size(), 3u);
+  EXPECT_EQ(fact(both.comparison, "sft: sharding"), "gradients -> full (hybrid on one node is full)");
+  EXPECT_EQ(fact(both.comparison, "sft: cuda_graph"),
+            "replayed -> not replayed (training.cuda_graph is off)");
+  EXPECT_EQ(fact(both.comparison, "sft: gemm"),
+            "cublasLt 1, 3 of 9 products tuned, timed here (1.036 times) -> "
+            "cublasLt 1, 4 of 9 products tuned, from a file");
+}
+
 TEST(Compare, OnlyTheSectionsAskedFor) {
   const Side a = sft_side("a", {sft(100)});
   CompareOptions options;

@@ -99,6 +99,20 @@ TEST_F(CompareDocuments, FoldsWhatIsEqual) {
   EXPECT_THAT(text, HasSubstr("2 SAME (threshold 3 %)"));
 }
 
+/// Long texts lose the clauses that are the same, and none of the others.
+TEST_F(CompareDocuments, ShowsWhatDiffersOfLongTexts) {
+  comparison_.facts = {{"gemm", "cublasLt 130100, 13 of 15 products not by its first choice, timed here",
+                        "cublasLt 130100, 12 of 15 products not by its first choice, from NVIDIA-H200.json"},
+                       {"HCA", "mlx5_0, mlx5_1", "mlx5_0"}};
+  EXPECT_THAT(compare_text(comparison_, {}, false),
+              HasSubstr("what differs  A                                             B\n"
+                        "gemm          … 13 of 15 products not by its first choice,  "
+                        "… 12 of 15 products not by its first choice,\n"
+                        "              timed here                                    from NVIDIA-H200.json\n"
+                        "HCA           mlx5_0, mlx5_1                                mlx5_0\n"));
+  EXPECT_THAT(compare_markdown(comparison_, {}, false), HasSubstr("| cublasLt 130100, 13 of 15"));
+}
+
 TEST_F(CompareDocuments, SaysWhenNothingDiffers) {
   const analysis::Side again = make_side("again", {});
   const std::string text = compare_text(analysis::compare(a_, again), {}, false);

@@ -91,8 +91,8 @@ void Trainer::tune_gemms() {
   const std::filesystem::path file = Gemm::cache_file();
   const Gemm::Tuning tuning = llama_->tune_gemms(comm_, file.string());
   c10::cuda::CUDACachingAllocator::emptyCache();
-  gemm_ = "cublasLt " + Gemm::version() + ", " + std::to_string(tuning.products) + " products, " +
-          std::to_string(tuning.changed) + " not by its first choice";
+  gemm_ = "cublasLt " + Gemm::version() + ", " + std::to_string(tuning.changed) + " of " +
+          std::to_string(tuning.products) + " products not by its first choice";
   if (tuning.cached) {
     gemm_ += ", from " + file.filename().string();
   } else {
