@@ -92,6 +92,8 @@ class Runner {
   char* in_place_send(const Case& c, std::int64_t shift) const;
   char* in_place_recv(const Case& c, std::int64_t shift) const;
   kernels::VerifyPattern pattern(const Case& c, bool fixed_point) const;
+  /// prepare() of the parts [begin, end).
+  void prepare_parts(const Case& c, std::int64_t begin, std::int64_t end);
   /// Adds what must be at the part that begins at `shift`, whose data begins with element `first`.
   void expect(const Case& c, std::int64_t shift, std::int64_t first, bool fixed_point);
   Fault take(const Case& c);
