@@ -53,12 +53,27 @@ Result<AgentTask> parse_agent_task(const Json& json, const std::string& where) {
   }
 }
 
+namespace {
+
+/// A rank sees its GPU alone, which is device 0 then. Where GPUs are measured the others of the node follow: copies
+/// between two of them need both in one process.
+std::string visible_gpus(const AgentTask& task, const plan::RankTask& rank) {
+  std::string gpus = std::to_string(rank.gpu);
+  if (task.task.phase != plan::Phase::kGpu) return gpus;
+  for (const plan::RankTask& other : task.ranks) {
+    if (other.gpu != rank.gpu) gpus += "," + std::to_string(other.gpu);
+  }
+  return gpus;
+}
+
+}  // namespace
+
 std::map<std::string, std::string> rank_environment(const AgentTask& task, const plan::RankTask& rank) {
   std::map<std::string, std::string> env = task.env;
   if (rank.cuda) {
     // NVML counts in PCI order; CUDA does so only when told.
     env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
-    env["CUDA_VISIBLE_DEVICES"] = std::to_string(rank.gpu);
+    env["CUDA_VISIBLE_DEVICES"] = visible_gpus(task, rank);
   } else {
     env["CUDA_VISIBLE_DEVICES"] = "";
     env["OMP_NUM_THREADS"] = std::to_string(rank.cpu_threads);

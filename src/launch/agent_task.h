@@ -30,7 +30,7 @@ inline std::int64_t to_ns(double seconds) { return static_cast<std::int64_t>(sec
 Json to_json(const AgentTask& task);
 Result<AgentTask> parse_agent_task(const Json& json, const std::string& where);
 
-/// Variables that one rank gets on top of AgentTask::env: which GPU it sees.
+/// Variables that one rank gets on top of AgentTask::env: which GPUs it sees, its own as the first.
 std::map<std::string, std::string> rank_environment(const AgentTask& task, const plan::RankTask& rank);
 
 }  // namespace sxb::launch

@@ -122,6 +122,9 @@ TEST(AgentTasks, NumberRanksNodeMajorAndShareOneRendezvous) {
   EXPECT_EQ(rank.rendezvous_port, 1234);
   EXPECT_EQ(rank_environment(agents[1], rank).at("CUDA_VISIBLE_DEVICES"), "3");
   EXPECT_EQ(rank_environment(agents[1], rank).at("NCCL_ALGO"), "Tree");
+  task.phase = plan::Phase::kGpu;  // copies between two GPUs need both in one process
+  const AgentTasks measuring(cluster, *layout, task, settings, 1234, "token");
+  EXPECT_EQ(rank_environment(measuring[1], measuring[1].ranks[1]).at("CUDA_VISIBLE_DEVICES"), "3,2");
   task.phase = plan::Phase::kLocate;  // in a ring the slowest link shows, whatever the profile says
   EXPECT_EQ(AgentTasks(cluster, *layout, task, settings, 1234, "token")[1].env.at("NCCL_ALGO"), "Ring");
 

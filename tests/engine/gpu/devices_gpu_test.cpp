@@ -14,12 +14,17 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// `body` as the ranks of one node, one process per GPU.
+/// `body` as the ranks of one node, one process per GPU, which sees the others behind its own as in a run.
 void on_gpu_node(
     const plan::Task& what,
     const std::function<void(const plan::RankTask&, NodeRanks&, const Emitter&, Records&)>& body) {
   const int port = free_port();
   on_every_gpu([&](int rank, int world) {
+    std::string visible = std::to_string(rank);
+    for (int other = 0; other < world; ++other) {
+      if (other != rank) visible += "," + std::to_string(other);
+    }
+    setenv("CUDA_VISIBLE_DEVICES", visible.c_str(), 1);
     auto options = local_rendezvous(rank, world, port);
     options.timeout = std::chrono::seconds(60);
     Rendezvous rendezvous(options);
