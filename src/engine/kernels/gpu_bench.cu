@@ -88,24 +88,12 @@ __device__ double as_double<double>(double value) {
   return value;
 }
 
-// Each thread moves kUnroll vectors, a block's width apart, all loads before the first store: enough bytes in
-// flight to keep the memory busy.
-constexpr int kUnroll = 4;
-
+/// One vector a thread: on H200 4,260 GB/s, more than any unrolled, persistent or bulk copy that was tried
+/// (2,990 to 4,120), and than the copy engine (4,240).
 __global__ void __launch_bounds__(kThreads)
     copy_kernel(uint4* __restrict__ to, const uint4* __restrict__ from, i64 vectors) {
-  const i64 base = static_cast<i64>(blockIdx.x) * kThreads * kUnroll + threadIdx.x;
-  if (base + (kUnroll - 1) * kThreads < vectors) {
-    uint4 v[kUnroll];
-#pragma unroll
-    for (int i = 0; i < kUnroll; ++i) v[i] = __ldcs(from + base + i * kThreads);
-#pragma unroll
-    for (int i = 0; i < kUnroll; ++i) __stcs(to + base + i * kThreads, v[i]);
-    return;
-  }
-  for (int i = 0; i < kUnroll; ++i) {
-    if (base + i * kThreads < vectors) to[base + i * kThreads] = from[base + i * kThreads];
-  }
+  const i64 i = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i < vectors) to[i] = from[i];
 }
 
 __device__ float4 triad(float4 b, float4 c, float s) {
@@ -114,19 +102,8 @@ __device__ float4 triad(float4 b, float4 c, float s) {
 
 __global__ void __launch_bounds__(kThreads) triad_kernel(float4* __restrict__ a, const float4* __restrict__ b,
                                                          const float4* __restrict__ c, float s, i64 vectors) {
-  constexpr int kPairs = kUnroll / 2;
-  const i64 base = static_cast<i64>(blockIdx.x) * kThreads * kPairs + threadIdx.x;
-  float4 x[kPairs], y[kPairs];
-#pragma unroll
-  for (int i = 0; i < kPairs; ++i) {
-    const i64 at = base + i * kThreads;
-    if (at < vectors) x[i] = __ldcs(b + at), y[i] = __ldcs(c + at);
-  }
-#pragma unroll
-  for (int i = 0; i < kPairs; ++i) {
-    const i64 at = base + i * kThreads;
-    if (at < vectors) __stcs(a + at, triad(x[i], y[i], s));
-  }
+  const i64 i = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i < vectors) a[i] = triad(b[i], c[i], s);
 }
 
 __global__ void check_triad(const float* a, const float* b, const float* c, float s, i64 count,
@@ -137,6 +114,9 @@ __global__ void check_triad(const float* a, const float* b, const float* c, floa
   }
   add_wrong(mine, wrong);
 }
+
+// Each thread takes kUnroll vectors, a block's width apart: enough bytes in flight to keep the memory busy.
+constexpr int kUnroll = 4;
 
 __global__ void __launch_bounds__(kThreads)
     read_kernel(const uint4* __restrict__ from, i64 vectors, unsigned* out) {
@@ -276,14 +256,14 @@ int normal_fill(void* data, Element type, i64 count, std::uint64_t seed, float s
 
 int memory_copy(void* to, const void* from, i64 bytes, void* stream) {
   const i64 vectors = bytes / kVector;
-  copy_kernel<<<covering(vectors, kUnroll), kThreads, 0, as_stream(stream)>>>(
+  copy_kernel<<<covering(vectors, 1), kThreads, 0, as_stream(stream)>>>(
       static_cast<uint4*>(to), static_cast<const uint4*>(from), vectors);
   return cudaGetLastError();
 }
 
 int memory_triad(float* a, const float* b, const float* c, float scalar, i64 count, void* stream) {
   const i64 vectors = count / 4;
-  triad_kernel<<<covering(vectors, kUnroll / 2), kThreads, 0, as_stream(stream)>>>(
+  triad_kernel<<<covering(vectors, 1), kThreads, 0, as_stream(stream)>>>(
       reinterpret_cast<float4*>(a), reinterpret_cast<const float4*>(b), reinterpret_cast<const float4*>(c),
       scalar, vectors);
   return cudaGetLastError();
