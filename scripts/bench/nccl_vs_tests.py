@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -21,12 +22,16 @@ ROW = re.compile(
 
 
 def parse_nccl_tests(text):
-    """{size: (time_us, busbw)} of the out-of-place columns."""
-    return {int(m["size"]): (float(m["time"]), float(m["busbw"])) for m in ROW.finditer(text) if int(m["size"]) > 0}
+    """{size: [(time_us, busbw) of each cycle]} of the out-of-place columns."""
+    found = {}
+    for m in ROW.finditer(text):
+        if int(m["size"]) > 0:
+            found.setdefault(int(m["size"]), []).append((float(m["time"]), float(m["busbw"])))
+    return found
 
 
 def parse_journal(path):
-    """{collective: {size: (time_us, busbw)}} of the out-of-place calls that a run folder's journal holds."""
+    """{collective: {size: [(time_us, busbw) of each repeat]}} of the out-of-place calls in a run's journal."""
     found = {}
     with open(path, encoding="utf-8") as lines:
         for line in lines:
@@ -36,29 +41,33 @@ def parse_journal(path):
             data = record["data"]
             call = data["out_of_place"]
             if data["size_bytes"] > 0 and call.get("busbw_gBps") is not None:
-                found.setdefault(data["collective"], {})[data["size_bytes"]] = (call["time_us"], call["busbw_gBps"])
+                sizes = found.setdefault(data["collective"], {})
+                sizes.setdefault(data["size_bytes"], []).append((call["time_us"], call["busbw_gBps"]))
     return found
 
 
-def compare(name, ours, peers):
-    """Rows (size, our figure, peer's mean, unit, ratio, met, peers' own spread) for the sizes that all have."""
+def spread(values):
+    return (max(values) - min(values)) / statistics.median(values)
+
+
+def compare(name, ours, peer):
+    """Rows (size, the medians of both, unit, ratio, met, how far the cycles of each differ) for the sizes of both."""
     rows = []
-    for size in sorted(set(ours).intersection(*peers)):
+    for size in sorted(set(ours).intersection(peer)):
         column = 1 if size >= MIB else 0
-        mine = ours[size][column]
-        theirs = [peer[size][column] for peer in peers]
-        peer = sum(theirs) / len(theirs)
-        met = mine >= peer * (1 - BANDWIDTH_BOUND) if size >= MIB else mine <= peer + LATENCY_BOUND_US
+        mine, theirs = ([cycle[column] for cycle in side[size]] for side in (ours, peer))
+        a, b = statistics.median(mine), statistics.median(theirs)
         rows.append(
             {
                 "collective": name,
                 "size": size,
-                "ours": mine,
-                "peer": peer,
+                "ours": a,
+                "peer": b,
                 "unit": "GB/s busbw" if size >= MIB else "us",
-                "ratio": mine / peer,
-                "met": met,
-                "peer_spread": (max(theirs) - min(theirs)) / peer,
+                "ratio": a / b,
+                "met": a >= b * (1 - BANDWIDTH_BOUND) if size >= MIB else a <= b + LATENCY_BOUND_US,
+                "our_spread": spread(mine),
+                "peer_spread": spread(theirs),
             }
         )
     return rows
@@ -66,13 +75,13 @@ def compare(name, ours, peers):
 
 def table(rows):
     lines = [
-        "| collective | size | ours | nccl-tests | unit | ratio | within the bound | its runs differ by |",
-        "| --- | ---: | ---: | ---: | --- | ---: | --- | ---: |",
+        "| collective | size | ours | nccl-tests | unit | ratio | within the bound | ours differ by | theirs |",
+        "| --- | ---: | ---: | ---: | --- | ---: | --- | ---: | ---: |",
     ]
     for r in rows:
         lines.append(
             f"| {r['collective']} | {r['size']} | {r['ours']:.2f} | {r['peer']:.2f} | {r['unit']} | {r['ratio']:.3f} |"
-            f" {'yes' if r['met'] else 'no'} | {100 * r['peer_spread']:.1f} % |"
+            f" {'yes' if r['met'] else 'no'} | {100 * r['our_spread']:.1f} % | {100 * r['peer_spread']:.1f} % |"
         )
     return "\n".join(lines) + "\n"
 
@@ -98,7 +107,7 @@ def main():
     p.add_argument("--mode", choices=["plain", "symmetric"], default="plain", help="symmetric: -R 2 on both sides")
     p.add_argument("--maxbytes", default="1G", help="-e of both (default 1G)")
     p.add_argument("--iters", default="50", help="-n of both (default 50)")
-    p.add_argument("--peer-runs", type=int, default=1, help="runs of nccl-tests, half before and half after ours")
+    p.add_argument("--cycles", type=int, default=3, help="sweeps of each side, whose medians count (default 3)")
     p.add_argument("--out", required=True, help="folder for raw output and the table")
     a = p.parse_args()
     out = Path(a.out)
@@ -109,21 +118,18 @@ def main():
     if a.mode == "symmetric":
         flags += ["-R", "2"]
 
-    def peer(name, number):
+    def peer(name):
         program = str(Path(a.nccl_tests) / f"{name}_perf")
-        log = out / f"{name}-{a.mode}-nccl-tests-{number}.txt"
-        return parse_nccl_tests(run([program, *flags, "-t", str(a.gpus), "-g", "1"], environment, log))
+        command = [program, *flags, "-t", str(a.gpus), "-g", "1", "-N", str(a.cycles)]
+        return parse_nccl_tests(run(command, environment, out / f"{name}-{a.mode}-nccl-tests.txt"))
 
-    before = (a.peer_runs + 1) // 2
-    peers = {name: [peer(name, i + 1) for i in range(before)] for name in names}
+    peers = {name: peer(name) for name in names}
     folder = out / f"ours-{a.mode}"
     # nccl-tests states the mean over ranks (-a 1); sxbench, left alone, that of the slowest.
     command = [a.sxbench, "nccl", "--cluster", a.cluster, "--collectives", ",".join(names), *flags, "-a", "1"]
-    command += ["--out", str(folder)]
+    command += ["--repeats", str(a.cycles), "--out", str(folder)]
     run(command, environment, out / f"ours-{a.mode}.log")
     ours = parse_journal(folder / "latest" / "records.jsonl")
-    for name in names:
-        peers[name] += [peer(name, i + 1) for i in range(before, a.peer_runs)]
 
     rows = [row for name in names for row in compare(name, ours.get(name, {}), peers[name])]
     if not rows:
