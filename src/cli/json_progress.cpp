@@ -101,7 +101,8 @@ void JsonProgress::run_ended(const Ending& ending) {
                       {"interrupted", ending.interrupted},
                       {"ok", ending.ok},
                       {"planned", ending.planned},
-                      {"goals_met", ending.report.empty() ? Json(nullptr) : Json(ending.goals_met)},
+                      {"goals_met", ending.report.empty() ? Json(nullptr) : Json(ending.missed.empty())},
+                      {"missed", ending.missed},
                       {"run", ending.run},
                       {"report", or_null(ending.report)},
                       {"resume", or_null(ending.resume)}});

@@ -23,8 +23,8 @@ void write_report(Ending& ending) {
     return;
   }
   ending.report = outcome->summary_report.string();
-  ending.goals_met = outcome->goals_met;
-  if (ending.code == ExitCode::kOk && !ending.goals_met) ending.code = ExitCode::kGoalMissed;
+  ending.missed = outcome->missed;
+  if (ending.code == ExitCode::kOk && !outcome->goals_met()) ending.code = ExitCode::kGoalMissed;
 }
 
 /// -J: copies the JSON of each sweep to `file`, numbered as nccl-tests does where there are several or

@@ -88,13 +88,24 @@ void Progress::task_retried(const plan::Task& task, const launch::TaskOutcome& o
                             outcome.reason, next));
 }
 
+std::string missed_lines(const std::vector<std::string>& missed) {
+  constexpr std::size_t kMost = 10;
+  std::string lines;
+  for (std::size_t i = 0; i < std::min(kMost, missed.size()); ++i) {
+    lines += (i == 0 ? "" : "\n") + missed[i];
+  }
+  if (missed.size() > kMost) {
+    lines += fmt::format("\nand {} more verdicts that fail: see the report", missed.size() - kMost);
+  }
+  return lines;
+}
+
 void Progress::run_ended(const Ending& ending) {
   terminal_.clear();
   fmt::print("{}\n", ending.report.empty() ? ending.run : ending.report);
   std::fflush(stdout);
-  terminal_.say(
-      fmt::format("{} of {} tasks ok{}", ending.ok, ending.planned,
-                  ending.goals_met ? "" : "; a verdict is FAIL, see the report"));
+  if (!ending.missed.empty()) terminal_.say(missed_lines(ending.missed));
+  terminal_.say(fmt::format("{} of {} tasks ok", ending.ok, ending.planned));
   if (ending.interrupted) terminal_.say("interrupted; what was measured until then is kept");
   if (!ending.resume.empty()) terminal_.say("to do what is missing: " + ending.resume);
 }

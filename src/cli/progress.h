@@ -20,10 +20,13 @@ struct Ending {
   ExitCode code = ExitCode::kOk;
   bool interrupted = false;
   int ok = 0, planned = 0;
-  bool goals_met = true;
-  std::string run, report;  ///< paths; no report if none was written
+  std::vector<std::string> missed;  ///< as report::Outcome
+  std::string run, report;          ///< paths; no report if none was written
   std::string resume;       ///< the command that does what is missing; empty if nothing is
 };
+
+/// The verdicts that fail, a line each; of many the first ones and where the others stand.
+std::string missed_lines(const std::vector<std::string>& missed);
 
 class Display : public launch::Observer {
  public:

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cli/progress.h"
 #include "cli/verbs.h"
 #include "sxbench/report/report.h"
 
@@ -24,7 +25,9 @@ void add_report(CLI::App& app, ExitCode& result) {
       return;
     }
     fmt::print("{}\n", outcome->summary_report.string());
-    result = outcome->goals_met ? ExitCode::kOk : ExitCode::kGoalMissed;
+    if (outcome->goals_met()) return;
+    fmt::print(stderr, "{}\n", missed_lines(outcome->missed));
+    result = ExitCode::kGoalMissed;
   });
 }
 

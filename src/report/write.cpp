@@ -1,4 +1,6 @@
 // write_reports(): the one entry point; reads a run, writes its files.
+#include <fmt/format.h>
+
 #include "analysis/analysis.h"
 #include "report/exports.h"
 #include "report/sections.h"
@@ -67,7 +69,11 @@ Result<Outcome> write_reports(const fs::path& path) {
 
   Outcome outcome;
   outcome.summary_report = run / "reports" / "summary_report.md";
-  outcome.goals_met = analysis.goals_met();
+  for (const analysis::Verdict& verdict : analysis.verdicts) {
+    if (!analysis::fails(verdict.mark)) continue;
+    outcome.missed.push_back(fmt::format("{}  {}: {} (required: {})", analysis::to_string(verdict.mark),
+                                         verdict.item, verdict.achieved, verdict.required));
+  }
   for (const analysis::TaskData& task : dataset.tasks) {
     switch (task.status()) {
       case analysis::TaskStatus::kOk:

@@ -17,7 +17,8 @@ namespace sxb::report {
 
 struct Outcome {
   std::filesystem::path summary_report;  ///< RUN/reports/summary_report.md
-  bool goals_met = true;                 ///< false: at least one goal of the cluster config was missed
+  std::vector<std::string> missed;       ///< each verdict that fails: its mark, item and what was achieved
+  bool goals_met() const { return missed.empty(); }
   int tasks_ok = 0, tasks_failed = 0, tasks_missing = 0;
 };
 /// `path`: a run folder, or a results folder (then its `latest`).
