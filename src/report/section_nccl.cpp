@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
+#include "analysis/json_read.h"
 #include "analysis/nccl_rows.h"
 #include "report/format.h"
 #include "report/sections.h"
@@ -112,6 +114,16 @@ void add_wrong(const NcclGroup& group, const std::vector<SweepRow>& rows, Docume
   }
 }
 
+/// What -a made of the times of the ranks, unless it is the usual: the largest.
+std::string average_text(const NcclGroup& group) {
+  static constexpr std::array<const char*, 3> kTexts = {" Times are those of rank 0 (`-a 0`).",
+                                                        " Times are the mean over ranks (`-a 1`).",
+                                                        " Times are those of the fastest rank (`-a 2`)."};
+  const Json& sweep = analysis::member(group.tasks.front()->plan, "sweep");
+  const auto average = static_cast<std::size_t>(analysis::integer(sweep, "average").value_or(3));
+  return average < kTexts.size() ? kTexts[average] : "";
+}
+
 void add_group(const NcclGroup& group, Document& document) {
   document.add(Heading{3, group.label()});
   if (group.rows.empty()) {
@@ -122,7 +134,7 @@ void add_group(const NcclGroup& group, Document& document) {
     document.add(sizes_table(group.failed_rows));
     return;
   }
-  std::string facts = facts_of(group);
+  std::string facts = facts_of(group) + average_text(group);
   if (has_iterations(group.rows)) {
     facts += " p50, p95, p99 and CV are of single iterations, out of place, each at its slowest rank.";
   }
@@ -179,7 +191,7 @@ void add_nccl(const analysis::Analysis& analysis, Document& document) {
   if (analysis.nccl.empty()) return;
   document.add(Heading{2, "Collectives"});
   document.add(Paragraph{
-      "Definitions of nccl-tests: time is that of the slowest rank, algbw = size / time, busbw = algbw x "
+      "Definitions of nccl-tests: time is that of the slowest rank where nothing else is said, algbw = size / time, busbw = algbw x "
       "the share of the data that each rank must send. GB = 10^9 bytes. The same in nccl-tests' text: "
       "`nccl_allreduce.log`."});
   std::vector<const NcclGroup*> shown;

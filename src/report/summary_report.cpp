@@ -52,7 +52,7 @@ void add_verdicts(const Analysis& analysis, Document& document) {
       analysis::member(analysis::member(analysis.dataset->run.record.data, "cluster"), "goals");
   if (!goals.is_object() || goals.empty()) {
     document.add(
-        Paragraph{"The cluster config states no goals (`goals`): figures are reported, not judged."});
+        Paragraph{"The cluster config states no goals (`goals`): only what holds on every cluster is judged."});
   }
   if (analysis.verdicts.empty()) return;
   Table table{{{"Item"}, {"Required"}, {"Achieved"}, {"Status"}, {"Note"}}, {}};

@@ -224,6 +224,18 @@ TEST(WriteReports, FigureBeyondPhysicsIsMarkedAndFailsTheReport) {
   EXPECT_THAT(report, HasSubstr("| >= 300 GB/s | 720.0 GB/s | IMPLAUSIBLE | see the speed-of-light check |"));
 }
 
+TEST(WriteReports, ATimeThatIsNotTheSlowestRanksSaysWhose) {
+  testing::SyntheticRun run(testing::scratch("run"));
+  Json plan = testing::planned_nccl("n", 1);
+  plan["sweep"]["average"] = 1;
+  run.add("run", testing::run_data("synthetic", Json::array({plan}), Json::object()));
+  add_nccl_task(run, {"n", 1, 2, 300});
+  run.write();
+  const auto outcome = write_reports(run.folder());
+  ASSERT_TRUE(outcome.ok());
+  EXPECT_THAT(content(outcome->summary_report), HasSubstr("Times are the mean over ranks (`-a 1`)."));
+}
+
 // tests/data/implausible: figures of a published report, as if they had been measured.
 TEST(WriteReports, PublishedFiguresThatCannotBeAreCalledSo) {
   const fs::path run = testing::scratch("run");
