@@ -8,7 +8,6 @@
 #include "analysis/compare.h"
 #include "analysis/json_read.h"
 #include "sxbench/base/text.h"
-#include "sxbench/config/node_set.h"
 
 namespace sxb::analysis {
 namespace {
@@ -49,7 +48,7 @@ class Facts {
  private:
   static std::string nodes_text(const std::set<std::string>& who) {
     return who.size() > 4 ? on_nodes(static_cast<int>(who.size()))
-                          : config::fold_node_set({who.begin(), who.end()});
+                          : fold_nodes({who.begin(), who.end()});
   }
   std::vector<std::string> order_;
   std::map<std::string, std::map<std::string, std::set<std::string>>> values_;
@@ -176,7 +175,7 @@ Facts collect(const Side& side) {
       add_task(task, facts);
     }
   }
-  if (!nodes.empty()) facts.add("nodes", config::fold_node_set({nodes.begin(), nodes.end()}));
+  if (!nodes.empty()) facts.add("nodes", fold_nodes({nodes.begin(), nodes.end()}));
   return facts;
 }
 

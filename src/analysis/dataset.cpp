@@ -8,6 +8,7 @@
 
 #include "analysis/json_read.h"
 #include "sxbench/base/files.h"
+#include "sxbench/config/node_set.h"
 
 namespace sxb::analysis {
 namespace {
@@ -160,6 +161,13 @@ int count_hosts(const TaskData& task) {
 }
 
 std::string on_nodes(int nodes) { return nodes == 1 ? "1 node" : fmt::format("{} nodes", nodes); }
+
+std::string fold_nodes(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+    return std::pair(a.size(), a) < std::pair(b.size(), b);
+  });
+  return config::fold_node_set(names);
+}
 
 Result<std::filesystem::path> find_run(const std::filesystem::path& path) {
   std::error_code ec;

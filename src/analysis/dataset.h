@@ -61,6 +61,8 @@ int count_hosts(const TaskData& task);
 
 /// "1 node", "4 nodes".
 std::string on_nodes(int nodes);
+/// "node[001-002,004]"; node10 comes after node2.
+std::string fold_nodes(std::vector<std::string> names);
 
 /// The run folder that `path` means: itself, or the `latest` of a results folder.
 Result<std::filesystem::path> find_run(const std::filesystem::path& path);

@@ -12,6 +12,16 @@ namespace {
 constexpr double kMostGrowthBytes = 64.0 * static_cast<double>(kMiB);
 constexpr const char* kFleet = ">= 95 % of the fleet's median";
 
+/// "all 512", or the first few by name and the number of the others.
+std::string some_of(std::vector<std::string> names, std::size_t all) {
+  constexpr std::size_t kNamed = 8;
+  if (names.size() == all && all > 1) return fmt::format("all {}", all);
+  if (names.size() <= kNamed) return join(names, ", ");
+  const std::size_t others = names.size() - kNamed;
+  names.resize(kNamed);
+  return fmt::format("{} and {} more", join(names, ", "), others);
+}
+
 Verdict fleet_verdict(std::string item, const std::vector<std::string>& slow, bool cuda,
                       std::size_t devices) {
   Verdict verdict{std::move(item), kFleet, "", Mark::kPass, "slow: 5 % and 3.5 sigma below the median"};
@@ -97,7 +107,7 @@ std::vector<Finding> device_findings(const std::vector<GpuGroup>& gpu, const std
       if (unsettled.empty()) continue;
       findings.push_back({"info", "gpu_unsettled",
                           fmt::format("{} of {}: the runs still varied when they were used up ({})",
-                                      figure.test, figure.shape, join(unsettled, ", ")),
+                                      figure.test, figure.shape, some_of(unsettled, figure.values.size())),
                           "more with --runs, on an idle machine", "", 0});
     }
   }

@@ -116,7 +116,7 @@ void judge_network(const Json& goals, const std::vector<NcclGroup>& nccl, std::v
     if (busbw) judge_busbw(*busbw, group, out);
   }
   if (any) return;
-  constexpr const char* kNote = "no all_reduce sweep in this run";
+  constexpr const char* kNote = "no all_reduce sweep over all ranks in this run";
   if (line) not_measured("Network bandwidth of line rate", fmt::format(">= {:g} %", *line), kNote, out);
   if (busbw) not_measured("Bus bandwidth", fmt::format(">= {:g} GB/s", *busbw), kNote, out);
 }

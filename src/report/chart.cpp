@@ -16,7 +16,8 @@ namespace {
 
 constexpr double kWidth = 760, kHeight = 340;
 constexpr double kLeft = 72, kTop = 36, kBottom = 52;
-constexpr double kLegendWidth = 190;
+constexpr double kLegend = 190;  ///< right of the axes, where the names are short
+constexpr double kLetter = 6.8;  ///< about the width of a letter at the font's size
 constexpr std::size_t kLegendRows = 15;
 struct Range {
   double low = std::numeric_limits<double>::max();
@@ -91,11 +92,18 @@ std::string draw_series(const LineChart& chart, const Series& series, std::size_
     const double py = y.position(point.second);
     path += fmt::format("{}{:.1f},{:.1f}", path.empty() ? "" : " ", px, py);
     if (with_marks)
-      marks +=
-          fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\" fill=\"{}\"/>\n", px, py, series_color(index));
+      marks += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.5\" fill=\"{}\"/>\n", px, py,
+                           series_color(index));
   }
   return fmt::format("<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"1.6\" points=\"{}\"/>\n{}",
                      series_color(index), path, marks);
+}
+
+/// Room for the longest name.
+double legend_width(const LineChart& chart) {
+  std::size_t longest = 0;
+  for (const Series& series : chart.series) longest = std::max(longest, series.name.size());
+  return std::max(kLegend, 44 + kLetter * static_cast<double>(longest));
 }
 
 std::string legend(const LineChart& chart, double left) {
@@ -160,11 +168,12 @@ std::string render_svg(const LineChart& chart) {
   y.range.high += 0.05 * (y.range.high - y.range.low);
   const bool with_legend = chart.series.size() > 1;
   x.begin = kLeft;
-  x.end = kWidth - (with_legend ? kLegendWidth : 24);
+  x.end = kWidth - (with_legend ? kLegend : 24);
   y.begin = kHeight - kBottom;
   y.end = kTop;
 
-  std::string out = open_svg(chart.title, kWidth, kHeight);
+  std::string out =
+      open_svg(chart.title, std::ceil(with_legend ? x.end + legend_width(chart) : kWidth), kHeight);
   out += text_at(kLeft, 20, "start", chart.title, " font-weight=\"600\" font-size=\"14\"");
   out += y_ticks(x, y);
   out += line(x.begin, y.begin, x.end, y.begin, "#6b7280");

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kTop = 40, kMargin = 16, kLegend = 46;
 constexpr double kLetter = 6.8;  ///< about the width of a letter at the font's size
+constexpr double kTitleLetter = 8.8;
 constexpr double kLargeCell = 52, kSmallCell = 14;
 constexpr std::size_t kMostWithText = 16;  ///< rows; above it cells are too small for figures
 /// At this share and below the colour is the darkest: faults stand out, noise does not.
@@ -81,7 +82,7 @@ std::string render_svg(const HeatMap& map) {
   const double top = kTop + label_width;
   const double bottom = top + frame.cell * static_cast<double>(frame.rows);
   const double width =
-      std::max(frame.width() + kMargin, kLetter * static_cast<double>(map.title.size()) + 60);
+      std::max(frame.width() + kMargin, kTitleLetter * static_cast<double>(map.title.size()) + 2 * kMargin);
   std::string out =
       open_svg(map.title, std::ceil(std::max(width, frame.left + 260)), std::ceil(bottom + kLegend + 8));
   out += text_at(kMargin, 22, "start", map.title, " font-weight=\"600\" font-size=\"14\"");

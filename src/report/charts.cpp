@@ -4,6 +4,7 @@
 #include <map>
 
 #include "analysis/json_read.h"
+#include "analysis/nccl_rows.h"
 #include "report/sections.h"
 
 namespace sxb::report {
@@ -44,6 +45,20 @@ LineChart chart_over_steps(const Analysis& analysis, const char* field, const ch
     chart.series.push_back(std::move(series));
   }
   return chart;
+}
+
+/// Of a split into many groups the lines cannot be told apart: then the slowest, the median and the fastest.
+bool has_line(const Analysis& analysis, const analysis::NcclGroup& group) {
+  constexpr std::size_t kMostLines = 4;
+  std::vector<const analysis::NcclGroup*> groups;
+  for (const analysis::NcclGroup& other : analysis.nccl) {
+    if (analysis::of_one_split(group, other)) groups.push_back(&other);
+  }
+  if (groups.size() <= kMostLines) return true;
+  std::stable_sort(groups.begin(), groups.end(), [](const auto* a, const auto* b) {
+    return a->of_median_group.value_or(0) < b->of_median_group.value_or(0);
+  });
+  return &group == groups.front() || &group == groups[groups.size() / 2] || &group == groups.back();
 }
 
 /// Mean over the GPUs of a task per time bin; each GPU's time counts from its first sample in the window.
@@ -104,6 +119,7 @@ LineChart scaling_chart(const Analysis& analysis) {
 LineChart busbw_chart(const Analysis& analysis) {
   LineChart chart{"Bus bandwidth over message size (out of place)", "size", "busbw GB/s", true, true, {}};
   for (const analysis::NcclGroup& group : analysis.nccl) {
+    if (!has_line(analysis, group)) continue;
     Series series{group.label(), {}};
     for (const analysis::SweepRow& row : group.rows) {
       if (row.out_of_place.busbw_gBps) {

@@ -31,6 +31,12 @@ void write_json(const Json& value, int depth, std::string& out) {
                      value.is_array() ? "]" : "}");
 }
 
+/// One digit after the point; never "-0.0".
+std::string one_digit(double value) {
+  const std::string text = fmt::format("{:.1f}", value);
+  return text == "-0.0" ? "0.0" : text;
+}
+
 }  // namespace
 
 std::string sensible(double value) {
@@ -52,9 +58,9 @@ std::string cell(const std::optional<double>& value, record::Hint hint) {
     case record::Hint::kCount:
       return fmt::format("{:.0f}", *value);
     case record::Hint::kRatio:
-      return fmt::format("{:.1f}", *value * 100);
+      return one_digit(*value * 100);
     case record::Hint::kPercent:
-      return fmt::format("{:.1f}", *value);
+      return one_digit(*value);
     default:
       return sensible(*value);
   }

@@ -1,25 +1,33 @@
 #include <fmt/format.h>
 
 #include "report/document.h"
+#include "sxbench/base/text.h"
 
 namespace sxb::report {
 namespace {
 
 constexpr const char* kStyle = R"(
 :root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #111827; background: #ffffff; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #111827; background: #ffffff; max-width: 1280px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.7rem; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #e5e7eb; padding-bottom: .2rem; }
 nav { background: #f9fafb; border: 1px solid #e5e7eb; border-radius: 6px; padding: .4rem 1rem; }
 nav ul { columns: 2; margin: .3rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; margin: .6rem 0; }
-th, td { border: 1px solid #e5e7eb; padding: .25rem .55rem; text-align: left; vertical-align: top; }
-th { background: #f3f4f6; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+th, td { border: 1px solid #e5e7eb; padding: .25rem .55rem; text-align: left; vertical-align: top; white-space: nowrap; }
+th { background: #f3f4f6; white-space: normal; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+td.long { white-space: normal; min-width: 16rem; }
 td.pass { color: #047857; font-weight: 600; } td.fail { color: #b91c1c; font-weight: 600; }
+td.warn { color: #b45309; font-weight: 600; } td.none { color: #6b7280; }
 .notice { border-left: 4px solid #d97706; background: #fffbeb; padding: .6rem 1rem; font-weight: 600; }
 pre { background: #f3f4f6; padding: .6rem; overflow-x: auto; font-size: 12px; } code { background: #f3f4f6; padding: 0 .2em; }
 figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
-@media print { nav { display: none; } h2 { break-after: avoid; } table, figure { break-inside: avoid; } }
+@page { size: A4 landscape; margin: 12mm; }
+@media print {
+  body { max-width: none; margin: 0; } nav { display: none; } h2, h3 { break-after: avoid; }
+  .scroll { overflow: visible; } table { font-size: 9px; } th, td { padding: .1rem .3rem; }
+  tr, figure { break-inside: avoid; }
+}
 )";
 
 /// Escaped, with `code` marked up.
@@ -35,6 +43,21 @@ std::string inline_text(const std::string& text) {
     code = !code;
   }
   return code ? out + "</code>" : out;
+}
+
+/// What marks a cell: the verdict that it is or ends in, or its length, beyond which it may wrap.
+std::string style_of(const std::string& text, bool numeric) {
+  constexpr std::size_t kLong = 44;
+  static const std::pair<const char*, const char*> kVerdicts[] = {
+      {"PASS", "pass"}, {"FAIL", "fail"},     {"IMPLAUSIBLE", "fail"},  {"SLOW", "fail"},
+      {"WARN", "warn"}, {"UNSTABLE", "warn"}, {"NOT MEASURED", "none"}, {"NOT JUDGED", "none"}};
+  std::vector<std::string> classes;
+  if (numeric) classes.push_back("n");
+  if (text.size() > kLong) classes.push_back("long");
+  for (const auto& [verdict, style] : kVerdicts) {
+    if (text == verdict || text.ends_with(std::string(" ") + verdict)) classes.push_back(style);
+  }
+  return classes.empty() ? "" : fmt::format(" class=\"{}\"", join(classes, " "));
 }
 
 struct Writer {
@@ -69,23 +92,19 @@ struct Writer {
     out += fmt::format("<pre>{}</pre>\n", escape_xml(block.text));
   }
   void operator()(const Table& table) {
-    out += "<div class=\"scroll\"><table>\n<tr>";
+    out += "<div class=\"scroll\"><table>\n<thead><tr>";
     for (const Column& column : table.columns) {
       out += fmt::format("<th{}>{}</th>", column.numeric ? " class=\"n\"" : "", inline_text(column.title));
     }
-    out += "</tr>\n";
+    out += "</tr></thead>\n<tbody>\n";
     for (const auto& row : table.rows) {
       out += "<tr>";
       for (std::size_t i = 0; i < row.size(); ++i) {
-        const char* style = table.columns[i].numeric ? " class=\"n\""
-                            : row[i] == "PASS"       ? " class=\"pass\""
-                            : row[i] == "FAIL"       ? " class=\"fail\""
-                                                     : "";
-        out += fmt::format("<td{}>{}</td>", style, inline_text(row[i]));
+        out += fmt::format("<td{}>{}</td>", style_of(row[i], table.columns[i].numeric), inline_text(row[i]));
       }
       out += "</tr>\n";
     }
-    out += "</table></div>\n";
+    out += "</tbody></table></div>\n";
   }
   void operator()(const Figure& figure) {
     out += fmt::format("<figure>\n{}</figure>\n", render_svg(figure.chart));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "report/format.h"
 #include "report/sections.h"
@@ -17,6 +18,7 @@ using analysis::BurnTask;
 
 /// More lines cannot be told apart: then the extremes and the slow ones.
 constexpr std::size_t kMostLines = 16;
+constexpr std::size_t kMostRows = 64;
 
 std::string throttle_text(const BurnGpu& gpu) {
   if (!gpu.use) return "–";
@@ -47,6 +49,21 @@ std::vector<std::string> row_of(const BurnGpu& gpu) {
           gpu.seconds.empty() ? "–" : bytes_cell(gpu.seconds.back().memory_bytes)};
 }
 
+/// All, in their order; of a large fleet the slow ones and the slowest of the others, these first.
+std::vector<const BurnGpu*> gpus_in_table(const BurnTask& burn) {
+  std::vector<const BurnGpu*> gpus;
+  for (const BurnGpu& gpu : burn.gpus) gpus.push_back(&gpu);
+  if (gpus.size() <= kMostRows) return gpus;
+  std::stable_sort(gpus.begin(), gpus.end(), [](const BurnGpu* a, const BurnGpu* b) {
+    const auto rank = [](const BurnGpu& gpu) {
+      return std::tuple(gpu.mismatches == 0, !gpu.slow, gpu.tflops);
+    };
+    return rank(*a) < rank(*b);
+  });
+  gpus.resize(kMostRows);
+  return gpus;
+}
+
 LineChart chart_of(const BurnTask& burn) {
   LineChart chart{
       fmt::format("Burn {}: TFLOP/s of each device", burn.label()), "s", "TFLOP/s", false, true, {}};
@@ -73,9 +90,9 @@ void add_burn(const BurnTask& burn, std::size_t index, Document& document) {
     return;
   }
   std::string facts =
-      fmt::format("{} x {} matrices, {} streams; {} {}: {:.1f} TFLOP/s in all, median {:.1f} per {}.",
-                  burn.size, burn.size, burn.streams, burn.gpus.size(), burn.cuda ? "GPUs" : "CPU ranks",
-                  burn.total_tflops, burn.median_tflops, burn.cuda ? "GPU" : "rank");
+      fmt::format("{} x {} matrices, {} streams; {} {}: {} TFLOP/s in all, median {} per {}.", burn.size,
+                  burn.size, burn.streams, burn.gpus.size(), burn.cuda ? "GPUs" : "CPU ranks",
+                  sensible(burn.total_tflops), sensible(burn.median_tflops), burn.cuda ? "GPU" : "rank");
   if (!burn.cuda) facts += " CPU ranks: this says nothing about a GPU.";
   document.add(Paragraph{facts});
   if (!burn.ok()) document.add(Notice{burn.task->reason()});
@@ -91,7 +108,11 @@ void add_burn(const BurnTask& burn, std::size_t index, Document& document) {
                {"Memory at the start", true},
                {"At the end", true}},
               {}};
-  for (const BurnGpu& gpu : burn.gpus) table.rows.push_back(row_of(gpu));
+  if (burn.gpus.size() > kMostRows) {
+    document.add(
+        Paragraph{fmt::format("The slowest {} of {}; `burn.csv` has all:", kMostRows, burn.gpus.size())});
+  }
+  for (const BurnGpu* gpu : gpus_in_table(burn)) table.rows.push_back(row_of(*gpu));
   document.add(std::move(table));
   Figure figure{index == 0 ? "burn" : fmt::format("burn_{}", index + 1), chart_of(burn)};
   if (!is_empty(figure.chart)) document.add(std::move(figure));

@@ -86,12 +86,18 @@ Table matrix(const GpuFigure& figure, const std::string& node) {
   return table;
 }
 
+/// Of many nodes the matrix of each would bury the report: then those with the slowest and the fastest pair.
+std::set<std::string> nodes_with_matrix(const GpuFigure& figure) {
+  constexpr std::size_t kMost = 4;
+  std::set<std::string> nodes;
+  for (const GpuValue& value : figure.values) nodes.insert(value.node);
+  return nodes.size() <= kMost ? nodes : std::set{figure.least().node, figure.most().node};
+}
+
 void add_matrices(const GpuGroup& group, Document& document) {
   for (const GpuFigure& figure : group.figures) {
     if (!is_pairs(figure)) continue;
-    std::set<std::string> nodes;
-    for (const GpuValue& value : figure.values) nodes.insert(value.node);
-    for (const std::string& node : nodes) {
+    for (const std::string& node : nodes_with_matrix(figure)) {
       document.add(Paragraph{
           fmt::format("`{}` on {}, {}: row = the GPU whose engine or kernel works, column = its peer.",
                       figure.test, node, figure.metric)});
@@ -144,9 +150,16 @@ void add_group(const GpuGroup& group, Document& document) {
     add_matrices(group, document);
     add_states(group, document);
   }
-  List list;
+  std::vector<std::pair<std::string, std::vector<std::string>>> waived_for;
   for (const analysis::Waived& waived : group.waived) {
-    list.items.push_back(fmt::format("`{}` waived: {}", waived.test, waived.why));
+    auto it = std::find_if(waived_for.begin(), waived_for.end(),
+                           [&](const auto& known) { return known.first == waived.why; });
+    if (it == waived_for.end()) it = waived_for.insert(waived_for.end(), {waived.why, {}});
+    it->second.push_back(fmt::format("`{}`", waived.test));
+  }
+  List list;
+  for (const auto& [why, tests] : waived_for) {
+    list.items.push_back(fmt::format("{} waived: {}", join(tests, ", "), why));
   }
   if (!list.items.empty()) document.add(std::move(list));
 }

@@ -111,6 +111,7 @@ std::string rings_cell(const plan::ProbeResult& result) {
 void add_nodes(const LocateSearch& search, Document& document) {
   Table table{{{"Node"}, {"Ranks", true}, {"Among themselves (GB/s)"}, {"Matrix product by rank (TFLOP/s)"}},
               {}};
+  const auto measured = [](const auto& value) { return value.has_value(); };
   for (const plan::ProbeResult& result : search.results) {
     if (result.stage == plan::LocateStage::kRail) {
       document.add(Paragraph{fmt::format("Ring of all nodes, busbw by rail: {} GB/s.", rings_cell(result))});
@@ -118,11 +119,11 @@ void add_nodes(const LocateSearch& search, Document& document) {
     if (result.stage != plan::LocateStage::kNode) continue;
     std::vector<std::string> rates;
     for (const auto& value : result.tflops) rates.push_back(cell(value));
+    if (std::none_of(result.tflops.begin(), result.tflops.end(), measured)) rates = {"–"};
     table.rows.push_back({search.nodes[static_cast<std::size_t>(result.nodes.front())],
                           std::to_string(result.tflops.size()), rings_cell(result),
                           fmt::format("{}", fmt::join(rates, ", "))});
   }
-  const auto measured = [](const auto& value) { return value.has_value(); };
   const bool any =
       std::any_of(search.results.begin(), search.results.end(), [&](const plan::ProbeResult& result) {
         return result.stage == plan::LocateStage::kNode &&

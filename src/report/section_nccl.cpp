@@ -24,18 +24,32 @@ std::string wrong_cell(const Bandwidth& bandwidth) {
 std::string path_cell(const SweepRow& row) {
   if (row.algorithm.empty()) return row.path;
   std::string text = row.protocol.empty() ? row.algorithm : row.algorithm + "/" + row.protocol;
-  if (row.channels) text += fmt::format(", {} channels", *row.channels);
+  if (row.channels) text += fmt::format(", {} channel{}", *row.channels, *row.channels == 1 ? "" : "s");
   return text;
 }
 
+/// Below a MB/s nothing is said that the time does not say.
+std::string bandwidth_cell(const std::optional<double>& gBps) {
+  return gBps && *gBps > 0 && *gBps < 1e-3 ? "< 0.001" : cell(gBps);
+}
+
+/// "float, sum, root 2".
+std::string type_of(const NcclGroup& group) {
+  std::string text = group.dtype;
+  if (!group.redop.empty() && group.redop != "none") text += ", " + group.redop;
+  if (group.root >= 0) text += fmt::format(", root {}", group.root);
+  return text.empty() ? "type unknown" : text;
+}
+
 std::string facts_of(const NcclGroup& group) {
-  std::string facts = fmt::format("{} ranks on {}, {}.", group.ranks,
+  std::string facts = fmt::format("{} ranks on {}, {}; {}.", group.ranks,
                                   group.hosts == 0   ? "an unknown number of machines"
                                   : group.hosts == 1 ? "one machine"
                                                      : fmt::format("{} machines", group.hosts),
                                   group.backend == "nccl"   ? "NCCL"
                                   : group.backend == "gloo" ? "Gloo over CPU memory"
-                                                            : "backend unknown");
+                                                            : "backend unknown",
+                                  type_of(group));
   const std::string& registration = group.rows.front().registration;
   if (registration == "symmetric") facts += " Buffers in symmetric windows.";
   if (registration == "local") facts += " Buffers registered with the communicator.";
@@ -64,8 +78,6 @@ Table sizes_table(const std::vector<SweepRow>& rows) {
   const bool path =
       std::any_of(rows.begin(), rows.end(), [](const SweepRow& row) { return !path_cell(row).empty(); });
   Table table{{{"Size", true},
-               {"Type"},
-               {"Op"},
                {"Time (µs)", true},
                {"algbw (GB/s)", true},
                {"busbw (GB/s)", true},
@@ -75,8 +87,8 @@ Table sizes_table(const std::vector<SweepRow>& rows) {
                {"busbw (GB/s)", true},
                {"Wrong", true}},
               {}};
-  const bool judged =
-      std::any_of(rows.begin(), rows.end(), [](const SweepRow& row) { return row.mark != analysis::Mark::kNotJudged; });
+  const bool judged = std::any_of(rows.begin(), rows.end(),
+                                  [](const SweepRow& row) { return row.mark != analysis::Mark::kNotJudged; });
   if (judged) table.columns.insert(table.columns.end(), {{"Of expected", true}, {"Verdict"}});
   if (single) {
     table.columns.insert(table.columns.end(),
@@ -84,16 +96,17 @@ Table sizes_table(const std::vector<SweepRow>& rows) {
   }
   if (path) table.columns.push_back({"How"});
   for (const SweepRow& row : rows) {
-    std::vector<std::string> cells = {format_bytes(row.size_bytes), row.dtype, row.redop};
+    std::vector<std::string> cells = {format_bytes(row.size_bytes)};
     for (const Bandwidth* bandwidth : {&row.out_of_place, &row.in_place}) {
-      cells.insert(cells.end(), {cell(bandwidth->time_us), cell(bandwidth->algbw_gBps),
-                                 cell(bandwidth->busbw_gBps), wrong_cell(*bandwidth)});
+      cells.insert(cells.end(), {cell(bandwidth->time_us), bandwidth_cell(bandwidth->algbw_gBps),
+                                 bandwidth_cell(bandwidth->busbw_gBps), wrong_cell(*bandwidth)});
     }
     if (judged) {
-      cells.push_back(row.of_expected() ? fmt::format("{:.0f} %", *row.of_expected() * 100) : "–");
+      cells.push_back(
+          row.size_bytes > 0 && row.of_expected() ? fmt::format("{:.0f} %", *row.of_expected() * 100) : "–");
       cells.push_back(to_string(row.mark));
     }
-    if (row.implausible) cells[5] += " IMPLAUSIBLE";
+    if (row.implausible) cells[3] += " IMPLAUSIBLE";
     if (single) {
       const Bandwidth& b = row.out_of_place;
       cells.insert(cells.end(),
@@ -172,12 +185,11 @@ void add_split(const std::vector<const NcclGroup*>& groups, Document& document) 
   for (const NcclGroup* group : groups) {
     const SweepRow& row = group->rows.back();
     const Bandwidth& b = row.out_of_place;
-    table.rows.push_back({std::to_string(group->group), ranks_text(group->group_ranks),
-                          format_bytes(row.size_bytes), cell(b.time_us), cell(b.busbw_gBps),
-                          cell(group->of_median_group, record::Hint::kRatio), cell(b.p99_us),
-                          cell(b.cv_pct, record::Hint::kPercent),
-                          b.slowest_rank ? std::to_string(*b.slowest_rank) : "–", wrong_cell(b),
-                          to_string(group->mark)});
+    table.rows.push_back(
+        {std::to_string(group->group), ranks_text(group->group_ranks), format_bytes(row.size_bytes),
+         cell(b.time_us), bandwidth_cell(b.busbw_gBps), cell(group->of_median_group, record::Hint::kRatio),
+         cell(b.p99_us), cell(b.cv_pct, record::Hint::kPercent),
+         b.slowest_rank ? std::to_string(*b.slowest_rank) : "–", wrong_cell(b), to_string(group->mark)});
   }
   document.add(Paragraph{
       "All groups ran at the same time; out of place, largest size. Every size of every group stands in "
@@ -190,10 +202,17 @@ void add_split(const std::vector<const NcclGroup*>& groups, Document& document) 
 void add_nccl(const analysis::Analysis& analysis, Document& document) {
   if (analysis.nccl.empty()) return;
   document.add(Heading{2, "Collectives"});
-  document.add(Paragraph{
-      "Definitions of nccl-tests: time is that of the slowest rank where nothing else is said, algbw = size / time, busbw = algbw x "
-      "the share of the data that each rank must send. GB = 10^9 bytes. The same in nccl-tests' text: "
-      "`nccl_allreduce.log`."});
+  std::string definitions =
+      "Definitions of nccl-tests: time is that of the slowest rank where nothing else is said, algbw = size / "
+      "time, busbw = algbw x the share of the data that each rank must send. GB = 10^9 bytes. The same in "
+      "nccl-tests' text: `nccl_allreduce.log`.";
+  if (std::any_of(analysis.nccl.begin(), analysis.nccl.end(),
+                  [](const NcclGroup& group) { return group.mark != analysis::Mark::kNotJudged; })) {
+    definitions +=
+        " Sizes from 256 MiB on are judged against the expected bandwidth, smaller ones against the sweep's "
+        "own fit: \"Of expected\" is no verdict on latency.";
+  }
+  document.add(Paragraph{definitions});
   std::vector<const NcclGroup*> shown;
   for (const NcclGroup& group : analysis.nccl) {
     if (std::find(shown.begin(), shown.end(), &group) != shown.end()) continue;

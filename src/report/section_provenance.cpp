@@ -151,7 +151,7 @@ void add_nodes(const Analysis& analysis, Document& document) {
                {"Max SM clock (MHz)", true}},
               {}};
   for (const SameNodes& group : groups) {
-    std::vector<std::string> row = {join(group.names, ", ")};
+    std::vector<std::string> row = {analysis::fold_nodes(group.names)};
     row.insert(row.end(), group.facts.begin(), group.facts.end());
     table.rows.push_back(std::move(row));
   }
@@ -159,7 +159,7 @@ void add_nodes(const Analysis& analysis, Document& document) {
   document.add(std::move(table));
   for (const SameNodes& group : groups) {
     if (group.topology.empty()) continue;
-    document.add(Paragraph{fmt::format("Links between the GPUs of {}:", join(group.names, ", "))});
+    document.add(Paragraph{fmt::format("Links between the GPUs of {}:", analysis::fold_nodes(group.names))});
     document.add(Preformatted{group.topology});
   }
 }

@@ -1,6 +1,8 @@
 // The summary report: verdicts first, then figures, then what to doubt, then where it all comes from.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/json_read.h"
 #include "report/format.h"
 #include "report/sections.h"
@@ -44,6 +46,12 @@ void add_implausible_notice(const Analysis& analysis, Document& document) {
   }
 }
 
+/// What fails comes first, then what asks for a look.
+int urgency(analysis::Mark mark) {
+  if (analysis::fails(mark)) return 0;
+  return mark == analysis::Mark::kWarn || mark == analysis::Mark::kUnstable ? 1 : 2;
+}
+
 }  // namespace
 
 void add_verdicts(const Analysis& analysis, Document& document) {
@@ -51,12 +59,17 @@ void add_verdicts(const Analysis& analysis, Document& document) {
   const Json& goals =
       analysis::member(analysis::member(analysis.dataset->run.record.data, "cluster"), "goals");
   if (!goals.is_object() || goals.empty()) {
-    document.add(
-        Paragraph{"The cluster config states no goals (`goals`): only what holds on every cluster is judged."});
+    document.add(Paragraph{
+        "The cluster config states no goals (`goals`): only what holds on every cluster is judged."});
   }
   if (analysis.verdicts.empty()) return;
+  std::vector<analysis::Verdict> verdicts = analysis.verdicts;
+  std::stable_sort(verdicts.begin(), verdicts.end(),
+                   [](const analysis::Verdict& a, const analysis::Verdict& b) {
+                     return urgency(a.mark) < urgency(b.mark);
+                   });
   Table table{{{"Item"}, {"Required"}, {"Achieved"}, {"Status"}, {"Note"}}, {}};
-  for (const analysis::Verdict& verdict : analysis.verdicts) {
+  for (const analysis::Verdict& verdict : verdicts) {
     table.rows.push_back({verdict.item, verdict.required, verdict.achieved.empty() ? "–" : verdict.achieved,
                           analysis::to_string(verdict.mark), verdict.note});
   }

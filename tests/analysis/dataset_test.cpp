@@ -112,5 +112,10 @@ TEST(Dataset, UnknownSchemaIsAnError) {
   EXPECT_THAT(dataset.error().where, HasSubstr("records.jsonl:1"));
 }
 
+TEST(FoldNodes, CountsAsPeopleDo) {
+  EXPECT_EQ(fold_nodes({"node10", "node2", "node1", "node9"}), "node[1-2,9-10]");
+  EXPECT_EQ(fold_nodes({"node003", "node001"}), "node[001,003]");
+}
+
 }  // namespace
 }  // namespace sxb::analysis

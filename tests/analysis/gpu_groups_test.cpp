@@ -1,5 +1,6 @@
 #include "analysis/gpu_groups.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -169,6 +170,20 @@ TEST(GpuSuite, NamesTheSlowGpuAndTheStateInEachWindow) {
   ASSERT_EQ(group.states.size(), 2u);
   EXPECT_EQ(group.states[0].samples.gpus.at(0).power_w, 690);  // 1 s to 3 s
   EXPECT_EQ(group.states[1].samples.gpus.at(0).power_w, 500);  // 4 s to 5 s
+}
+
+TEST(DeviceFindings, NameFewDevicesAndCountTheOthers) {
+  GpuGroup group;
+  GpuFigure& figure = group.figures.emplace_back();
+  for (int i = 0; i < 12; ++i) {
+    GpuValue& value = figure.values.emplace_back();
+    value.node = fmt::format("n{}", i);
+    value.gpu = 0;
+    value.stable = false;
+  }
+  EXPECT_THAT(device_findings({group}, {}).at(0).message, HasSubstr("used up (all 12)"));
+  group.figures.front().values.back().stable = true;
+  EXPECT_THAT(device_findings({group}, {}).at(0).message, HasSubstr("n7 GPU 0 and 3 more)"));
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ Document sample() {
 TEST(Markdown, WritesEveryBlock) {
   EXPECT_EQ(to_markdown(sample()),
             "# T &lt;1>\n\n## Part & more\n\nUse `a|b <c>` now\n\n> **Careful**\n\n- one\n- two\n\n"
-            "| Name | N |\n|---|---:|\n| a\\|b | 1 |\n| x\\*y | 2 |\n\n- [../traces/a.json](../traces/a.json)\n\n```\nraw "
+            "| Name | N |\n|---|---:|\n| a\\|b | 1 |\n| x\\*y | 2 |\n\n- "
+            "[../traces/a.json](../traces/a.json)\n\n```\nraw "
             "<text>\n```\n\n![Chart](charts/chart.svg)\n");
 }
 
@@ -43,6 +44,23 @@ TEST(Html, EscapesAndMarksUp) {
   EXPECT_THAT(html, HasSubstr("<li><a href=\"../traces/a.json\">../traces/a.json</a></li>"));
   EXPECT_THAT(html, HasSubstr("<pre>raw &lt;text&gt;</pre>"));
   EXPECT_THAT(html, HasSubstr("<svg"));
+}
+
+/// Verdicts have a colour, alone and after a name; only long cells may wrap.
+TEST(Html, CellsShowWhatTheyAre) {
+  Document document;
+  document.add(Table{{{"A"}, {"B", true}, {"C"}},
+                     {{"PASS", "912.5 IMPLAUSIBLE", "n1 SLOW"},
+                      {"WARN", "–", "NOT JUDGED"},
+                      {std::string(60, 'x'), "", "PASSED"}}});
+  const std::string html = to_html(document);
+  EXPECT_THAT(html, HasSubstr("<td class=\"pass\">PASS</td><td class=\"n fail\">912.5 IMPLAUSIBLE</td>"
+                              "<td class=\"fail\">n1 SLOW</td>"));
+  EXPECT_THAT(
+      html,
+      HasSubstr("<td class=\"warn\">WARN</td><td class=\"n\">–</td><td class=\"none\">NOT JUDGED</td>"));
+  EXPECT_THAT(html, HasSubstr("<td class=\"long\">xxx"));
+  EXPECT_THAT(html, HasSubstr("<td>PASSED</td>"));
 }
 
 TEST(Chart, TicksAreRoundNumbers) {
@@ -73,11 +91,24 @@ TEST(Chart, LegendNamesSeveralSeriesAndTextIsEscaped) {
   EXPECT_THAT(render_svg({"c", "x", "y", false, true, {{"one", {{1, 1}}}}}), Not(HasSubstr(">one</text>")));
 }
 
+/// The axes stay where they are, the picture grows.
+TEST(Chart, LegendHasRoomForItsLongestName) {
+  const auto of = [](const std::string& name) {
+    return render_svg({"c", "x", "y", false, true, {{name, {{1, 1}, {2, 1}}}, {"two", {{1, 2}}}}});
+  };
+  EXPECT_THAT(of("one"), HasSubstr("width=\"760\""));
+  EXPECT_THAT(of("alltoall (rails, group 5) on 16 nodes"),
+              HasSubstr("width=\"866\""));  // 570 + 44 + 37 x 6.8
+  EXPECT_THAT(of("alltoall (rails, group 5) on 16 nodes"), HasSubstr("x2=\"570.0\""));
+}
+
 // 100 % is 520 px wide from x = 150: 50 % end at 410, 25 % more at 540.
 TEST(Chart, BarsAreCutByShare) {
   const std::string svg = render_svg(BarChart{"b", "%", {"one", "two"}, {{"row", "12 ms", {50, 25}}}});
-  EXPECT_THAT(svg, HasSubstr("<rect x=\"150.0\" y=\"62.0\" width=\"260.0\" height=\"24\" fill=\"#2563eb\"/>"));
-  EXPECT_THAT(svg, HasSubstr("<rect x=\"410.0\" y=\"62.0\" width=\"130.0\" height=\"24\" fill=\"#dc2626\"/>"));
+  EXPECT_THAT(svg,
+              HasSubstr("<rect x=\"150.0\" y=\"62.0\" width=\"260.0\" height=\"24\" fill=\"#2563eb\"/>"));
+  EXPECT_THAT(svg,
+              HasSubstr("<rect x=\"410.0\" y=\"62.0\" width=\"130.0\" height=\"24\" fill=\"#dc2626\"/>"));
   EXPECT_THAT(svg, HasSubstr(">12 ms</text>"));
   EXPECT_THAT(svg, HasSubstr(">two</text>"));
   EXPECT_TRUE(is_empty(Chart(BarChart{})));
@@ -105,6 +136,7 @@ TEST(Format, SensibleDigits) {
   EXPECT_EQ(sensible(1e-5), "1.000e-05");
   EXPECT_EQ(cell(std::nullopt), "–");
   EXPECT_EQ(cell(0.5871, record::Hint::kRatio), "58.7");
+  EXPECT_EQ(cell(-0.0001, record::Hint::kRatio), "0.0");
 }
 
 TEST(Format, CountsAreIntegersInJson) {
