@@ -49,8 +49,8 @@ void judge_suite(const GpuGroup& group, std::vector<Verdict>& out) {
     wrong += figure.wrong();
     devices = std::max(devices, figure.values.size());
     for (const stats::Outlier& outlier : figure.slow) {
-      slow.push_back(fmt::format("{} of {} {:.1f} % below in {}", figure.values[outlier.index].name(),
-                                 figure.shape, -100 * outlier.deviation, figure.test));
+      slow.push_back(fmt::format("{}: {} of {} {:.1f} % below", figure.values[outlier.index].name(),
+                                 figure.test, figure.shape, -100 * outlier.deviation));
     }
   }
   if (group.figures.empty()) return;

@@ -43,24 +43,25 @@ std::string slow_cell(const GpuFigure& figure) {
 void add_figures(const GpuGroup& group, Document& document) {
   Table table{{{"Figure"},
                {"Of"},
-               {"Unit"},
-               {"Devices", true},
                {"Median", true},
+               {"Unit"},
+               {"Slow"},
                {"Least"},
                {"Most"},
+               {"Devices", true},
                {"Runs", true},
                {"Widest p5–p95 (%)", true},
-               {"Wrong"},
-               {"Slow"}},
+               {"Wrong"}},
               {}};
   for (const GpuFigure& figure : group.figures) {
     const bool max = figure.group == "gemm_max";
-    table.rows.push_back(
-        {fmt::format("`{}`", figure.test),
-         max ? fmt::format("the fastest: {}", figure.most().shape) : figure.shape, figure.metric,
-         std::to_string(figure.values.size()), sensible(figure.median), who(figure, figure.least()),
-         who(figure, figure.most()), fmt::format("{:g}", figure.values.front().runs), steadiness(figure),
-         figure.checked() ? fmt::format("{:g}", figure.wrong()) : "no data", slow_cell(figure)});
+    table.rows.push_back({fmt::format("`{}`", figure.test),
+                          max ? fmt::format("the fastest: {}", figure.most().shape) : figure.shape,
+                          sensible(figure.median), figure.metric,
+                          figure.slow.empty() ? "–" : slow_cell(figure), who(figure, figure.least()),
+                          who(figure, figure.most()), std::to_string(figure.values.size()),
+                          fmt::format("{:g}", figure.values.front().runs), steadiness(figure),
+                          figure.checked() ? fmt::format("{:g}", figure.wrong()) : "no data"});
   }
   document.add(std::move(table));
 }

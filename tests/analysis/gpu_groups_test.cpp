@@ -161,7 +161,7 @@ TEST(GpuSuite, NamesTheSlowGpuAndTheStateInEachWindow) {
   Dataset dataset;
   const Analysis analysis = analysis_of({}, dataset);
   EXPECT_THAT(verdict(analysis, "Slow GPUs, GPU micro").achieved,
-              "synthetic2 GPU 1 of 1 GiB 19.0 % below in hbm_copy_sm");
+              "synthetic2 GPU 1: hbm_copy_sm of 1 GiB 19.0 % below");
   EXPECT_EQ(verdict(analysis, "Data check, GPU micro").mark, Mark::kPass);
   ASSERT_EQ(analysis.gpu.size(), 1u);
   const GpuGroup& group = analysis.gpu[0];
