@@ -1,32 +1,14 @@
 // Sweeps on CPU ranks, and the records that they emit.
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "engine/bench/sweep.h"
 #include "ranks.h"
+#include "records.h"
 
 namespace sxb::engine {
-
-struct Records {
-  std::mutex mutex;
-  std::vector<Json> list;
-
-  static void add(void* user, const char* json) {
-    auto* self = static_cast<Records*>(user);
-    const std::lock_guard lock(self->mutex);
-    self->list.push_back(Json::parse(json));
-  }
-  std::vector<Json> of(const std::string& kind) const {
-    std::vector<Json> found;
-    for (const Json& record : list) {
-      if (record["kind"] == kind) found.push_back(record["data"]);
-    }
-    return found;
-  }
-};
 
 inline plan::CollectiveSweep small_sweep(const std::string& collective = "all_reduce") {
   plan::CollectiveSweep sweep;

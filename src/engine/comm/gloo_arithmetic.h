@@ -5,40 +5,21 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "engine/comm/communicator.h"
+#include "engine/kernels/dtype_dispatch.h"
 
 namespace sxb::engine {
 
 /// Calls f(T{}) with the C++ type of an element; EngineError "unsupported" for a type that Gloo lacks.
 template <typename F>
 auto gloo_with_type(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::kInt8:
-      return f(std::int8_t{});
-    case DType::kUint8:
-      return f(std::uint8_t{});
-    case DType::kInt32:
-      return f(std::int32_t{});
-    case DType::kUint32:
-      return f(std::uint32_t{});
-    case DType::kInt64:
-      return f(std::int64_t{});
-    case DType::kUint64:
-      return f(std::uint64_t{});
-    case DType::kFloat16:
-      return f(gloo::float16{});
-    case DType::kFloat32:
-      return f(float{});
-    case DType::kFloat64:
-      return f(double{});
-    case DType::kBFloat16:
-    case DType::kFloat8E4M3:
-    case DType::kFloat8E5M2:
-      break;
-  }
-  throw EngineError(std::string("Gloo has no arithmetic for ") + dtype_name(dtype), "unsupported",
-                    "use -d float on the CPU, or run on GPUs", ExitCode::kUsage);
+  return with_builtin_type(dtype, f, [&] {
+    if (dtype == DType::kFloat16) return f(gloo::float16{});
+    throw EngineError(std::string("Gloo has no arithmetic for ") + dtype_name(dtype), "unsupported",
+                      "use -d float on the CPU, or run on GPUs", ExitCode::kUsage);
+  });
 }
 
 using GlooReduce = std::function<void(void*, const void*, const void*, std::size_t)>;

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "engine/kernels/dtype_dispatch.h"
 #include "engine/kernels/verify.h"
 
 #ifdef __CUDACC__
@@ -238,33 +239,18 @@ SXB_HOST_DEVICE bool verify_same_bits(const T& a, const T& b) {
 /// Calls f(T{}) with the C++ type of an element.
 template <typename F>
 auto verify_with_type(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::kInt8:
-      return f(std::int8_t{});
-    case DType::kUint8:
-      return f(std::uint8_t{});
-    case DType::kInt32:
-      return f(std::int32_t{});
-    case DType::kUint32:
-      return f(std::uint32_t{});
-    case DType::kInt64:
-      return f(std::int64_t{});
-    case DType::kUint64:
-      return f(std::uint64_t{});
-    case DType::kFloat16:
-      return f(__half{});
-    case DType::kFloat64:
-      return f(double{});
-    case DType::kBFloat16:
-      return f(__nv_bfloat16{});
-    case DType::kFloat8E4M3:
-      return f(__nv_fp8_e4m3{});
-    case DType::kFloat8E5M2:
-      return f(__nv_fp8_e5m2{});
-    case DType::kFloat32:
-      break;
-  }
-  return f(float{});
+  return engine::with_builtin_type(dtype, f, [&] {
+    switch (dtype) {
+      case DType::kBFloat16:
+        return f(__nv_bfloat16{});
+      case DType::kFloat8E4M3:
+        return f(__nv_fp8_e4m3{});
+      case DType::kFloat8E5M2:
+        return f(__nv_fp8_e5m2{});
+      default:
+        return f(__half{});
+    }
+  });
 }
 
 }  // namespace sxb::kernels

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/comm/communicator.h"
-#include "records.h"
+#include "on_node.h"
 #include "sxbench/base/clock.h"
 
 namespace sxb::engine::gpu {

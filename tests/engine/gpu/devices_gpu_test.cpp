@@ -7,7 +7,7 @@
 #include "engine/gpu/suite.h"
 #include "engine/kernels/bench_pattern.h"
 #include "gpu_ranks.h"
-#include "records.h"
+#include "on_node.h"
 
 namespace sxb::engine::gpu {
 namespace {

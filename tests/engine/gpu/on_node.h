@@ -1,37 +1,19 @@
-// Records that ranks on threads emit, and the ranks themselves.
+// CPU ranks of one node, on threads.
 #pragma once
 
 #include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "engine/emitter.h"
 #include "engine/gpu/node_ranks.h"
 #include "ranks.h"
+#include "records.h"
 #include "sxbench/plan/task.h"
 
 namespace sxb::engine::gpu {
 
-struct Records {
-  std::mutex mutex;
-  std::vector<Json> list;
-
-  static void add(void* user, const char* json) {
-    auto* self = static_cast<Records*>(user);
-    const std::lock_guard lock(self->mutex);
-    self->list.push_back(Json::parse(json));
-  }
-  std::vector<Json> of(const std::string& kind) const {
-    std::vector<Json> found;
-    for (const Json& record : list) {
-      if (record["kind"] == kind) found.push_back(record["data"]);
-    }
-    return found;
-  }
-};
-
-/// CPU ranks of one node, on threads.
+/// Runs `body` on each rank of a node, and keeps what it emits.
 inline void on_node(int world, const plan::Task& what, Records& records,
                     const std::function<void(const plan::RankTask&, NodeRanks&, const Emitter&)>& body) {
   const int port = free_port();
