@@ -17,7 +17,6 @@ namespace {
 constexpr double kWidth = 760, kHeight = 340;
 constexpr double kLeft = 72, kTop = 36, kBottom = 52;
 constexpr double kLegend = 190;  ///< right of the axes, where the names are short
-constexpr double kLetter = 6.8;  ///< about the width of a letter at the font's size
 constexpr std::size_t kLegendRows = 15;
 struct Range {
   double low = std::numeric_limits<double>::max();
@@ -103,7 +102,7 @@ std::string draw_series(const LineChart& chart, const Series& series, std::size_
 double legend_width(const LineChart& chart) {
   std::size_t longest = 0;
   for (const Series& series : chart.series) longest = std::max(longest, series.name.size());
-  return std::max(kLegend, 44 + kLetter * static_cast<double>(longest));
+  return std::max(kLegend, 44 + kLetterWidth * static_cast<double>(longest));
 }
 
 std::string legend(const LineChart& chart, double left) {

@@ -12,7 +12,6 @@ namespace sxb::report {
 namespace {
 
 constexpr double kTop = 40, kMargin = 16, kLegend = 46;
-constexpr double kLetter = 6.8;  ///< about the width of a letter at the font's size
 constexpr double kTitleLetter = 8.8;
 constexpr double kLargeCell = 52, kSmallCell = 14;
 constexpr std::size_t kMostWithText = 16;  ///< rows; above it cells are too small for figures
@@ -75,7 +74,7 @@ std::string legend(const Frame& frame, double top) {
 std::string render_svg(const HeatMap& map) {
   std::size_t longest = 0;
   for (const std::string& label : map.labels) longest = std::max(longest, label.size());
-  const double label_width = kLetter * static_cast<double>(longest) + 12;
+  const double label_width = kLetterWidth * static_cast<double>(longest) + 12;
   const Frame frame{kMargin + label_width, map.labels.size() <= kMostWithText ? kLargeCell : kSmallCell,
                     map.labels.size()};
   // Names above the columns stand upright: they are longer than a cell is wide.

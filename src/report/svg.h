@@ -6,6 +6,9 @@
 
 namespace sxb::report {
 
+/// About the width of a letter at the font's size.
+inline constexpr double kLetterWidth = 6.8;
+
 /// Of the i-th series; repeats after eight.
 const char* series_color(std::size_t i);
 
