@@ -33,25 +33,22 @@ Bound tensor_bound(const config::GpuHardware& gpu, const std::string& precision)
   return {peak, vector ? "FP32 peak" : "tensor peak", fmt::format("{:g} TFLOP/s, {} peak", peak, precision)};
 }
 
-Bound link_bound(double gBps, const char* resource, double directions) {
-  if (directions == 1) return {gBps, resource, fmt::format("{:g} GB/s {}", gBps, resource)};
-  return {gBps * directions, resource,
-          fmt::format("{:g} x {:g} GB/s {} = {:g} GB/s", directions, gBps, resource, gBps * directions)};
+Bound link_bound(double gBps, const char* resource) {
+  return {gBps, resource, fmt::format("{:g} GB/s {}", gBps, resource)};
 }
 
 /// The limit of one micro-benchmark by its name: gemm_bf16, hbm_copy_sm, h2d, p2p_bidir_read ...; 0 = none is known.
 Bound bench_bound(const std::string& test, const config::GpuHardware& gpu, const config::Interconnects& paths) {
   if (test.starts_with("gemm_")) return tensor_bound(gpu, test.substr(test.rfind('_') + 1));
   if (test.starts_with("attention_")) return tensor_bound(gpu, "bf16");
-  if (test.starts_with("hbm_")) return link_bound(gpu.memory_bandwidth_gBps, "HBM", 1);
+  if (test.starts_with("hbm_")) return link_bound(gpu.memory_bandwidth_gBps, "HBM");
   if (test.starts_with("h2d") || test.starts_with("d2h")) {
     const double pcie = paths.pcie_gBps(gpu.pcie_generation, gpu.pcie_lanes);
     return {pcie, "PCIe",
             fmt::format("{:.1f} GB/s of PCIe {:g} x{:g}", pcie, gpu.pcie_generation, gpu.pcie_lanes)};
   }
-  // Both ways: what the two directions carry together.
-  if (test.starts_with("p2p_bidir")) return link_bound(gpu.nvlink_gBps, "NVLink", 2);
-  if (test == "p2p_read" || test == "p2p_write") return link_bound(gpu.nvlink_gBps, "NVLink", 1);
+  // A copy counts its own direction, also while the other direction copies too.
+  if (test.starts_with("p2p_") && test != "p2p_latency") return link_bound(gpu.nvlink_gBps, "NVLink");
   return {};
 }
 

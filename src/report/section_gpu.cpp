@@ -143,7 +143,9 @@ void add_states(const GpuGroup& group, Document& document) {
 
 void add_group(const GpuGroup& group, Document& document) {
   document.add(Heading{3, analysis::on_nodes(group.nodes)});
-  if (!group.cuda) document.add(Paragraph{"Host tests: they say nothing about a GPU."});
+  if (!group.cuda && !group.figures.empty()) {
+    document.add(Paragraph{"Host tests: they say nothing about a GPU."});
+  }
   if (group.figures.empty()) {
     document.add(Paragraph{fmt::format("No result: {}.", group.tasks.front()->reason())});
   } else {
