@@ -9,17 +9,19 @@ RECORDED = Path(__file__).resolve().parents[2] / "docs" / "results" / "2026-11-2
 
 class NcclVsTests(unittest.TestCase):
     def setUp(self):
-        self.peers = [nccl_vs_tests.parse_nccl_tests((RECORDED / f"nccl-tests-{i}.txt").read_text()) for i in (1, 2)]
+        texts = [(RECORDED / f"nccl-tests-{i}.txt").read_text() for i in (1, 2)]
+        self.peer = nccl_vs_tests.parse_nccl_tests("\n".join(texts))
 
     def test_reads_every_size_of_nccl_tests(self):
-        self.assertEqual(len(self.peers[0]), 31)  # 8 B to 8 GiB
+        self.assertEqual(len(self.peer), 31)  # 8 B to 8 GiB
+        self.assertEqual({len(cycles) for cycles in self.peer.values()}, {2})
         text = "     1048576        262144     float     sum      -1    22.57   46.46   69.70       0    22.50   1  2  0\n"
-        self.assertEqual(nccl_vs_tests.parse_nccl_tests(text), {1 << 20: (22.57, 69.70)})
+        self.assertEqual(nccl_vs_tests.parse_nccl_tests(text), {1 << 20: [(22.57, 69.70)]})
 
     def test_compares_a_recorded_run(self):
         journal = next(RECORDED.rglob("records.jsonl"))
         ours = nccl_vs_tests.parse_journal(journal)["all_reduce"]
-        rows = nccl_vs_tests.compare("all_reduce", ours, self.peers)
+        rows = nccl_vs_tests.compare("all_reduce", ours, self.peer)
         self.assertEqual([r["size"] for r in rows], [8 << i for i in range(31)])
         last = rows[-1]
         self.assertEqual(last["unit"], "GB/s busbw")
@@ -29,15 +31,22 @@ class NcclVsTests(unittest.TestCase):
 
     def test_bounds_are_one_percent_and_one_microsecond(self):
         mib = 1 << 20
-        judge = lambda size, mine, peer: nccl_vs_tests.compare("x", {size: mine}, [{size: peer}])[0]["met"]
+        judge = lambda size, mine, peer: nccl_vs_tests.compare("x", {size: [mine]}, {size: [peer]})[0]["met"]
         self.assertTrue(judge(mib, (1, 99.1), (1, 100)))
         self.assertFalse(judge(mib, (1, 98.9), (1, 100)))
         self.assertTrue(judge(8, (9.9, 1), (9, 1)))
         self.assertFalse(judge(8, (10.1, 1), (9, 1)))
 
     def test_a_size_that_one_side_lacks_is_no_row(self):
-        rows = nccl_vs_tests.compare("x", {8: (1, 1), 16: (1, 1)}, [{16: (1, 1), 32: (1, 1)}])
+        rows = nccl_vs_tests.compare("x", {8: [(1, 1)], 16: [(1, 1)]}, {16: [(1, 1)], 32: [(1, 1)]})
         self.assertEqual([r["size"] for r in rows], [16])
+
+    def test_medians_are_compared_and_the_cycles_spread_is_told(self):
+        ours = {8: [(9, 1), (10, 1), (30, 1)]}
+        (row,) = nccl_vs_tests.compare("x", ours, {8: [(9.5, 1)]})
+        self.assertEqual((row["ours"], row["peer"], row["met"]), (10, 9.5, True))
+        self.assertAlmostEqual(row["our_spread"], 2.1)
+        self.assertEqual(row["peer_spread"], 0)
 
 
 if __name__ == "__main__":
