@@ -83,7 +83,7 @@ void compare_with_fleet(BurnTask& burn) {
   }
   if (values.empty()) return;
   burn.median_tflops = stats::median(values);
-  if (!burn.cuda || values.size() < kLeastFleet || burn.median_tflops <= 0) return;
+  if (!burn.cuda || burn.mixed || values.size() < kLeastFleet || burn.median_tflops <= 0) return;
   for (BurnGpu& gpu : burn.gpus) gpu.below = (burn.median_tflops - gpu.tflops) / burn.median_tflops;
   for (const stats::Outlier& outlier : slow_devices(values)) burn.gpus[outlier.index].slow = true;
 }
@@ -99,6 +99,7 @@ BurnTask burn_of(const Dataset& dataset, const TaskData& task) {
   burn.duration_s = integer(planned, "duration_s").value_or(0);
   const std::vector<Entry>& devices = task.of(record::kind::kDevice);
   burn.cuda = !devices.empty() && text(devices.front().record.data, "device") == "cuda";
+  burn.mixed = has_mixed_devices(task);
   const TaskSamples samples = load_samples(dataset.folder, task, kRowsPerGpu);
   std::map<int, BurnGpu> gpus;
   for (const Entry& entry : task.of(record::kind::kBurn)) {

@@ -22,12 +22,15 @@ std::string some_of(std::vector<std::string> names, std::size_t all) {
   return fmt::format("{} and {} more", join(names, ", "), others);
 }
 
-Verdict fleet_verdict(std::string item, const std::vector<std::string>& slow, bool cuda,
+Verdict fleet_verdict(std::string item, const std::vector<std::string>& slow, bool cuda, bool mixed,
                       std::size_t devices) {
   Verdict verdict{std::move(item), kFleet, "", Mark::kPass, "slow: 5 % and 3.5 sigma below the median"};
   if (!cuda) {
     verdict.mark = Mark::kNotJudged;
     verdict.note = "CPU ranks share their cores with whatever else runs";
+  } else if (mixed) {
+    verdict.mark = Mark::kNotJudged;
+    verdict.note = "GPUs of more than one type have no median to stand off from";
   } else if (devices < kLeastFleet) {
     verdict.mark = Mark::kNotJudged;
     verdict.note = fmt::format("{} GPUs: a fleet of {} has a median to stand off from", devices, kLeastFleet);
@@ -56,7 +59,7 @@ void judge_suite(const GpuGroup& group, std::vector<Verdict>& out) {
   if (group.figures.empty()) return;
   out.push_back({"Data check, " + what, "0 wrong elements", fmt::format("{:g} wrong elements", wrong),
                  wrong == 0 ? Mark::kPass : Mark::kFail, ""});
-  out.push_back(fleet_verdict("Slow GPUs, " + what, slow, group.cuda, devices));
+  out.push_back(fleet_verdict("Slow GPUs, " + what, slow, group.cuda, group.mixed, devices));
 }
 
 void judge_burn(const BurnTask& burn, std::vector<Verdict>& out) {
@@ -79,7 +82,7 @@ void judge_burn(const BurnTask& burn, std::vector<Verdict>& out) {
   }
   out.push_back({"Repeated results, " + what, "0 mismatches", fmt::format("{:g} mismatches", mismatches),
                  mismatches == 0 ? Mark::kPass : Mark::kFail, join(faulty, ", ")});
-  out.push_back(fleet_verdict("Slow GPUs, " + what, slow, burn.cuda, burn.gpus.size()));
+  out.push_back(fleet_verdict("Slow GPUs, " + what, slow, burn.cuda, burn.mixed, burn.gpus.size()));
   const auto bytes = [](double value) { return format_bytes(static_cast<std::int64_t>(value)); };
   Verdict growth{"Memory growth, " + what, "<= " + bytes(kMostGrowthBytes), bytes(most_growth),
                  grown.empty() ? Mark::kPass : Mark::kFail, join(grown, ", ")};

@@ -88,6 +88,13 @@ std::vector<TestState> states_of(const Dataset& dataset, const TaskData& task) {
 
 }  // namespace
 
+bool has_mixed_devices(const TaskData& task) {
+  const std::vector<Entry>& devices = task.of(record::kind::kDevice);
+  return std::any_of(devices.begin(), devices.end(), [&](const Entry& entry) {
+    return text(entry.record.data, "name") != text(devices.front().record.data, "name");
+  });
+}
+
 std::vector<stats::Outlier> slow_devices(std::span<const double> values) {
   stats::OutlierRule rule;
   rule.min_count = kLeastFleet;
@@ -167,6 +174,7 @@ std::vector<GpuGroup> group_gpu(const Dataset& dataset) {
     it->tasks.push_back(&task);
     it->ok += task.status() == TaskStatus::kOk ? 1 : 0;
     it->cuda = it->cuda || on_gpus(task);
+    it->mixed = it->mixed || has_mixed_devices(task);
   }
   for (GpuGroup& group : groups) {
     std::vector<const record::Record*> records;
@@ -175,6 +183,9 @@ std::vector<GpuGroup> group_gpu(const Dataset& dataset) {
       records.insert(records.end(), more.begin(), more.end());
     }
     group.figures = fold_figures(records);
+    if (group.mixed) {
+      for (GpuFigure& figure : group.figures) figure.slow.clear();
+    }
     group.waived = fold_waived(records);
     if (group.cuda) group.states = states_of(dataset, *group.tasks.back());
   }

@@ -61,6 +61,7 @@ struct GpuGroup {
   std::vector<const TaskData*> tasks;
   int ok = 0;
   bool cuda = false;
+  bool mixed = false;  ///< GPUs of more than one type: no fleet
   std::vector<GpuFigure> figures;
   std::vector<Waived> waived;
   std::vector<TestState> states;  ///< of the last task
@@ -93,11 +94,15 @@ struct BurnTask {
   int nodes = 0;
   std::int64_t size = 0, streams = 0, duration_s = 0;
   bool cuda = false;
+  bool mixed = false;         ///< GPUs of more than one type: no fleet
   std::vector<BurnGpu> gpus;  ///< in rank order
   double total_tflops = 0, median_tflops = 0;
   bool ok() const { return task->status() == TaskStatus::kOk; }
   std::string label() const;  ///< "bf16 on 2 nodes"
 };
+
+/// Whether the task's ranks have devices of more than one type.
+bool has_mixed_devices(const TaskData& task);
 
 /// Figures from "gpu_bench" records of one or more tasks, in the order in which they came.
 std::vector<GpuFigure> fold_figures(const std::vector<const record::Record*>& records);

@@ -1,11 +1,13 @@
 // sxbench nccl: the sweep of nccl-tests, with its flags and its text.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
 #include "cli/request.h"
 #include "cli/verbs.h"
+#include "sxbench/base/files.h"
 #include "sxbench/base/units.h"
 
 namespace sxb::cli {
@@ -83,6 +85,46 @@ void add_foreign(CLI::App& verb, Errors& errors) {
     };
     verb.add_option(flag.names, read, "")->expected(1)->group("");  // not in the help
   }
+}
+
+/// nccl-tests' file and scale for alltoallv.
+struct MatrixFlags {
+  std::string file;
+  double scale = 1;
+};
+
+void add_matrix_flags(CLI::App& verb, MatrixFlags& flags) {
+  verb.add_option(
+          "--alltoallv-matrix", flags.file,
+          "alltoallv: a file with a row for each rank, the bytes that it sends to each; instead of sizes")
+      ->type_name("FILE")
+      ->envname("NCCL_TESTS_ALLTOALLV_MATRIX_FILE")
+      ->group(kWhat);
+  verb.add_option("--alltoallv-matrix-scale", flags.scale, "times this (default 1)")
+      ->check(CLI::NonNegativeNumber)
+      ->envname("NCCL_TESTS_ALLTOALLV_MATRIX_SCALE")
+      ->group(kWhat);
+}
+
+/// The variable may be there for another sweep of the same script; the flag is meant.
+void read_matrix(const MatrixFlags& matrix, Flags& flags) {
+  if (matrix.file.empty()) return;
+  const auto takes_it = [](const std::string& name) {
+    return name == "all" || name.starts_with("alltoallv");
+  };
+  if (std::none_of(flags.collectives.begin(), flags.collectives.end(), takes_it)) {
+    if (std::getenv("NCCL_TESTS_ALLTOALLV_MATRIX_FILE") != nullptr) return;
+    flags.errors.push_back({"a traffic matrix is for alltoallv, which is not in the sweep",
+                            "--alltoallv-matrix",
+                            "write sxbench nccl alltoallv --alltoallv-matrix " + matrix.file});
+    return;
+  }
+  const Result<std::string> text = read_file(matrix.file);
+  const Result<plan::TrafficMatrix> read = text.ok()
+                                               ? plan::parse_traffic_matrix(*text, matrix.file, matrix.scale)
+                                               : Result<plan::TrafficMatrix>(text.errors());
+  if (read.ok()) flags.matrix = *read;
+  for (const Error& error : read.errors()) flags.errors.push_back(error);
 }
 
 struct Sizes {
@@ -179,8 +221,10 @@ void add_nccl(CLI::App& app, ExitCode& result) {
   auto flags = std::make_shared<Flags>();
   flags->phases = "nccl,report";
   add_collectives_flag(*verb, *flags, true);
+  auto matrix = std::make_shared<MatrixFlags>();
   const Sizes sizes = add_size_flags(*verb, flags->sweep);
   add_sweep_flags(*verb, flags->sweep);
+  add_matrix_flags(*verb, *matrix);
   verb->add_option("-J,--output_file", flags->json_file, "write JSON as nccl-tests does (name ends in .json)")
       ->type_name("FILE")
       ->group(kPrinted);
@@ -190,8 +234,9 @@ void add_nccl(CLI::App& app, ExitCode& result) {
   add_foreign(*verb, flags->errors);
   add_place_flags(*verb, *flags);
   add_conduct_flags(*verb, *flags);
-  verb->callback([flags, sizes, &result] {
+  verb->callback([flags, matrix, sizes, &result] {
     check_flags(sizes, *flags);
+    read_matrix(*matrix, *flags);
     const std::optional<Request> request = resolve_or_explain(*flags, result);
     if (!request) return;
     NcclProgress display;

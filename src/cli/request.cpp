@@ -68,6 +68,14 @@ config::Flags with_defaults(const Flags& flags, bool cuda) {
   return merged;
 }
 
+/// The matrix says how much is sent: one size.
+plan::CollectiveSweep with_matrix(plan::CollectiveSweep sweep, const plan::TrafficMatrix& matrix) {
+  if (matrix.empty()) return sweep;
+  sweep.matrix = matrix;
+  sweep.min_bytes = sweep.max_bytes = matrix.most_bytes(matrix.size());
+  return sweep;
+}
+
 /// One sweep per collective that is named, in the order of the command line.
 std::vector<plan::CollectiveSweep> default_sweeps(const Flags& flags, bool cuda) {
   plan::CollectiveSweep sweep = flags.sweep;
@@ -82,7 +90,7 @@ std::vector<plan::CollectiveSweep> default_sweeps(const Flags& flags, bool cuda)
     const auto is_it = [&](const plan::CollectiveSweep& other) { return other.collective == name; };
     if (std::any_of(sweeps.begin(), sweeps.end(), is_it)) return;
     sweep.collective = name;
-    sweeps.push_back(sweep);
+    sweeps.push_back(name == "alltoallv" ? with_matrix(sweep, flags.matrix) : sweep);
   };
   for (std::string name : flags.collectives) {
     if (name.ends_with("_perf")) name.resize(name.size() - 5);  // as nccl-tests calls its programs

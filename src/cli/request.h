@@ -27,6 +27,7 @@ struct Flags {
   bool json = false;  ///< progress for programs, on stdout
   plan::CollectiveSweep sweep;           ///< what all collectives share
   std::vector<std::string> collectives;  ///< names, or "all"; none = all_reduce
+  plan::TrafficMatrix matrix;            ///< of alltoallv alone
   bool max_bytes_given = false;          ///< else sweep.max_bytes depends on the device
   plan::GpuSuite gpu;
   plan::Burn burn;

@@ -44,23 +44,21 @@ std::string pci_address(const cudaDeviceProp& properties) {
   return text;
 }
 
-std::string help_for_missing_gpu(const plan::RankTask& task, cudaError_t error) {
+/// The rank's GPU is not there at all.
+EngineError missing_gpu(const plan::RankTask& task, cudaError_t error) {
   const std::string gpu = std::to_string(task.gpu);
+  if (error != cudaSuccess && error != cudaErrorNoDevice) {
+    const EngineError known = cuda_error(error, "cudaGetDeviceCount");
+    return {"GPU " + gpu + ": " + known.what(), "no_gpu", known.help, ExitCode::kEnvironment};
+  }
   const std::string list = "nvidia-smi -L on " + task.node;
-  if (error == cudaErrorSystemNotReady)
-    return "the fabric manager does not run on " + task.node + ": systemctl start nvidia-fabricmanager";
-  if (error == cudaErrorInsufficientDriver)
-    return "the driver of " + task.node + " is older than CUDA " + cuda_version() + " needs: update it";
-  if (error == cudaErrorDevicesUnavailable)
-    return "another process has it in exclusive mode: nvidia-smi -i " + gpu + " on " + task.node;
-  if (error != cudaSuccess && error != cudaErrorNoDevice) return "check " + list;
-  return "see " + list + ": if GPU " + gpu +
-         " is not listed it has fallen off the bus (dmesg | grep Xid; 79 asks for a reset or a reboot), or "
-         "the node "
-         "has fewer GPUs than ranks: correct \"gpus\" or \"gpu\": {\"per_node\": N} in the cluster config. "
-         "If it is "
-         "listed, MIG may be on without a slice (nvidia-smi -i " +
-         gpu + " -mig 0)";
+  return {"CUDA finds no GPU " + gpu, "no_gpu",
+          "see " + list + ": if GPU " + gpu +
+              " is not listed it has fallen off the bus (dmesg | grep -i xid; 79 asks for a reset or a "
+              "reboot), or the node has fewer GPUs than ranks: correct \"gpus\" or \"gpu\": {\"per_node\": "
+              "N} in the cluster config. If it is listed, MIG may be on without a slice (nvidia-smi -i " +
+              gpu + " -mig 0)",
+          ExitCode::kEnvironment};
 }
 
 }  // namespace
@@ -72,21 +70,16 @@ void set_device(const plan::RankTask& task) {
   }
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess || count == 0) {
-    throw EngineError("rank " + std::to_string(task.rank) + " on " + task.node + " sees no GPU of index " +
-                          std::to_string(task.gpu) + ": " + cudaGetErrorString(error),
-                      "no_gpu", help_for_missing_gpu(task, error), ExitCode::kEnvironment);
-  }
+  if (error != cudaSuccess || count == 0) throw missing_gpu(task, error);
   SXB_CUDA(cudaSetDevice(0));
   SXB_CUDA(cudaFree(nullptr));  // creates the context now, not inside a measured interval
   const std::string name = gpu_name();
   if (task.world > 1 && name.find(" MIG ") != std::string::npos) {
-    throw EngineError(
-        "rank " + std::to_string(task.rank) + " on " + task.node + " has a slice of a GPU: " + name, "mig",
-        "MIG cuts a GPU into parts that have no NVLink and no peer access: turn it off with "
-        "nvidia-smi -i " +
-            std::to_string(task.gpu) + " -mig 0 on that node",
-        ExitCode::kEnvironment);
+    const std::string gpu = std::to_string(task.gpu);
+    throw EngineError("GPU " + gpu + " is cut into slices, this rank has one: " + name, "mig",
+                      "MIG's slices have no NVLink and no peer access: turn it off with nvidia-smi -i " +
+                          gpu + " -mig 0 on " + task.node,
+                      ExitCode::kEnvironment);
   }
 }
 

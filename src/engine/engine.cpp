@@ -6,6 +6,7 @@
 
 #include "engine/bench/sweep.h"
 #include "engine/comm/communicator.h"
+#include "engine/comm/cuda_check.h"
 #include "engine/comm/nccl_log.h"
 #include "engine/comm/rendezvous.h"
 #include "engine/device.h"
@@ -100,13 +101,12 @@ void run_device_task(const plan::RankTask& task, Rendezvous& rendezvous, const E
 void run_task(const plan::RankTask& task, const Emitter& emitter) {
   set_device(task);
   Rendezvous rendezvous(rendezvous_options(task));
-  if (task.task.phase == plan::Phase::kGpu || task.task.phase == plan::Phase::kBurn) {
+  const plan::Phase phase = task.task.phase;
+  if (phase == plan::Phase::kGpu || phase == plan::Phase::kBurn || phase == plan::Phase::kLocate) {
     emitter.record("device", device_facts(task));
+    if (task.cuda) check_same_gpus(task, gpu_name(), rendezvous);
+    if (phase == plan::Phase::kLocate) return run_locate(task, rendezvous, emitter);
     return run_device_task(task, rendezvous, emitter);
-  }
-  if (task.task.phase == plan::Phase::kLocate) {
-    emitter.record("device", device_facts(task));
-    return run_locate(task, rendezvous, emitter);
   }
   const auto comm = connect(rendezvous, task, emitter);
   switch (task.task.phase) {
@@ -150,26 +150,30 @@ void run_kernel_bench(const plan::RankTask& task, const Emitter& emitter) {
 int run(const char* rank_task_json, SxbEmit emit, void* user,
         void (*body)(const plan::RankTask&, const Emitter&)) {
   const Emitter emitter(emit, user);
-  std::string who;
+  std::string gpu;
+  // The CUDA calls do not know where they run; node and rank stand in the record.
+  const auto fail_on_gpu = [&](const EngineError& error) {
+    return fail(emitter, {gpu + error.what(), error.code, error.help, error.exit_code});
+  };
   try {
     const plan::RankTask task = parse_task(rank_task_json);
-    who = "rank " + std::to_string(task.rank) + " on " + task.node +
-          (task.cuda ? ", GPU " + std::to_string(task.gpu) : "");
+    if (task.cuda) gpu = "GPU " + std::to_string(task.gpu) + ": ";
     body(task, emitter);
     return static_cast<int>(ExitCode::kOk);
   } catch (const EngineError& error) {
-    // The CUDA calls do not know where they run.
-    if (error.code != "cuda_error" && error.code != "out_of_memory") return fail(emitter, error);
-    return fail(emitter, {who + ": " + error.what(), error.code, error.help, error.exit_code});
+    if (error.code == "cuda_error" || error.code == "out_of_memory") return fail_on_gpu(error);
+    return fail(emitter, error);
   } catch (const std::bad_alloc&) {
     return fail(emitter, {"out of host memory", "out_of_memory",
                           "use a smaller model or size, or fewer ranks per node"});
   } catch (const std::exception& error) {
     if (is_gpu_out_of_memory(error)) {
-      return fail(
-          emitter,
+      return fail_on_gpu(
           {error.what(), "out_of_memory",
            "use a smaller micro_batch or seq_len, recompute \"blocks\", sharding \"full\" or more nodes"});
+    }
+    if (const int code = cuda_error_of(error); code != 0) {
+      return fail_on_gpu(cuda_error(static_cast<cudaError_t>(code), "libtorch"));
     }
     return fail(emitter, {error.what(), "engine_error",
                           "this is not an error that sxbench expects: see the rank's log"});

@@ -48,6 +48,15 @@ std::size_t first_rank(const std::vector<Peer>& peers, F&& predicate) {
   return static_cast<std::size_t>(std::find_if(peers.begin(), peers.end(), predicate) - peers.begin());
 }
 
+Finding mixed(const std::string& name, const std::string& gpu, const std::string& first,
+              const std::string& its_gpu) {
+  return {"error", "mixed_gpus",
+          name + " has an " + gpu + ", " + first + " an " + its_gpu +
+              ": the slower kind would decide every figure",
+          "choose nodes of one kind (--nodes, --exclude), or allow it with \"gpu\": {\"mixed\": true} in "
+          "the cluster config"};
+}
+
 void judge_network(const std::vector<Peer>& peers, const std::string& fabric, bool sockets_chosen,
                    std::vector<Finding>& findings) {
   if (!promises_rdma(fabric)) return;
@@ -105,16 +114,22 @@ std::vector<Finding> judge_peers(const std::vector<Peer>& peers, const std::stri
   std::vector<Finding> findings;
   const std::size_t other = first_rank(peers, [&](const Peer& p) { return p.gpu != peers.front().gpu; });
   if (other < peers.size() && !mixed_gpus) {
-    findings.push_back(
-        {"error", "mixed_gpus",
-         name_of(peers, other) + " has an " + peers[other].gpu + ", " + name_of(peers, 0) + " an " +
-             peers.front().gpu + ": the slower kind would decide every figure",
-         "choose nodes of one kind (--node, --exclude), or allow it with \"gpu\": {\"mixed\": true} "
-         "in the cluster config"});
+    findings.push_back(mixed(name_of(peers, other), peers[other].gpu, name_of(peers, 0), peers.front().gpu));
   }
   judge_network(peers, fabric, sockets_chosen, findings);
   judge_node(peers, findings);
   return findings;
+}
+
+void check_same_gpus(const plan::RankTask& task, const std::string& gpu, Rendezvous& rendezvous) {
+  constexpr const char* kKey = "gpu of rank 0";
+  if (task.mixed_gpus) return;
+  if (task.rank == 0) return rendezvous.set(kKey, {gpu.begin(), gpu.end()});
+  const std::vector<char> bytes = rendezvous.get(kKey);
+  const std::string first(bytes.begin(), bytes.end());
+  if (gpu == first) return;
+  const Finding finding = mixed(rendezvous.peer_name(task.rank), gpu, rendezvous.peer_name(0), first);
+  throw EngineError(finding.message, finding.code, finding.help, ExitCode::kEnvironment);
 }
 
 void check_peers(const plan::RankTask& task, Communicator& comm, const Transports& mine,

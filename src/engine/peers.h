@@ -7,6 +7,7 @@
 
 #include "engine/comm/communicator.h"
 #include "engine/comm/nccl_log.h"
+#include "engine/comm/rendezvous.h"
 #include "engine/emitter.h"
 #include "sxbench/plan/task.h"
 
@@ -31,6 +32,10 @@ struct Finding {
 /// Pure; `peers` in rank order.
 std::vector<Finding> judge_peers(const std::vector<Peer>& peers, const std::string& fabric,
                                  bool sockets_chosen, bool mixed_gpus);
+
+/// For phases without a communicator of all ranks: every rank holds its GPU's name against rank 0's.
+/// EngineError "mixed_gpus" unless task.mixed_gpus.
+void check_same_gpus(const plan::RankTask& task, const std::string& gpu, Rendezvous& rendezvous);
 
 /// Collective: gathers what every rank says. Rank 0 emits the warnings; the first error is thrown as an
 /// EngineError on every rank.

@@ -20,6 +20,11 @@ std::string cudnn_version() {
 
 void set_intra_op_threads(int threads) { at::set_num_threads(threads); }
 
+int cuda_error_of(const std::exception& error) {
+  const auto* accelerator = dynamic_cast<const c10::AcceleratorError*>(&error);
+  return accelerator == nullptr ? 0 : accelerator->get_error_code();
+}
+
 bool is_gpu_out_of_memory(const std::exception& error) {
   return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr;
 }

@@ -7,15 +7,18 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "launch/agent_task.h"
@@ -30,6 +33,7 @@
 #include "launch/ssh_line.h"
 #include "sxbench/base/build_info.h"
 #include "sxbench/base/clock.h"
+#include "sxbench/metrics/gpu_faults.h"
 #include "sxbench/metrics/sampler.h"
 
 namespace sxb::launch {
@@ -76,6 +80,11 @@ class Agent {
       for (const Error& error : ready.errors()) emitter_.emit_error("agent_failed", error);
       return ready.error().code;
     }
+    if (const auto fault = gpu_fault()) {
+      log_.error("{}", format_error(fault->error));
+      emitter_.emit_error(fault->code, fault->error);
+      return fault->error.code;
+    }
     metrics::SamplerOptions options;
     options.interval_ns = task_.sample_interval_ns;
     options.gpus = task_.gpus;
@@ -113,6 +122,26 @@ class Agent {
     SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
     for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
     return ok_status();
+  }
+
+  std::optional<metrics::GpuFault> gpu_fault() const {
+    const plan::RankTask& rank = task_.ranks.front();
+    if (!rank.cuda) return std::nullopt;
+    return metrics::find_gpu_fault(task_.node, task_.gpus, rank.world > 1);
+  }
+
+  /// A rank knows its GPU from CUDA's errors alone; NVML knows whether it is still there. It may also hang
+  /// with the GPU, so it is asked in a thread that nobody waits for.
+  std::optional<metrics::GpuFault> lost_gpu() const {
+    constexpr std::chrono::seconds kPatience(3);
+    if (!task_.ranks.front().cuda) return std::nullopt;
+    std::packaged_task<std::optional<metrics::GpuFault>()> ask(
+        [node = task_.node, gpus = task_.gpus] { return metrics::find_gpu_fault(node, gpus, false); });
+    auto answer = ask.get_future();
+    std::thread(std::move(ask)).detach();
+    if (answer.wait_for(kPatience) != std::future_status::ready) return std::nullopt;
+    auto fault = answer.get();
+    return fault && fault->code == "gpu_lost" ? fault : std::nullopt;
   }
 
   Status start_ranks() {
@@ -155,8 +184,13 @@ class Agent {
   void stop_after_failure() {
     if (stopping_) return;
     stopping_ = true;
+    const bool silent = failure_.code == "rank_silent";
+    if (auto fault = lost_gpu()) {  // the rank's own error is a consequence
+      failure_.code = fault->code;
+      failure_.error = std::move(fault->error);
+    }
     emitter_.emit_error(failure_.code, failure_.error, failure_.rank);
-    if (failure_.code == "rank_silent") tell_what_ranks_do();
+    if (silent) tell_what_ranks_do();
     processes_.stop_all(grace_ms());
   }
 
@@ -192,6 +226,7 @@ class Agent {
   ExitCode end_early() {
     stopping_ = true;
     if (monotonic_ns() - last_progress_ns_ >= to_ns(task_.timeouts.stall_s) && !emitter_.broken()) {
+      if (const auto fault = lost_gpu()) emitter_.emit_error(fault->code, fault->error);
       tell_what_ranks_do();
     }
     log_.warn(head_.gone() ? "the head is gone: ending the ranks" : "told to stop: ending the ranks");

@@ -62,13 +62,17 @@ Status refuse_shared_gpus(const config::Cluster& cluster, const Layout& layout) 
 /// Peak of the GPU type; none for a type that the hardware table does not know.
 Status find_peak(const config::Cluster& cluster, const Machine& machine, Layout& layout) {
   std::string name = cluster.gpu.name;
-  if (layout.local) name = machine.gpus.front().name;
+  // One that is lost has no name; the agent says so before ranks start.
+  const auto known = std::find_if(machine.gpus.begin(), machine.gpus.end(),
+                                  [](const metrics::Gpu& gpu) { return !gpu.name.empty(); });
+  const bool local = layout.local && known != machine.gpus.end();
+  if (local) name = known->name;
   SXB_ASSIGN_OR_RETURN(const auto hardware, config::find_gpu(name));
   const double memory_gib = cluster.gpu.memory_gib > 0 ? cluster.gpu.memory_gib
                             : hardware                 ? hardware->memory_gib
                                                        : 0;
   layout.facts.memory_bytes = static_cast<std::int64_t>(memory_gib * static_cast<double>(kGiB));
-  if (layout.local) layout.facts.memory_bytes = machine.gpus.front().memory_bytes;
+  if (local) layout.facts.memory_bytes = known->memory_bytes;
   if (hardware) layout.peak_tflops = hardware->bf16_dense_tflops;
   return ok_status();
 }

@@ -30,10 +30,12 @@ enum Severity {
   kLost,
   kRankSilent,
   kRankKilled,
+  kGpu,  ///< lost, missing or cut into slices
   kNotStarted
 };
 
 int severity_of(const std::string& finding_code) {
+  if (finding_code == "gpu_lost" || finding_code == "gpu_missing" || finding_code == "gpu_mig") return kGpu;
   if (finding_code == "rank_killed") return kRankKilled;
   if (finding_code == "rank_silent") return kRankSilent;
   if (finding_code == "rank_error") return kRankError;

@@ -182,7 +182,12 @@ std::vector<Gpu> list_gpus(const Roots& roots) {
   std::vector<Gpu> list;
   const auto nvml = Nvml::open(roots.nvml_library);
   if (!nvml) return list;
-  for (const OpenGpu& gpu : open_gpus(**nvml, {})) list.push_back(describe_gpu((*nvml)->api(), gpu));
+  for (const int index : (*nvml)->indices({})) {
+    // One that does not answer is still a GPU of this machine: without it the others would change their
+    // numbers.
+    const auto device = (*nvml)->device(index);
+    list.push_back(device.ok() ? describe_gpu((*nvml)->api(), {index, *device}) : Gpu{index, "", "", "", 0});
+  }
   return list;
 }
 

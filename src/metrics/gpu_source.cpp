@@ -14,6 +14,7 @@ namespace sxb::metrics {
 namespace {
 
 using nvml::call;
+using nvml::is_lost;
 using nvml::kSuccess;
 using nvml::Return;
 
@@ -142,12 +143,6 @@ constexpr Reader kReaders[] = {
     {"nvlink_tx_bytes,nvlink_rx_bytes", read_nvlink, true},
     {"energy_mj", read_energy, true},
 };
-
-/// After these the device does not answer again until somebody resets it or the machine.
-bool is_lost(Return code) {
-  return code == nvml::kErrorGpuIsLost || code == nvml::kErrorResetRequired ||
-         code == nvml::kErrorGpuNotFound;
-}
 
 /// SM, tensor and DRAM activity: averages between two reads of the GPU's performance monitors.
 class Gpm {

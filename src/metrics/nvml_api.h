@@ -15,6 +15,12 @@ inline constexpr Return kErrorFunctionNotFound = 13;
 inline constexpr Return kErrorGpuIsLost = 15;
 inline constexpr Return kErrorResetRequired = 16;
 inline constexpr Return kErrorGpuNotFound = 28;
+inline constexpr Return kErrorUnknown = 999;
+
+/// After these the device does not answer again until somebody resets it or the machine.
+inline bool is_lost(Return code) {
+  return code == kErrorGpuIsLost || code == kErrorResetRequired || code == kErrorGpuNotFound;
+}
 
 struct DeviceHandle;
 using Device = DeviceHandle*;

@@ -1,10 +1,13 @@
 // The rounds of a search.
 #include "sxbench/plan/locate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "plan/locate_groups.h"
 #include "sxbench/base/text.h"
+#include "sxbench/base/units.h"
 
 namespace sxb::plan {
 namespace {
@@ -84,8 +87,19 @@ void read_locate(config::ObjectReader reader, Locate& locate) {
 
 Status validate_locate(const Locate& locate) {
   Errors errors;
-  if (locate.size_bytes < 4 || locate.size_bytes > kMaxBytes)
+  constexpr std::int64_t kElement = 4;  // FP32
+  if (locate.size_bytes < kElement) {
     errors.push_back({"a probe needs at least one element", "--size", "write e.g. --size 128M"});
+  } else if (locate.size_bytes % kElement != 0) {
+    const std::int64_t below = locate.size_bytes / kElement * kElement;
+    errors.push_back(
+        {fmt::format("{} bytes are no whole number of float elements of {} bytes", locate.size_bytes, kElement),
+         "--size", fmt::format("use --size {} or {}", below, below + kElement)});
+  } else if (locate.size_bytes > kMaxBytes) {
+    errors.push_back({fmt::format("a probe of {} is larger than {}", format_bytes(locate.size_bytes),
+                                  format_bytes(kMaxBytes)),
+                      "--size", "write e.g. --size 128M"});
+  }
   if (locate.rounds < 1) errors.push_back({"no confirmation", "--rounds", "use --rounds 1 or more"});
   if (locate.all_pairs < 2)
     errors.push_back({"there is no pair among fewer than two nodes", "--all-pairs", "use --all-pairs 32"});

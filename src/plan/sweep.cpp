@@ -42,6 +42,23 @@ Error bad_split(const std::string& split) {
           "use rails, nodes or pairs, or as NCCL_TESTS_SPLIT: \"MOD 8\", \"DIV 8\", \"AND 0x7\", \"OR 0x7\""};
 }
 
+/// [[bytes, ...], ...]
+void read_matrix(ObjectReader& reader, TrafficMatrix& matrix) {
+  constexpr const char* kKey = "alltoallv_matrix";
+  const Json* json = reader.find(kKey);
+  if (json == nullptr) return;
+  const auto is_row = [&](const Json& row) {
+    return row.is_array() && row.size() == json->size() &&
+           std::all_of(row.begin(), row.end(), [](const Json& value) {
+             return value.is_number_integer() && value.get<std::int64_t>() >= 0;
+           });
+  };
+  if (!json->is_array() || !std::all_of(json->begin(), json->end(), is_row)) {
+    return reader.error(kKey, "no square array of bytes", "use sxbench nccl --alltoallv-matrix FILE");
+  }
+  matrix.rows = json->get<std::vector<std::vector<std::int64_t>>>();
+}
+
 std::string upper(std::string_view text) {
   std::string result(text);
   std::transform(result.begin(), result.end(), result.begin(),
@@ -76,6 +93,7 @@ void read_sweep(ObjectReader reader, CollectiveSweep& sweep) {
   reader.integer("unalign", sweep.unalign, 0, kMaxIterations);
   reader.text("split", sweep.split);
   reader.number("alltoallv_spread", sweep.spread, 0, 1);
+  read_matrix(reader, sweep.matrix);
   reader.finish();
 }
 
@@ -104,6 +122,7 @@ Json to_json(const CollectiveSweep& sweep) {
   put("unalign", sweep.unalign, usual.unalign);
   put("split", sweep.split, usual.split);
   put("alltoallv_spread", sweep.spread, usual.spread);
+  if (!sweep.matrix.empty()) json["alltoallv_matrix"] = sweep.matrix.rows;
   return json;
 }
 

@@ -188,7 +188,7 @@ void check_memory(const PlanInput& input, const Model& model, const DeviceFacts&
        model.source, "this would work: " + fitting_command(input, model, worst, facts)});
 }
 
-/// What the phases gpu and burn hold in memory at a time, on the node count with the least of it.
+/// What the phases gpu, burn and locate hold in memory at a time, on the node count with the least of it.
 void check_gpu_phases(const PlanInput& input, const DeviceFacts& facts, Errors& errors) {
   std::int64_t memory = memory_per_rank(input.cluster, input.node_counts.front(), facts);
   for (const int nodes : input.node_counts) {
@@ -198,6 +198,11 @@ void check_gpu_phases(const PlanInput& input, const DeviceFacts& facts, Errors& 
   // The host tests bound their buffers themselves.
   if (has_phase(input, Phase::kGpu)) add(check_gpu_suite(input.gpu, facts.cuda ? memory : 0));
   if (has_phase(input, Phase::kBurn)) add(check_burn(input.burn, facts.cuda, memory));
+  if (has_phase(input, Phase::kLocate) && memory > 0 && input.locate.size_bytes > memory / 2) {
+    errors.push_back({fmt::format("two buffers of {} do not fit: {} has {}", format_bytes(input.locate.size_bytes),
+                                  facts.cuda ? "a GPU" : "a rank's share of the machine", format_bytes(memory)),
+                      "--size", "128M is enough for any network: leave --size out"});
+  }
 }
 
 /// Adds those that are not there yet: sweeps of one command differ only in the collective.

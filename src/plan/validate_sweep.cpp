@@ -166,6 +166,11 @@ void check_ranks(const CollectiveSweep& sweep, int ranks, const std::string& pla
     errors.push_back({fmt::format("there is no rank {} {}", sweep.root, place), "-r",
                       fmt::format("the {} are 0 to {}; -r all takes each in turn", what, ranks - 1)});
   }
+  if (!sweep.matrix.empty() && sweep.matrix.size() < static_cast<std::size_t>(ranks)) {
+    errors.push_back({fmt::format("the traffic matrix has {} row{}, there are {} {} {}", sweep.matrix.size(),
+                                  sweep.matrix.size() == 1 ? "" : "s", ranks, what, place),
+                      "--alltoallv-matrix", "give a row and a column for each rank, or take fewer --nodes"});
+  }
   if (sweep.collective == "hypercube" && !is_power_of_two(ranks)) {
     std::vector<std::string> others = collective_names();
     std::erase(others, "hypercube");

@@ -101,7 +101,8 @@ const std::vector<Field>& fields() {
        "wrong (elements in the checks; null when not checked), wrong_timed (elements that the timed iterations "
        "left wrong), per_iteration (object of a further run: count, min_us, p50_us, p95_us, p99_us, max_us, "
        "mean_us, cv_pct; an iteration's time = maximum over ranks), slowest_rank (whose mean iteration was "
-       "longest) and rank_spread_pct ((max - min) / max of the ranks' means)."},
+       "longest) and rank_spread_pct ((max - min) / max of the ranks' means). With -I also every time: times_us "
+       "(maximum over ranks, also of iterations that -K leaves out) and rank_times_us (array of each rank)."},
       {kCollective, "in_place", "", Hint::kText,
        "The same in place; wrong is null where nccl-tests defines no result (alltoall, alltoallv, sendrecv)."},
       {kCollective, "first_wrong", "", Hint::kText,

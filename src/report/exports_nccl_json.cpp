@@ -141,8 +141,11 @@ Json result_json(const Json& data, const Json& sweep) {
     json[placement] = placement_json(values);
     const Json& single = member(values, "per_iteration");
     if (single.is_object()) {
-      json[placement + "_per_iter"] =
-          iterations_json(single, integer(sweep, "per_iteration_skip").value_or(0));
+      Json& each = json[placement + "_per_iter"];
+      each = iterations_json(single, integer(sweep, "per_iteration_skip").value_or(0));
+      if (const Json& times = member(values, "times_us"); !times.is_null()) each["times_us"] = times;
+      if (const Json& ranks = member(values, "rank_times_us"); !ranks.is_null())
+        each["per_process_max_times_us"] = ranks;
     }
   }
   json["actual_iterations"] = integer(data, "iterations").value_or(0);

@@ -130,6 +130,18 @@ TEST(Burns, VerdictsTellSlowAndFaulty) {
   EXPECT_EQ(verdict(analysis, "Memory growth, burn").note, "synthetic1 GPU 0");
 }
 
+TEST(Burns, GpusOfTwoTypesAreNoFleet) {
+  Dataset dataset;
+  testing::DeviceRunSpec spec;
+  spec.mixed = true;
+  const Analysis analysis = analysis_of(spec, dataset);
+  for (const char* item : {"Slow GPUs, burn", "Slow GPUs, GPU micro-benchmarks"}) {
+    EXPECT_EQ(verdict(analysis, item).mark, Mark::kNotJudged) << item;
+    EXPECT_THAT(verdict(analysis, item).note, HasSubstr("more than one type"));
+  }
+  EXPECT_FALSE(analysis.burns[0].gpus[3].slow);
+}
+
 TEST(Burns, TwoGpusOrCpuRanksAreNoFleet) {
   Dataset dataset;
   testing::DeviceRunSpec spec;

@@ -39,7 +39,9 @@ void begin(SyntheticRun& run, const DeviceRunSpec& spec, const char* id, const c
   for (const Device& device : devices(spec)) {
     run.add("device",
             {{"device", spec.cuda ? "cuda" : "cpu"},
-             {"name", spec.cuda ? "NVIDIA H200" : "Synthetic CPU"},
+             {"name", !spec.cuda                            ? "Synthetic CPU"
+                      : spec.mixed && is_last(spec, device) ? "NVIDIA A100-SXM4-80GB"
+                                                            : "NVIDIA H200"},
              {"gpu", device.gpu}},
             id, device.node, device.rank);
   }

@@ -10,6 +10,7 @@ struct DeviceRunSpec {
   double mismatches = 0;     ///< of the last GPU
   double growth_bytes = 0;   ///< of the first GPU's memory, over the burn
   bool cuda = true;
+  bool mixed = false;  ///< the last GPU is of another type
   int nodes = 2;
 };
 /// Two GPUs on each node. The suite once, a burn of four seconds once.

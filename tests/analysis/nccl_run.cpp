@@ -69,6 +69,10 @@ void add_all_reduce(SyntheticRun& run, const std::string& id) {
     row["timestamp"] = "2026-09-21 14:13:25";
     row["out_of_place"] = placement(time, algbw, 1.5, 0, 0, 3);
     row["in_place"] = placement(time, algbw, 1.5, nullptr, 0, 2);
+    if (size > 1024) {
+      row["out_of_place"]["times_us"] = {55.0, 45.0};
+      row["out_of_place"]["rank_times_us"] = {{55.0, 40.0}, {50.0, 45.0}};
+    }
     run.add("collective", row, id, "synthetic1", 0);
   }
   end_task(run, id, "ok", "");

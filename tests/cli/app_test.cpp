@@ -108,6 +108,26 @@ TEST(App, NcclTakesTheSplitOfNcclTestsEnvironment) {
   ASSERT_EQ(::unsetenv("NCCL_TESTS_SPLIT_MASK"), 0);
 }
 
+TEST(App, NcclReadsATrafficMatrix) {
+  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "sxb-traffic.txt";
+  ASSERT_TRUE(write_file_atomic(file, "16 16\n16 -3\n").ok());
+  const std::string path = file.string();
+  const auto text = [&](const char* collective) {
+    return stderr_of({"nccl", collective, "--alltoallv-matrix", path.c_str(), "--device", "cpu"});
+  };
+  EXPECT_THAT(text("alltoallv"),
+              ::testing::AllOf(HasSubstr("-3 bytes cannot be sent"), HasSubstr("--> " + path + ":2")));
+  EXPECT_THAT(text("all_reduce"), HasSubstr("write sxbench nccl alltoallv --alltoallv-matrix"));
+  ASSERT_EQ(::setenv("NCCL_TESTS_ALLTOALLV_MATRIX_FILE", "/no/such/traffic.txt", 1), 0);
+  EXPECT_THAT(stderr_of({"nccl", "alltoallv"}), HasSubstr("/no/such/traffic.txt"));
+  EXPECT_THAT(stderr_of({"nccl", "reduce", "-r", "99", "--device", "cpu"}),
+              ::testing::Not(HasSubstr("traffic")))
+      << "it is not asked for";
+  ASSERT_EQ(::unsetenv("NCCL_TESTS_ALLTOALLV_MATRIX_FILE"), 0);
+  ASSERT_TRUE(write_file_atomic(file, "160\n").ok());
+  EXPECT_THAT(text("alltoallv"), HasSubstr("the traffic matrix has 1 row, there are 2 ranks"));
+}
+
 TEST(App, NcclTakesCollectivesAsWordsAndAsAList) {
   EXPECT_THAT(stderr_of({"nccl", "all_gathr"}), HasSubstr("did you mean \"all_gather\""));
   EXPECT_THAT(stderr_of({"nccl", "--collectives", "reduce,scater"}), HasSubstr("did you mean \"scatter\""));

@@ -46,7 +46,9 @@ TEST(Figures, NamesTheSlowestRankOfTheWorld) {
   figures.ranks[0].time_us = 100;
   figures.ranks[1].time_us = 80;
   figures.iterations = {{90, 70}, {100, 100}};
-  const Json json = placement_json(c, figures, {3, 7}, 3);
+  const Json json = placement_json(c, figures, {3, 7}, 3, false);
+  EXPECT_FALSE(json.contains("times_us"));
+  EXPECT_FALSE(json.contains("rank_times_us"));
   EXPECT_EQ(json["slowest_rank"], 7);
   EXPECT_EQ(json["rank_spread_pct"], 20);
   EXPECT_EQ(json["time_us"], 100);
@@ -54,6 +56,28 @@ TEST(Figures, NamesTheSlowestRankOfTheWorld) {
   EXPECT_DOUBLE_EQ(json["busbw_gBps"].get<double>(), 10);  // 2 (n - 1) / n = 1
   EXPECT_TRUE(json["wrong"].is_null());
   EXPECT_FALSE(first_wrong(c, figures, {3, 7}));
+}
+
+TEST(Figures, KeepEveryTimeOnDemand) {
+  Case c;
+  c.collective = &find_collective("all_reduce");
+  c.layout = c.collective->layout({1024, 2, 4});
+  PlacementFigures figures;
+  figures.ranks.resize(2);
+  figures.iterations = {{900, 90, 70}, {100, 80, 100}};
+  figures.skip = 1;
+  Json json = placement_json(c, figures, {0, 1}, 3, true);
+  EXPECT_EQ(json["times_us"], Json({900, 90, 100})) << "of the slowest rank, those that -K leaves out too";
+  EXPECT_EQ(json["rank_times_us"], Json({{900, 90, 70}, {100, 80, 100}}));
+  EXPECT_EQ(json["per_iteration"]["count"], 2);
+  EXPECT_EQ(json["per_iteration"]["max_us"], 100);
+  EXPECT_EQ(json["slowest_rank"], 1);
+  figures.ranks.resize(1);
+  figures.iterations.resize(1);
+  figures.skip = 9;
+  json = placement_json(c, figures, {0}, 3, true);
+  EXPECT_FALSE(json.contains("rank_times_us"));
+  EXPECT_EQ(json["per_iteration"]["count"], 1) << "one is left in any case";
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ranks.h"
+
 namespace sxb::engine {
 namespace {
 
@@ -62,6 +64,36 @@ TEST(Peers, MixedGpusAreAnErrorUnlessAllowed) {
   EXPECT_THAT(findings[0].message, HasSubstr("rank 3 on n2 has an NVIDIA H100 80GB HBM3, rank 0 on n1"));
   EXPECT_THAT(findings[0].help, HasSubstr("\"mixed\": true"));
   EXPECT_TRUE(judge_peers(peers, "none", false, true).empty());
+}
+
+/// What rank 1 hears where there is no communicator.
+std::string heard(const std::string& gpu, bool allowed) {
+  std::string message;
+  const int port = free_port();
+  run_ranks(2, [&](int rank) {
+    Rendezvous rendezvous(local_rendezvous(rank, 2, port));
+    plan::RankTask task;
+    task.rank = rank;
+    task.mixed_gpus = allowed;
+    try {
+      check_same_gpus(task, rank == 0 ? "NVIDIA H200" : gpu, rendezvous);
+    } catch (const EngineError& error) {
+      EXPECT_EQ(error.code, "mixed_gpus");
+      EXPECT_EQ(error.exit_code, ExitCode::kEnvironment);
+      EXPECT_THAT(error.help, HasSubstr("--exclude"));
+      message = error.what();
+    }
+    rendezvous.set("done" + std::to_string(rank), {});
+    if (rank == 0) rendezvous.wait({"done1"}, std::chrono::seconds(10));  // it serves: it leaves last
+  });
+  return message;
+}
+
+TEST(Peers, MixedGpusAreAnErrorWithoutACommunicatorToo) {
+  EXPECT_EQ(heard("NVIDIA H200", false), "");
+  EXPECT_THAT(heard("NVIDIA B200", false),
+              HasSubstr("rank 1 on node1 has an NVIDIA B200, rank 0 on node0 an NVIDIA H200"));
+  EXPECT_EQ(heard("NVIDIA B200", true), "");
 }
 
 TEST(Peers, GpusWithoutPeerAccessOrNvlinkAreAWarning) {

@@ -226,6 +226,8 @@ TEST(Sweep, ShortIterationsAreTimedOftenEnoughForPercentiles) {
   Records records;
   sweep_on(1, {sweep}, records);
   EXPECT_EQ(records.of("collective").at(0)["in_place"]["per_iteration"]["count"], 200);
+  EXPECT_FALSE(records.of("collective").at(0)["in_place"].contains("times_us"))
+      << "a journal of every time is long";
 }
 
 TEST(Sweep, IterationsAreThoseThatWereAskedFor) {
@@ -239,6 +241,8 @@ TEST(Sweep, IterationsAreThoseThatWereAskedFor) {
   sweep_on(2, {sweep}, records);
   const Json row = records.of("collective").at(0);
   EXPECT_EQ(row["in_place"]["per_iteration"]["count"], 5);
+  EXPECT_EQ(row["in_place"]["times_us"].size(), 7U);
+  EXPECT_EQ(row["in_place"]["rank_times_us"].size(), 2U);
   EXPECT_THAT(row["timestamp"].get<std::string>(), testing::MatchesRegex("....-..-.. ..:..:.."));
 }
 
@@ -283,12 +287,34 @@ TEST(Sweep, ChunksAreSixteenByteAligned) {
 TEST(Sweep, AlltoallvSpreadsAsNcclTests) {
   // 4 ranks, 1024 bytes each: 0, 1/6, 2/6, 3/6 of them to the peers at distance 0 to 3, down to 16 bytes.
   const Collective& alltoallv = find_collective("alltoallv");
-  const Layout far = alltoallv.layout({1024, 4, 4, 1});
+  const Layout far = alltoallv.layout({1024, 4, 4, {1}});
   EXPECT_EQ(far.count, 64);
   EXPECT_EQ(far.send * 4, 0 + 160 + 336 + 512);
   EXPECT_EQ(far.recv, far.send);
-  const Layout even = alltoallv.layout({1024, 4, 4, 0});
+  const Layout even = alltoallv.layout({1024, 4, 4, {0}});
   EXPECT_EQ(even.send * 4, 1024);
+}
+
+TEST(Sweep, AlltoallvSendsWhatTheMatrixSays) {
+  plan::TrafficMatrix matrix;
+  matrix.rows = {{0, 160, 32, 9999}, {48, 0, 0, 9999}, {0, 0, 16, 9999}, {9999, 9999, 9999, 9999}};
+  // Three ranks take the first three rows and columns. Rank 0 sends most, 192 bytes, and rank 1 receives 160.
+  const Layout layout = find_collective("alltoallv").layout({1024, 3, 4, {1, &matrix}});
+  EXPECT_EQ(layout.count, 0) << "as nccl-tests prints it";
+  EXPECT_EQ(layout.send * 4, 192);
+  EXPECT_EQ(layout.recv * 4, 160);
+  Records records;
+  auto sweep = small_sweep("alltoallv");
+  sweep.matrix = matrix;
+  sweep.min_bytes = sweep.max_bytes = 192;
+  sweep.check = 2;
+  sweep_on(3, {sweep}, records);
+  const auto rows = records.of("collective");
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0]["size_bytes"], 192);
+  EXPECT_EQ(rows[0]["count"], 0);
+  EXPECT_EQ(rows[0]["out_of_place"]["wrong"], 0);
+  EXPECT_EQ(rows[0]["out_of_place"]["wrong_timed"], 0);
 }
 
 TEST(Sweep, RefusesWhatCannotRunWithARemedy) {
@@ -330,6 +356,7 @@ TEST(Sweep, ARangeThatMemoryCannotHoldIsCutAndSaid) {
   const auto findings = records.of("finding");
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0]["code"], "sweep_range_cut");
+  EXPECT_THAT(findings[0]["message"].get<std::string>(), HasSubstr("rank 0 has "));
   EXPECT_EQ(records.of("collective").size(), 1U);
 }
 
@@ -350,7 +377,9 @@ TEST(Sweep, RegistrationThatHasNoEffectIsSaid) {
   sweep.max_bytes = 8;
   sweep.registration = 2;
   sweep_on(2, {sweep}, records);
+  ASSERT_EQ(records.of("finding").size(), 1U);
   EXPECT_EQ(records.of("finding").at(0)["code"], "no_registration");
+  EXPECT_THAT(records.of("finding").at(0)["message"].get<std::string>(), HasSubstr("on rank 0"));
   EXPECT_EQ(records.of("collective").at(0)["registration"], "none");
 }
 

@@ -97,6 +97,17 @@ TEST(Facts, AnEmptyTreeGivesNoHostFacts) {
   }
 }
 
+TEST(ListGpus, OneThatDoesNotAnswerKeepsItsNumber) {
+  fake::Library nvml;
+  nvml->gpus = 3;
+  nvml->refuse_gpu = 1;
+  const std::vector<Gpu> gpus = list_gpus(fake::roots_of("sys-basic"));
+  ASSERT_EQ(gpus.size(), 3U);
+  EXPECT_EQ(gpus[1].index, 1);
+  EXPECT_EQ(gpus[1].name, "");
+  EXPECT_EQ(gpus[2].uuid, "GPU-2");
+}
+
 TEST(ListGpus, InNvmlOrder) {
   const fake::Library nvml;
   const std::vector<Gpu> gpus = list_gpus(fake::roots_of("sys-basic"));

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "metrics/nvml_api.h"
 
@@ -26,9 +27,18 @@ bool lost(Device device) {
 
 template <typename T>
 Return answer(Device device, T* out, T value) {
-  if (lost(device)) return nvml::kErrorGpuIsLost;
+  if (lost(device)) return script.lost_result;
   *out = value;
   return nvml::kSuccess;
+}
+
+void read_environment() {
+  const char* text = std::getenv("SXB_FAKE_NVML");
+  int gpus = 0, lose = -1, after = 0;
+  if (text == nullptr || std::sscanf(text, "%d:%d:%d", &gpus, &lose, &after) < 1) return;
+  script.gpus = gpus;
+  script.lose_gpu = lose;
+  script.lose_after_reads = after;
 }
 
 }  // namespace
@@ -38,6 +48,7 @@ extern "C" {
 sxb::metrics::fake::Script* fake_nvml_script() { return &script; }
 
 Return nvmlInit_v2() {
+  read_environment();
   if (script.init_result == 0) ++script.sessions;
   return script.init_result;
 }
@@ -66,6 +77,7 @@ Return nvmlDeviceGetCount_v2(unsigned* count) {
   return nvml::kSuccess;
 }
 Return nvmlDeviceGetHandleByIndex_v2(unsigned index, Device* device) {
+  if (static_cast<int>(index) == script.refuse_gpu) return script.lost_result;
   *device = handle(static_cast<int>(index));
   return nvml::kSuccess;
 }
@@ -120,7 +132,11 @@ Return nvmlDeviceGetEccMode(Device device, unsigned* current, unsigned* pending)
   *pending = 0;
   return answer(device, current, 1U);
 }
-// nvmlDeviceGetMigMode is not here: a library may lack a function.
+Return nvmlDeviceGetMigMode(Device device, unsigned* current, unsigned* pending) {
+  if (script.mig < 0) return nvml::kErrorFunctionNotFound;  // as where a library lacks it
+  *pending = 0;
+  return answer(device, current, static_cast<unsigned>(script.mig));
+}
 
 Return nvmlDeviceGetNvLinkState(Device device, unsigned link, unsigned* active) {
   if (script.nvlinks == 0 || link >= 6) return nvml::kErrorNotSupported;

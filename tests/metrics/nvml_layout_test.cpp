@@ -16,6 +16,7 @@ static_assert(kErrorFunctionNotFound == NVML_ERROR_FUNCTION_NOT_FOUND);
 static_assert(kErrorGpuIsLost == NVML_ERROR_GPU_IS_LOST);
 static_assert(kErrorResetRequired == NVML_ERROR_RESET_REQUIRED);
 static_assert(kErrorGpuNotFound == NVML_ERROR_GPU_NOT_FOUND);
+static_assert(kErrorUnknown == NVML_ERROR_UNKNOWN);
 
 static_assert(kNvlinkMaxLinks >= NVML_NVLINK_MAX_LINKS);
 static_assert(kFeatureEnabled == NVML_FEATURE_ENABLED);

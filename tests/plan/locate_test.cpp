@@ -288,6 +288,11 @@ TEST(ValidateLocate, NamesTheFlag) {
   ASSERT_EQ(status.errors().size(), 2u);
   EXPECT_EQ(status.errors()[0].where, "--size");
   EXPECT_EQ(status.errors()[1].where, "--rounds");
+  config = {};
+  config.size_bytes = 130;
+  EXPECT_EQ(validate_locate(config).error().help, "use --size 128 or 132");
+  config.size_bytes = std::int64_t{1} << 41;
+  EXPECT_EQ(validate_locate(config).error().what, "a probe of 2 TiB is larger than 1 TiB");
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ CollectiveSweep everything_changed() {
   s.unalign = 3;
   s.split = "MOD 8";
   s.spread = 0.25;
+  s.matrix.rows = {{0, 16}, {32, 0}};
   return s;
 }
 
@@ -44,7 +45,7 @@ TEST(SweepJson, RoundTripsEveryField) {
   EXPECT_EQ(to_json(*again), json);
   // A field that to_json() or the reader forgot would come back as its default and so be left out.
   const Json usual = to_json(CollectiveSweep{});
-  EXPECT_EQ(json.size(), 24u);
+  EXPECT_EQ(json.size(), 25u);
   for (const auto& [key, value] : json.items()) {
     EXPECT_TRUE(!usual.contains(key) || usual[key] != value) << key;
   }
@@ -60,10 +61,11 @@ TEST(SweepJson, LeavesOutWhatCameLaterAtItsDefault) {
 }
 
 TEST(SweepJson, NamesUnknownKeysAndBadValues) {
-  const auto sweep = parse_sweep({{"registration", 3}, {"spread", 1}, {"split", 8}}, "p");
+  const auto sweep = parse_sweep(
+      {{"registration", 3}, {"spread", 1}, {"split", 8}, {"alltoallv_matrix", {{16, 16}, {0}}}}, "p");
   std::vector<std::string> where;
   for (const Error& error : sweep.errors()) where.push_back(error.where);
-  EXPECT_THAT(where, ElementsAre("p:/registration", "p:/split", "p:/spread"));
+  EXPECT_THAT(where, ElementsAre("p:/registration", "p:/split", "p:/alltoallv_matrix", "p:/spread"));
 }
 
 /// Colors of 2 nodes with 4 ranks each.

@@ -140,6 +140,19 @@ TEST(ValidateSweepOn, GroupsHaveOneSizeAndTwoRanks) {
   EXPECT_THAT(places_on(sweep, 2, gpus(4)), ElementsAre());
 }
 
+TEST(ValidateSweepOn, TheTrafficMatrixHasARowForEachRank) {
+  CollectiveSweep sweep;
+  sweep.collective = "alltoallv";
+  sweep.matrix.rows = std::vector(4, std::vector<std::int64_t>(4, 16));
+  EXPECT_THAT(places_on(sweep, 1, gpus(4)), ElementsAre());
+  EXPECT_THAT(places_on(sweep, 1, gpus(2)), ElementsAre()) << "its first two";
+  const Error error = validate_sweep_on(sweep, cluster(2), 2, gpus(4)).error();
+  EXPECT_EQ(error.where, "--alltoallv-matrix");
+  EXPECT_EQ(error.what, "the traffic matrix has 4 rows, there are 8 ranks on 2 nodes");
+  sweep.split = "nodes";
+  EXPECT_THAT(places_on(sweep, 2, gpus(4)), ElementsAre()) << "groups of four";
+}
+
 TEST(ValidateSweepOn, HypercubeNeedsAPowerOfTwo) {
   CollectiveSweep sweep;
   sweep.collective = "hypercube";

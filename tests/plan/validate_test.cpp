@@ -270,5 +270,21 @@ TEST(Validate, CollectsIndependentErrors) {
   EXPECT_EQ(status.errors()[2].help, "did you mean \"float\"?");
 }
 
+TEST(ValidateLocate, TwoBuffersMustFit) {
+  PlanInput in;
+  in.cluster.name = "mine";
+  in.cluster.nodes.resize(2);
+  in.node_counts = {2};
+  in.phases = {Phase::kLocate};
+  in.locate.size_bytes = 80 * kGiB;
+  const DeviceFacts facts{true, 4, 1, 139 * kGiB};
+  const Status status = validate(in, facts);
+  ASSERT_EQ(status.errors().size(), 1u) << format_errors(status.errors());
+  EXPECT_EQ(status.error().where, "--size");
+  EXPECT_EQ(status.error().what, "two buffers of 80 GiB do not fit: a GPU has 139 GiB");
+  in.locate.size_bytes = 60 * kGiB;
+  EXPECT_TRUE(validate(in, facts).ok());
+}
+
 }  // namespace
 }  // namespace sxb::plan

@@ -119,6 +119,9 @@ TEST(NcclJson, HasTheLayoutOfNcclTests) {
   EXPECT_EQ(row["in_place"]["nwrong"], nullptr);
   EXPECT_DOUBLE_EQ(row["out_of_place_per_iter"]["p99_us"].get<double>(), 55.000000000000007);
   EXPECT_DOUBLE_EQ(row["out_of_place_per_iter"]["stdev_us"].get<double>(), 2.5);
+  EXPECT_EQ(row["out_of_place_per_iter"]["times_us"], Json({55.0, 45.0}));
+  EXPECT_EQ(row["out_of_place_per_iter"]["per_process_max_times_us"], Json({{55.0, 40.0}, {50.0, 45.0}}));
+  EXPECT_FALSE(row["in_place_per_iter"].contains("times_us"));
   EXPECT_EQ(row["actual_iterations"], 20);
   EXPECT_EQ(json["out_of_bounds"], (Json{{"count", 0.0}, {"okay", "true"}}));
   EXPECT_EQ(row["sxbench"]["algorithm"], "RING");

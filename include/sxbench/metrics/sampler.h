@@ -28,7 +28,8 @@ struct Gpu {
   std::string pci;  ///< dddd:bb:dd, as in the "device" record
   std::int64_t memory_bytes = 0;
 };
-/// The GPUs that NVML finds; empty (not an error) on a machine without NVIDIA driver.
+/// The GPUs that NVML finds, one that does not answer with its index alone; empty (not an error) on a machine
+/// without NVIDIA driver.
 std::vector<Gpu> list_gpus(const Roots& roots = {});
 
 /// The data of a "node" record (record::kind::kNode); `gpus` = the indices this node owns, empty = all.

@@ -12,6 +12,21 @@
 
 namespace sxb::plan {
 
+/// How much every rank sends to every other: bytes, row = sender, column = receiver, multiples of 16.
+struct TrafficMatrix {
+  std::vector<std::vector<std::int64_t>> rows;  ///< as many columns as rows; empty = there is none
+
+  bool empty() const { return rows.empty(); }
+  std::size_t size() const { return rows.size(); }
+  /// The most that one of the first `ranks` ranks sends or receives among them.
+  std::int64_t most_bytes(std::size_t ranks) const;
+  bool operator==(const TrafficMatrix&) const = default;
+};
+
+/// Reads it as nccl-tests does (NCCL_TESTS_ALLTOALLV_MATRIX_FILE): numbers between blanks, a row a line,
+/// empty lines left out; each value times `scale`, down to a multiple of 16. Errors at "path:line".
+Result<TrafficMatrix> parse_traffic_matrix(const std::string& text, const std::string& path, double scale);
+
 struct CollectiveSweep {
   std::string collective = "all_reduce";
   std::int64_t min_bytes = 8;          // -b (nccl-tests: 32 MiB)
@@ -41,10 +56,12 @@ struct CollectiveSweep {
   std::string split;
   /// alltoallv: 0 = equal parts for all peers, 1 = a part grows with the distance of the peer.
   double spread = 1;  // NCCL_TESTS_ALLTOALLV_SPREAD
+  /// alltoallv: what to send instead. The first rows and columns, as many as a group has ranks; one size.
+  TrafficMatrix matrix;  // NCCL_TESTS_ALLTOALLV_MATRIX_FILE
 };
 
-/// Keys are the names above, spread is "alltoallv_spread". Fields that came after plan ids were first
-/// kept stand in it only where they differ from the default.
+/// Keys are the names above, spread and matrix are "alltoallv_spread" and "alltoallv_matrix". Fields that
+/// came after plan ids were first kept stand in it only where they differ from the default.
 Json to_json(const CollectiveSweep& sweep);
 Result<CollectiveSweep> parse_sweep(const Json& json, const std::string& where);
 /// The same inside a larger document; errors go to the reader's list.

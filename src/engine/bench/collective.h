@@ -9,15 +9,27 @@
 
 #include "engine/bench/memory.h"
 #include "engine/comm/communicator.h"
+#include "sxbench/plan/sweep.h"
 
 namespace sxb::engine {
+
+/// What alltoallv sends: a matrix, or parts by `spread`: 0 = equal ones, 1 = they grow with the distance of
+/// the peer.
+struct Traffic {
+  double spread = 1;
+  const plan::TrafficMatrix* matrix = nullptr;
+};
+
+inline Traffic traffic_of(const plan::CollectiveSweep& sweep) {
+  return {sweep.spread, sweep.matrix.empty() ? nullptr : &sweep.matrix};
+}
 
 /// What a layout follows from. `bytes`: the size asked for; what comes out may be smaller (aligned chunks).
 struct Shape {
   std::int64_t bytes;
   int ranks;
   std::int64_t element_bytes;
-  double spread = 1;  ///< alltoallv: 0 = equal parts, 1 = parts that grow with the distance of the peer
+  Traffic traffic{};
 };
 
 /// Elements of one call on one rank.
@@ -38,7 +50,7 @@ struct Call {
   DType dtype;
   RedOp op;
   int root;
-  double spread;
+  Traffic traffic;
   Stream stream;
 };
 
@@ -50,7 +62,7 @@ struct Received {
   const kernels::VerifyPattern& pattern;
   int rank;
   int root;
-  double spread;
+  Traffic traffic;
   std::int64_t first;
 
   const char* at(std::int64_t element) const { return data + element * dtype_size(pattern.dtype); }

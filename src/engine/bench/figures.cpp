@@ -16,9 +16,10 @@ std::size_t percentile_index(std::size_t count, std::size_t percent) {
 }
 
 /// Slowest rank and how far the ranks are apart, by the mean of each rank's iterations.
-void add_spread(const PlacementFigures& figures, const std::vector<int>& members, Json& json) {
+void add_spread(const std::vector<std::vector<double>>& iterations, const std::vector<int>& members,
+                Json& json) {
   std::vector<double> means;
-  for (const auto& times : figures.iterations) means.push_back(mean(times));
+  for (const auto& times : iterations) means.push_back(mean(times));
   const auto [low, high] = std::minmax_element(means.begin(), means.end());
   json["slowest_rank"] = members[static_cast<std::size_t>(high - means.begin())];
   json["rank_spread_pct"] = *high > 0 ? 100 * (*high - *low) / *high : 0;
@@ -28,6 +29,24 @@ std::int64_t wrong_of(const PlacementFigures& figures, Fault RankFigures::*which
   std::int64_t wrong = 0;
   for (const RankFigures& rank : figures.ranks) wrong += (rank.*which).count;
   return wrong;
+}
+
+std::vector<double> at_slowest_rank(const std::vector<std::vector<double>>& iterations) {
+  std::vector<double> slowest = iterations.front();
+  for (const auto& rank : iterations) {
+    for (std::size_t i = 0; i < slowest.size(); ++i) slowest[i] = std::max(slowest[i], rank[i]);
+  }
+  return slowest;
+}
+
+/// Without those that are left out; the last one stays in any case.
+std::vector<std::vector<double>> counted(const PlacementFigures& figures) {
+  std::vector<std::vector<double>> rest = figures.iterations;
+  for (auto& times : rest) {
+    const std::size_t skip = std::min(times.size() - 1, figures.skip);
+    times.erase(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(skip));
+  }
+  return rest;
 }
 
 }  // namespace
@@ -46,10 +65,7 @@ double combine_times(const std::vector<double>& times, int average) {
 }
 
 Json iteration_statistics(const std::vector<std::vector<double>>& iterations) {
-  std::vector<double> slowest = iterations.front();
-  for (const auto& rank : iterations) {
-    for (std::size_t i = 0; i < slowest.size(); ++i) slowest[i] = std::max(slowest[i], rank[i]);
-  }
+  std::vector<double> slowest = at_slowest_rank(iterations);
   std::sort(slowest.begin(), slowest.end());
   const std::size_t n = slowest.size();
   const double average = mean(slowest);
@@ -67,7 +83,7 @@ Json iteration_statistics(const std::vector<std::vector<double>>& iterations) {
 }
 
 Json placement_json(const Case& c, const PlacementFigures& figures, const std::vector<int>& members,
-                    int average) {
+                    int average, bool every_time) {
   const int ranks = static_cast<int>(members.size());
   std::vector<double> times;
   for (const RankFigures& rank : figures.ranks) times.push_back(rank.time_us);
@@ -86,8 +102,13 @@ Json placement_json(const Case& c, const PlacementFigures& figures, const std::v
   const bool checked = figures.ranks.front().checked;
   json["wrong"] = checked ? Json(wrong_of(figures, &RankFigures::fresh)) : Json(nullptr);
   json["wrong_timed"] = checked ? Json(wrong_of(figures, &RankFigures::timed)) : Json(nullptr);
-  json["per_iteration"] = iteration_statistics(figures.iterations);
-  add_spread(figures, members, json);
+  const std::vector<std::vector<double>> iterations = counted(figures);
+  json["per_iteration"] = iteration_statistics(iterations);
+  add_spread(iterations, members, json);
+  if (every_time) {
+    json["times_us"] = at_slowest_rank(figures.iterations);
+    if (ranks > 1) json["rank_times_us"] = figures.iterations;
+  }
   return json;
 }
 

@@ -26,7 +26,8 @@ struct RankFigures {
 /// One placement, of the ranks of one group.
 struct PlacementFigures {
   std::vector<RankFigures> ranks;
-  std::vector<std::vector<double>> iterations;  ///< per rank, us; those to be left out are
+  std::vector<std::vector<double>> iterations;  ///< per rank, us
+  std::size_t skip = 0;                         ///< -K: the first ones, which no statistic counts
 };
 
 /// -a: the group's time from its ranks' times; 0 rank 0, 1 mean, 2 min, 3 max.
@@ -37,9 +38,10 @@ double combine_times(const std::vector<double>& times, int average);
 /// max_us, mean_us, cv_pct.
 Json iteration_statistics(const std::vector<std::vector<double>>& iterations);
 
-/// The object "out_of_place" or "in_place" of the record. `members`: world ranks of the group.
+/// The object "out_of_place" or "in_place" of the record. `members`: world ranks of the group. `every_time`:
+/// the iterations themselves too, also those that are left out.
 Json placement_json(const Case& c, const PlacementFigures& figures, const std::vector<int>& members,
-                    int average);
+                    int average, bool every_time);
 
 /// A wrong element, as people read it.
 struct FirstWrong {

@@ -170,7 +170,7 @@ void Runner::prepare_parts(const Case& c, std::int64_t begin, std::int64_t end) 
 void Runner::expect(const Case& c, std::int64_t shift, std::int64_t first, bool fixed_point) {
   const char* data = c.in_place ? in_place_recv(c, shift) : buffers_.recv + shift;
   const kernels::VerifyPattern expected = pattern(c, fixed_point);
-  c.collective->verify(memory_, {data, c.layout, expected, group_.rank(), c.root, sweep_.spread, first});
+  c.collective->verify(memory_, {data, c.layout, expected, group_.rank(), c.root, traffic_of(sweep_), first});
 }
 
 Fault Runner::take(const Case& c) {

@@ -79,7 +79,8 @@ class Runner {
     const std::int64_t shift = c.size() * (number % places(c));
     const char* send = c.in_place ? in_place_send(c, shift) : buffers_.send + shift;
     char* recv = c.in_place ? in_place_recv(c, shift) : buffers_.recv + shift;
-    c.collective->run(group_, {send, recv, c.layout.count, c.dtype, c.op, c.root, sweep_.spread, stream_});
+    c.collective->run(group_,
+                      {send, recv, c.layout.count, c.dtype, c.op, c.root, traffic_of(sweep_), stream_});
   }
   void iteration(const Case& c, std::int64_t number);
   void finish() { group_.synchronize(stream_); }

@@ -94,7 +94,7 @@ class Sweep {
     c.dtype = variant.dtype;
     c.op = variant.op;
     c.root = root;
-    c.layout = collective_.layout({bytes, ranks, c.element(), sweep_.spread});
+    c.layout = collective_.layout({bytes, ranks, c.element(), traffic_of(sweep_)});
     return c;
   }
   Case my_case(const Variant& variant, int root, std::int64_t bytes) {
@@ -115,8 +115,14 @@ class Sweep {
   /// A type and operator that the communicator lacks is said before anything is allocated: an empty call.
   void refuse_early() {
     if (variants_.size() > 1) return;  // "all": skipped when its turn comes
-    collective_.run(groups_.mine(), {nullptr, nullptr, 0, variants_.front().dtype, variants_.front().op,
-                                     std::max(roots_.front(), 0), sweep_.spread, memory_.stream()});
+    collective_.run(groups_.mine(), {nullptr,
+                                     nullptr,
+                                     0,
+                                     variants_.front().dtype,
+                                     variants_.front().op,
+                                     std::max(roots_.front(), 0),
+                                     {},
+                                     memory_.stream()});
     groups_.mine().synchronize(memory_.stream());
   }
 
@@ -124,22 +130,24 @@ class Sweep {
 
   /// Two buffers of the largest size must fit on the rank with the least memory.
   void fit_memory() {
-    const auto mine = static_cast<double>(memory_.available_bytes());
-    const auto capacity = static_cast<std::int64_t>(-world_.max_over_ranks(-mine)) / 2 - padding();
+    const std::vector<std::int64_t> free = from_every_rank(world_, memory_.available_bytes());
+    const auto least = std::min_element(free.begin(), free.end());
+    const auto rank = static_cast<int>(least - free.begin());
+    const std::int64_t capacity = *least / 2 - padding();
     if (sizes_.back() <= capacity) return;
-    const std::int64_t asked = sizes_.back();
+    const std::string room = "rank " + std::to_string(rank) + " has " + format_bytes(*least) + " free";
+    const std::int64_t asked = sizes_.back(), smallest = sizes_.front();
     while (!sizes_.empty() && sizes_.back() > capacity) sizes_.pop_back();
     if (sizes_.empty()) {
-      throw EngineError(
-          "two buffers of " + format_bytes(sweep_.min_bytes) + " do not fit in the memory that is free",
-          "out_of_memory", "use a smaller -b, or free memory (nvidia-smi, free -h)");
+      throw EngineError("two buffers of " + format_bytes(smallest) + " do not fit: " + room, "out_of_memory",
+                        "use a smaller -b, or free memory on its node (nvidia-smi, free -h)");
     }
-    if (world_.rank() != 0) return;
-    emitter_.finding("warning", "sweep_range_cut",
-                     "the sweep ends at " + format_bytes(sizes_.back()) + " instead of " +
-                         format_bytes(asked) + ": only " + format_bytes(2 * capacity) +
-                         " are free on the rank with the least",
-                     "free memory on the nodes, or pass -e " + std::to_string(sizes_.back()));
+    if (world_.rank() != rank) return;  // so that the finding has its node
+    emitter_.finding(
+        "warning", "sweep_range_cut",
+        "the sweep ends at " + format_bytes(sizes_.back()) + " instead of " + format_bytes(asked) +
+            ": two buffers must fit, and " + room,
+        "free memory on its node (nvidia-smi, free -h), or pass -e " + std::to_string(sizes_.back()));
   }
 
   void allocate() {
@@ -164,11 +172,13 @@ class Sweep {
                                                         : groups_.mine().register_buffer(buffer, bytes));
     }
     const bool refused = registrations_.front() == nullptr || registrations_.back() == nullptr;
-    registered_ = world_.max_over_ranks(refused ? 1 : 0) == 0;
-    if (registered_ || world_.rank() != 0) return;
+    const std::vector<char> refusals = from_every_rank(world_, refused ? '\1' : '\0');
+    const auto first = static_cast<int>(std::find(refusals.begin(), refusals.end(), '\1') - refusals.begin());
+    registered_ = first == world_.world();
+    if (world_.rank() != first) return;  // so that the finding has its node
     emitter_.finding("warning", "no_registration",
                      "-R " + std::to_string(sweep_.registration) +
-                         " has no effect: buffers cannot be registered on some rank",
+                         " has no effect: buffers cannot be registered on rank " + std::to_string(first),
                      "it needs GPUs whose driver supports cuMem (NCCL_CUMEM_ENABLE=1) and peer access");
   }
 
@@ -222,17 +232,15 @@ class Sweep {
     return sweep_.per_iteration_skip + std::max(count, least);
   }
 
-  /// `times` of every rank, without the iterations that -K leaves out.
+  /// `times` of every rank.
   std::vector<std::vector<double>> exchange_times(const std::vector<double>& times) {
     const auto bytes = static_cast<std::int64_t>(times.size() * sizeof(double));
     const std::vector<char> all = world_.exchange(times.data(), bytes);
-    const auto skip = std::min(times.size() - 1, static_cast<std::size_t>(sweep_.per_iteration_skip));
     std::vector<std::vector<double>> of_ranks;
     for (std::size_t rank = 0; rank < static_cast<std::size_t>(world_.world()); ++rank) {
       std::vector<double> row(times.size());
       std::memcpy(row.data(), all.data() + rank * static_cast<std::size_t>(bytes),
                   static_cast<std::size_t>(bytes));
-      row.erase(row.begin(), row.begin() + static_cast<std::ptrdiff_t>(skip));
       of_ranks.push_back(std::move(row));
     }
     return of_ranks;
@@ -253,7 +261,8 @@ class Sweep {
       if (before == 0) mine.fresh = fault;
       if (before > 0) mine.fresh.count += fault.count;
     }
-    return {from_every_rank(world_, mine), exchange_times(each)};
+    return {from_every_rank(world_, mine), exchange_times(each),
+            static_cast<std::size_t>(sweep_.per_iteration_skip)};
   }
 
   /// Reading the path from a captured graph makes NCCL's later launches slower for good, and freeing what it
@@ -298,14 +307,14 @@ class Sweep {
     for (int placement = 0; placement < kPlacements; ++placement) {
       c.in_place = placement == 1;
       const PlacementFigures& all = figures[static_cast<std::size_t>(placement)];
-      PlacementFigures own;
+      PlacementFigures own{{}, {}, all.skip};
       for (const int rank : members) {
         own.ranks.push_back(all.ranks[static_cast<std::size_t>(rank)]);
         own.iterations.push_back(all.iterations[static_cast<std::size_t>(rank)]);
         wrong_total_ += own.ranks.back().timed.count + own.ranks.back().fresh.count;
       }
       data[kPlacementNames[static_cast<std::size_t>(placement)]] =
-          placement_json(c, own, members, sweep_.average);
+          placement_json(c, own, members, sweep_.average, sweep_.per_iteration != 0);
       if (!first) first = first_wrong(c, own, members);
     }
     if (first) data["first_wrong"] = to_json(*first);

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "engine/comm/cuda_check.h"
+
 namespace sxb::engine {
 namespace {
 
@@ -40,6 +42,7 @@ void create_layout(cublasLtMatrixLayout_t* matrix, cudaDataType_t type, std::int
 
 void check_cublas(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
+  throw_if_gpu_is_broken(call, __FILE__, __LINE__);
   throw EngineError(std::string(cublasLtGetStatusString(status)) + " from " + call, "cublas_error",
                     "see the rank's log; a fault of the GPU or its driver is likely");
 }

@@ -3,10 +3,21 @@
 
 #include <cuda_runtime_api.h>
 
+#include <string>
+
+#include "engine/comm/communicator.h"
+
 namespace sxb::engine {
 
+/// What a CUDA error means on a cluster and what to do about it, with CUDA's own words; `where`: the call.
 /// Codes "cuda_error" and, with a remedy of its own, "out_of_memory".
+EngineError cuda_error(cudaError_t error, const std::string& where);
+
 [[noreturn]] void throw_cuda_error(cudaError_t error, const char* call, const char* file, int line);
+
+/// For libraries that hide CUDA's error: one that has made the GPU unusable is what every later CUDA call
+/// gives.
+void throw_if_gpu_is_broken(const char* call, const char* file, int line);
 
 inline void check_cuda(cudaError_t error, const char* call, const char* file, int line) {
   if (error != cudaSuccess) throw_cuda_error(error, call, file, line);

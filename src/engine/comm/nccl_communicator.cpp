@@ -252,6 +252,7 @@ class NcclCommunicator final : public Communicator {
     if (result == ncclSuccess) return;
     if (ready_ && (result == ncclInvalidArgument || result == ncclInvalidUsage)) throw_refused(result, call);
     failed_ = true;
+    if (result == ncclUnhandledCudaError) throw_if_gpu_is_broken(call, __FILE__, line);
     const char* detail = ncclGetLastError(comm_);
     throw EngineError(
         std::string(ncclGetErrorString(result)) + " from " + std::string(call).substr(0, 40) + " at " +

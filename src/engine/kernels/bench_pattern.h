@@ -25,4 +25,11 @@ SXB_BENCH_HD inline std::uint32_t bench_word(std::uint64_t index, std::uint64_t 
   return static_cast<std::uint32_t>(index % 2 == 0 ? pair : pair >> 32);
 }
 
+/// XOR of the 4-byte words of the first `bytes`, a multiple of 8.
+inline std::uint32_t bench_xor(std::uint64_t bytes, std::uint64_t seed) {
+  std::uint64_t all = 0;
+  for (std::uint64_t pair = 0; pair < bytes / 8; ++pair) all ^= bench_hash(pair, seed);
+  return static_cast<std::uint32_t>(all ^ (all >> 32));
+}
+
 }  // namespace sxb::kernels

@@ -150,6 +150,33 @@ TEST(Compare, TellsTheFirstWordThatDiffers) {
   });
 }
 
+TEST(MemoryRead, SeesEveryWord) {
+  on_one_gpu([] {
+    constexpr std::int64_t kBytes = (1 << 20) + 16;  // the last block has one word of 16 bytes
+    const CudaStream stream;
+    const DeviceMemory data(kBytes), sums(kernels::cuda::kReadSlots * sizeof(unsigned));
+    const auto read = [&] {
+      std::vector<unsigned> slots(kernels::cuda::kReadSlots);
+      SXB_CUDA(cudaMemsetAsync(sums.data(), 0, slots.size() * sizeof(unsigned), stream));
+      check_launch(kernels::cuda::memory_read(data.data(), kBytes, sums.as<unsigned>(), stream), "read");
+      SXB_CUDA(cudaMemcpyAsync(slots.data(), sums.data(), slots.size() * sizeof(unsigned),
+                               cudaMemcpyDeviceToHost, stream));
+      stream.synchronize();
+      unsigned all = 0;
+      for (const unsigned slot : slots) all ^= slot;
+      return all;
+    };
+    check_launch(kernels::cuda::pattern_fill(data.data(), kBytes, 9, stream), "fill");
+    EXPECT_EQ(read(), kernels::bench_xor(kBytes, 9));
+    for (const std::int64_t word : {std::int64_t{0}, std::int64_t{777}, kBytes / 4 - 1}) {
+      check_launch(kernels::cuda::flip_bit(data.data(), word, stream), "flip");
+      EXPECT_NE(read(), kernels::bench_xor(kBytes, 9)) << word;
+      check_launch(kernels::cuda::flip_bit(data.data(), word, stream), "flip back");
+    }
+    EXPECT_EQ(read(), kernels::bench_xor(kBytes, 9));
+  });
+}
+
 plan::Task burn(const char* precision) {
   plan::Task task;
   task.phase = plan::Phase::kBurn;

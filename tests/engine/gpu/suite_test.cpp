@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/comm/communicator.h"
+#include "engine/kernels/bench_pattern.h"
 #include "on_node.h"
 
 namespace sxb::engine::gpu {
@@ -33,6 +34,14 @@ std::vector<std::string> names_of(const std::vector<Json>& figures) {
   std::vector<std::string> names;
   for (const Json& figure : figures) names.push_back(figure["test"]);
   return names;
+}
+
+TEST(Pattern, HasTheXorOfItsWords) {
+  std::uint32_t all = 0;
+  for (std::uint64_t word = 0; word < 1000; ++word) all ^= kernels::bench_word(word, 5);
+  EXPECT_EQ(kernels::bench_xor(4000, 5), all);
+  EXPECT_NE(kernels::bench_xor(4000, 6), all);
+  EXPECT_NE(kernels::bench_xor(3992, 5), all) << "one read too few";
 }
 
 TEST(Registry, HoldsTheTestsThatThePlanNames) {
