@@ -126,7 +126,10 @@ void run_task(const plan::RankTask& task, const Emitter& emitter) {
       throw EngineError("phase report has no ranks", "bad_task", "this is a defect of sxbench",
                         ExitCode::kUsage);
   }
-  comm->barrier();  // rank 0 serves the rendezvous until all are done
+  comm->barrier();
+  // The kernel of that barrier may still write to a peer that has its result: where another process shares the
+  // GPU, milliseconds later. Only who has come here is past it, so nobody ends before all have.
+  rendezvous.leave(rendezvous.timeout());
 }
 
 int fail(const Emitter& emitter, const EngineError& error) {

@@ -67,7 +67,8 @@ inline void run_nccl(const std::function<void(Communicator&)>& body) {
     Rendezvous rendezvous(options);
     const auto comm = create_nccl_communicator(rendezvous, {});
     body(*comm);
-    comm->barrier();  // rank 0 serves the rendezvous until all are done
+    comm->barrier();
+    rendezvous.leave(options.timeout);  // as a task ends
   });
 }
 

@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "ranks.h"
 
 namespace sxb::engine {
@@ -18,6 +22,18 @@ TEST(Rendezvous, RanksSeeEachOthersKeys) {
     EXPECT_EQ(rendezvous.peer_name(2), "rank 2 on node2");
     rendezvous.set("done" + std::to_string(rank), {});
     rendezvous.wait({"done0", "done1", "done2"}, std::chrono::seconds(10));
+  });
+}
+
+TEST(Rendezvous, NobodyLeavesBeforeAllHaveCome) {
+  const int port = free_port();
+  std::atomic<int> came = 0;
+  run_ranks(3, [&](int rank) {
+    Rendezvous rendezvous(local_rendezvous(rank, 3, port));
+    if (rank == 1) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ++came;
+    rendezvous.leave(std::chrono::seconds(20));
+    EXPECT_EQ(came, 3) << "rank " << rank;
   });
 }
 

@@ -169,6 +169,21 @@ void Rendezvous::wait(const std::vector<std::string>& keys, std::chrono::millise
   }
 }
 
+std::vector<std::string> Rendezvous::keys_of_all(const std::string& what) const {
+  std::vector<std::string> keys;
+  for (int r = 0; r < options_.world; ++r) keys.push_back(what + "/" + std::to_string(r));
+  return keys;
+}
+
+void Rendezvous::leave(std::chrono::milliseconds timeout) {
+  const auto own = static_cast<std::size_t>(options_.rank);
+  const std::vector<std::string> came = keys_of_all("came to the end"), left = keys_of_all("left");
+  set(came[own], {1});
+  wait(came, timeout);
+  set(left[own], {1});
+  if (options_.rank == 0) wait(left, timeout);
+}
+
 std::string Rendezvous::peer_name(int rank) const {
   return "rank " + std::to_string(rank) + " on " + peers_.at(static_cast<std::size_t>(rank)).node;
 }

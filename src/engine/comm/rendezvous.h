@@ -39,6 +39,10 @@ class Rendezvous {
   /// Waits until all keys exist.
   void wait(const std::vector<std::string>& keys, std::chrono::milliseconds timeout);
 
+  /// The end of a task: waits until all ranks have come here. Then rank 0, which serves, waits until the
+  /// others need it no more. EngineError "rendezvous_timeout" if one is gone.
+  void leave(std::chrono::milliseconds timeout);
+
   /// Numeric address of this node by which the other ranks reach it; loopback if all are on one node.
   const std::string& local_address() const { return local_address_; }
   /// "rank 3 on node02", for messages.
@@ -50,6 +54,7 @@ class Rendezvous {
     std::string build_id, node, address;
   };
 
+  std::vector<std::string> keys_of_all(const std::string& what) const;
   void connect();
   void register_self();
   void wait_for_peers();

@@ -42,13 +42,6 @@ void NodeRanks::world_barrier() {
   rendezvous_.wait(keys, kPatience);
 }
 
-void NodeRanks::leave() {
-  world_barrier();
-  rendezvous_.set(key("left", rank_), {1});
-  if (rank_ != 0) return;
-  std::vector<std::string> keys;
-  for (int r = 0; r < world_; ++r) keys.push_back(key("left", r));
-  rendezvous_.wait(keys, kPatience);
-}
+void NodeRanks::leave() { rendezvous_.leave(kPatience); }
 
 }  // namespace sxb::engine
