@@ -16,6 +16,10 @@ namespace {
 namespace kind = record::kind;
 using plan::LocateStage;
 using plan::ProbeResult;
+using plan::Standing;
+
+/// A search that would not have named a part of this share of normal says nothing useful.
+constexpr double kUsefulShare = 0.5;
 
 int place_of(const LocateSearch& search, const std::string& name) {
   const auto it = std::find(search.nodes.begin(), search.nodes.end(), name);
@@ -82,7 +86,7 @@ LocateSearch read_search(const TaskData& task) {
   }
   search.complete = task.status() == TaskStatus::kOk && !task.of(kind::kLocate).empty();
   if (search.complete) search.duration_s = number(task.of(kind::kLocate).back().record.data, "duration_s");
-  judge_suspects(search);
+  judge_search(search);
   return search;
 }
 
@@ -91,27 +95,35 @@ Verdict verdict_of(const LocateSearch& search, const LocateFault& fault) {
   verdict.item =
       fmt::format("Slow parts, {}: {}", on_nodes(static_cast<int>(search.nodes.size())), fault.name);
   verdict.required = "as fast as the others";
-  verdict.achieved = fault.share > 0 ? fmt::format("{:.0f} % of normal", fault.share * 100) : "no answer";
-  verdict.mark = fault.standing == Standing::kConfirmed ? Mark::kFail : Mark::kNotJudged;
-  verdict.note = fault.standing == Standing::kNotRepeated ? "slow once, not again when tested; " : "";
+  const plan::Trial& trial = fault.trial;
+  verdict.achieved = trial.share > 0 ? fmt::format("{:.0f} % of normal", trial.share * 100) : "no answer";
+  verdict.mark = Mark::kNotJudged;
+  if (trial.standing == Standing::kConfirmed) verdict.mark = Mark::kFail;
+  if (trial.standing == Standing::kInconclusive) verdict.mark = Mark::kUnstable;
+  verdict.note = trial.standing == Standing::kNotRepeated ? "slow once, not again when tested; " : "";
   verdict.note += fault.evidence.substr(0, fault.evidence.find(';'));  // the section has the rest
   return verdict;
 }
 
 /// "A link below 95.0 % of normal would have been named", or that the noise hides any.
 std::string would_be_named(const char* what, double share) {
-  if (share <= 0)
-    return fmt::format("The probes vary so much that no slow {} could be told from noise: repeat it when the "
-                       "nodes are idle, with larger --size",
-                       what);
+  if (share <= 0) return fmt::format("No slow {} could have been told from noise", what);
   return fmt::format("A {} below {:.1f} % of normal would have been named", what, share * 100);
+}
+
+std::string names_of(const LocateSearch& search, Standing standing) {
+  std::vector<std::string> names;
+  for (const LocateFault& fault : search.faults) {
+    if (fault.trial.standing == standing) names.push_back(fault.name);
+  }
+  return join(names, ", ");
 }
 
 }  // namespace
 
-int LocateSearch::confirmed() const {
-  return static_cast<int>(std::count_if(faults.begin(), faults.end(), [](const LocateFault& fault) {
-    return fault.standing == Standing::kConfirmed;
+int LocateSearch::count(Standing standing) const {
+  return static_cast<int>(std::count_if(faults.begin(), faults.end(), [&](const LocateFault& fault) {
+    return fault.trial.standing == standing;
   }));
 }
 
@@ -123,12 +135,32 @@ std::vector<LocateSearch> read_searches(const Dataset& dataset) {
   return searches;
 }
 
+std::string inconclusive(const LocateSearch& search) {
+  if (!search.complete || search.confirmed() > 0) return "";
+  std::vector<std::string> reasons;
+  if (search.count(Standing::kInconclusive) > 0)
+    reasons.push_back("nothing tells whether this is slow: " + names_of(search, Standing::kInconclusive));
+  if (search.count(Standing::kUntested) > 0)
+    reasons.push_back("nothing above suspicion was left to test with: " + names_of(search, Standing::kUntested));
+  const plan::Spread& spread = search.spread;
+  if (std::min(spread.node_share.value_or(1), spread.link_share.value_or(1)) < kUsefulShare)
+    reasons.emplace_back("a node or link of half the normal speed could have been missed");
+  if (reasons.empty()) return "";
+  const std::string noise =
+      spread.noise ? fmt::format("repeated probes of a pair differ by {:.0f} %; ", *spread.noise * 100) : "";
+  return noise + join(reasons, "; ") +
+         ". Stop what else runs on the nodes, then use a larger --size or more --rounds";
+}
+
 std::vector<std::string> sensitivity(const LocateSearch& search) {
   std::vector<std::string> lines;
   const plan::Spread& spread = search.spread;
+  if (spread.noise)
+    lines.push_back(fmt::format("Repeated probes of a pair differ by {:.1f} % (standard deviation).",
+                                *spread.noise * 100));
   const std::size_t nodes = search.nodes.size();
   if (spread.node_share)
-    lines.push_back(would_be_named("node or a rail", *spread.node_share) + ".");
+    lines.push_back(would_be_named("node or rail", *spread.node_share) + ".");
   if (spread.link_share)
     lines.push_back(fmt::format("{}{}.", would_be_named("link", *spread.link_share),
                                 search.task->of(kind::kLocate).empty() ||
@@ -154,6 +186,11 @@ void judge_searches(const std::vector<LocateSearch>& searches, std::vector<Verdi
     if (!search.complete)
       verdict = {verdict.item, verdict.required, "", Mark::kNotMeasured, search.task->reason()};
     if (search.complete) verdict.note = join(sensitivity(search), " ");
+    if (std::string why = inconclusive(search); !why.empty()) {
+      verdict.achieved = "inconclusive";
+      verdict.mark = Mark::kUnstable;
+      verdict.note = std::move(why);
+    }
     verdicts.push_back(std::move(verdict));
   }
 }

@@ -1,5 +1,5 @@
-// What a search for slow parts has found: suspects of the pair matrix and the single nodes, and whether the
-// tests with partners above suspicion bear them out.
+// What a search for slow parts has found: suspects of the pair matrix and the single nodes, whether the tests
+// beside parts above suspicion bear them out, and whether the figures are steady enough to tell.
 #pragma once
 
 #include <optional>
@@ -11,18 +11,10 @@
 
 namespace sxb::analysis {
 
-enum class Standing {
-  kConfirmed,    ///< slow again in the median of the tests
-  kNotRepeated,  ///< as fast as the others in the tests: it was slow once
-  kUntested      ///< no partner above suspicion was left, or the search ended before
-};
-
 struct LocateFault {
-  plan::Suspect suspect;
-  Standing standing = Standing::kUntested;
+  plan::Trial trial;
   std::string name;      ///< "node003", "GPU 5 of node003 (rank 29)", "link node001 - node004"
   std::string evidence;  ///< the figures, the partners and the tests
-  double share = 0;      ///< of normal: in the tests, or where there are none in the search; 0 = no answer
 };
 
 /// One task of phase locate.
@@ -38,10 +30,15 @@ struct LocateSearch {
   plan::Spread spread;
   std::vector<LocateFault> faults;           ///< confirmed first
 
-  int confirmed() const;
+  int confirmed() const { return count(plan::Standing::kConfirmed); }
+  int count(plan::Standing standing) const;
 };
 
 std::vector<LocateSearch> read_searches(const Dataset& dataset);
+
+/// Why a search that came to its end and names nothing cannot say that nothing is slow, and what to do about it;
+/// empty if it can. A suspect may be left undecided, or a part of half the normal speed could have hidden.
+std::string inconclusive(const LocateSearch& search);
 
 /// What a slow part would have had to fall below to be named, and what the search cannot see at this size; one
 /// sentence each.

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "analysis/json_read.h"
-#include "stats/outliers.h"
 #include "stats/stats.h"
 #include "sxbench/base/text.h"
 
@@ -15,83 +14,14 @@ namespace {
 
 namespace kind = record::kind;
 using plan::Fault;
-using plan::LocateStage;
-using plan::ProbeResult;
+using plan::Standing;
 using plan::Suspect;
-
-/// A test that stays below this share of normal bears the suspicion out: the effect of the outlier rule.
-const double kStillSlow = 1 - stats::OutlierRule{}.effect;
+using plan::Trial;
 
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 std::optional<double> median_of(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional(stats::median(values));
-}
-
-/// The figure of a test: of one rail, or the median over all. 0 if it failed.
-std::optional<double> figure(const ProbeResult& test, int rail) {
-  if (!test.failure.empty()) return 0;
-  std::vector<double> values;
-  for (std::size_t i = 0; i < test.busbw_gBps.size(); ++i) {
-    if (test.busbw_gBps[i] && (rail < 0 || index(rail) == i)) values.push_back(*test.busbw_gBps[i]);
-  }
-  return median_of(values);
-}
-
-/// Tests of a pair: of exactly these two, or of `node` with any partner of `good`.
-struct Tests {
-  std::vector<double> values;
-  std::vector<int> partners;
-  std::optional<double> median() const { return median_of(values); }
-};
-
-Tests tests_of_pair(const LocateSearch& search, int node, int peer, int rail) {
-  Tests tests;
-  for (const ProbeResult& test : search.results) {
-    if (test.stage != LocateStage::kConfirm || test.nodes != std::vector<int>{node, peer}) continue;
-    if (const auto value = figure(test, rail)) tests.values.push_back(*value);
-  }
-  return tests;
-}
-
-Tests tests_with_good(const LocateSearch& search, int node, const std::vector<int>& good, int rail) {
-  Tests tests;
-  for (const ProbeResult& test : search.results) {
-    if (test.stage != LocateStage::kConfirm || test.nodes.size() != 2) continue;
-    if (test.nodes[0] != node && test.nodes[1] != node) continue;
-    const int partner = test.nodes[0] == node ? test.nodes[1] : test.nodes[0];
-    if (std::find(good.begin(), good.end(), partner) == good.end()) continue;
-    if (const auto value = figure(test, rail)) {
-      tests.values.push_back(*value);
-      tests.partners.push_back(partner);
-    }
-  }
-  return tests;
-}
-
-/// Tests of what one node does by itself: the matrix product of a rank, or its ranks together.
-Tests tests_alone(const LocateSearch& search, const Suspect& suspect) {
-  Tests tests;
-  for (const ProbeResult& test : search.results) {
-    if (test.stage != LocateStage::kConfirm || test.nodes != std::vector<int>{suspect.node}) continue;
-    std::optional<double> value = figure(test, -1);
-    if (suspect.fault == Fault::kGpu)
-      value = index(suspect.rail) < test.tflops.size() ? test.tflops[index(suspect.rail)] : std::nullopt;
-    if (value) tests.values.push_back(*value);
-  }
-  return tests;
-}
-
-/// One rail of the ring of all nodes, as a share of the median of all rails in the same test.
-Tests tests_of_rail(const LocateSearch& search, const Suspect& suspect) {
-  Tests tests;
-  for (const ProbeResult& test : search.results) {
-    if (test.stage != LocateStage::kConfirm || test.nodes.size() != search.nodes.size()) continue;
-    const auto own = figure(test, suspect.rail);
-    const auto all = figure(test, -1);
-    if (own && all && *all > 0) tests.values.push_back(suspect.normal * *own / *all);
-  }
-  return tests;
 }
 
 /// "16, 16.2 GB/s", "no answer, 16 GB/s", "no answer, no answer".
@@ -192,82 +122,70 @@ std::string ways_text(const LocateSearch& search, const Suspect& s) {
                      search.nodes[index(s.peer)], *out, *in);
 }
 
-Tests tests_of(const LocateSearch& search, const Suspect& s, const std::vector<int>& good) {
-  switch (s.fault) {
-    case Fault::kGpu:
-    case Fault::kNodeLocal:
-      return tests_alone(search, s);
-    case Fault::kNode:
-    case Fault::kNodeRail:
-      return tests_with_good(search, s.node, good, s.rail);
-    case Fault::kLink:
-      return tests_of_pair(search, s.node, s.peer, s.rail);
-    case Fault::kRail:
-      return tests_of_rail(search, s);
-  }
-  return {};
+/// "47.9 to 48.1 GB/s", "48 GB/s".
+std::string range_text(const std::vector<double>& values, const char* unit) {
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  const std::string low = fmt::format("{:.3g}", *least), high = fmt::format("{:.3g}", *most);
+  return fmt::format("{}{} {}", low, low == high ? "" : " to " + high, unit);
 }
 
-std::string tests_text(const LocateSearch& search, const Suspect& s, const Tests& tests) {
-  if (tests.values.empty()) {
-    const bool pair = s.fault == Fault::kNode || s.fault == Fault::kNodeRail;
+std::string tests_text(const LocateSearch& search, const Trial& trial) {
+  if (trial.values.empty()) {
+    const bool pair = trial.suspect.fault == Fault::kNode || trial.suspect.fault == Fault::kNodeRail;
     return pair ? "; not tested: no partner above suspicion was left" : "; not tested again";
   }
   const std::string with =
-      tests.partners.empty() ? "" : fmt::format(" with {}", partner_names(search, tests.partners));
-  return fmt::format("; tested again{}: {}", with, figures_text(tests.values, unit_of(s.fault)));
+      trial.partners.empty() ? "" : fmt::format(" with {}", partner_names(search, trial.partners));
+  std::string out =
+      fmt::format("; tested again{}: {}", with, figures_text(trial.values, unit_of(trial.suspect.fault)));
+  if (!trial.others.empty())
+    out += ", beside others at " + range_text(trial.others, unit_of(trial.suspect.fault));
+  if (trial.standing == Standing::kInconclusive)
+    out += fmt::format("; these tests tell from noise what is below {:.0f} %", trial.named_below * 100);
+  return out;
 }
 
-LocateFault judge(const LocateSearch& search, const Suspect& suspect, const std::vector<int>& good) {
+/// What each end of a link reaches with others: a link of which one end is slow with them too became that end.
+std::string ends_text(const LocateSearch& search, const Trial& trial) {
+  if (trial.standing != Standing::kConfirmed) return "";
+  std::string out;
+  for (const Trial& end : trial.ends) {
+    const bool guilty = trial.suspect.fault != Fault::kLink && end.suspect.node == trial.suspect.node;
+    if (guilty || end.values.empty()) continue;
+    out += fmt::format("; {} {} with {}: {}", trial.suspect.fault == Fault::kLink ? "its end" : "its peer",
+                       search.nodes[index(end.suspect.node)], partner_names(search, end.partners),
+                       figures_text(end.values, "GB/s"));
+  }
+  return out;
+}
+
+LocateFault describe(const LocateSearch& search, Trial trial) {
   LocateFault fault;
-  fault.suspect = suspect;
+  const Suspect& suspect = trial.suspect;
   fault.name = name_of(search, suspect);
-  const Tests tests = tests_of(search, suspect, good);
-  const auto median = tests.median();
-  fault.share = median && suspect.normal > 0 ? *median / suspect.normal : suspect.share;
-  if (median) fault.standing = fault.share < kStillSlow ? Standing::kConfirmed : Standing::kNotRepeated;
-  fault.evidence = suspect.share > 0
+  // The share of a link in the matrix says nothing of the end that it became.
+  const bool became_end = suspect.fault != Fault::kLink && !trial.ends.empty();
+  fault.evidence = became_end ? std::string("slow with others too")
+                   : suspect.share > 0
                        ? fmt::format("{} {:.3g} of {:.3g} {} ({:.0f} %)", subject_of(suspect.fault),
                                      suspect.share * suspect.normal, suspect.normal, unit_of(suspect.fault),
                                      suspect.share * 100)
                        : std::string("no answer");
-  fault.evidence += tests_text(search, suspect, tests) + ways_text(search, suspect);
+  fault.evidence += tests_text(search, trial) + ends_text(search, trial) + ways_text(search, suspect);
+  fault.trial = std::move(trial);
   return fault;
-}
-
-/// A link of which one end is slow with others too is not at fault: that end is.
-void follow_to_the_end(const LocateSearch& search, const std::vector<int>& good, LocateFault& fault) {
-  if (fault.suspect.fault != Fault::kLink || fault.standing != Standing::kConfirmed) return;
-  for (const int node : {fault.suspect.node, fault.suspect.peer}) {
-    const Tests tests = tests_with_good(search, node, good, fault.suspect.rail);
-    const auto median = tests.median();
-    if (!median || fault.suspect.normal <= 0) continue;
-    const std::string with =
-        fmt::format("{} with {}: {}", search.nodes[index(node)], partner_names(search, tests.partners),
-                    figures_text(tests.values, "GB/s"));
-    if (*median >= kStillSlow * fault.suspect.normal) {
-      fault.evidence += "; its end " + with;
-      continue;
-    }
-    fault.suspect.fault = fault.suspect.rail < 0 ? Fault::kNode : Fault::kNodeRail;
-    fault.suspect.node = node;
-    fault.suspect.peer = -1;
-    fault.name = name_of(search, fault.suspect);
-    fault.evidence += "; slow with others too: " + with;
-    return;
-  }
 }
 
 /// A node whose GPU is slow is slow in everything else too.
 void name_causes(LocateSearch& search) {
   std::set<int> slow;
   for (const LocateFault& fault : search.faults) {
-    if (fault.suspect.fault == Fault::kGpu && fault.standing == Standing::kConfirmed)
-      slow.insert(fault.suspect.node);
+    if (fault.trial.suspect.fault == Fault::kGpu && fault.trial.standing == Standing::kConfirmed)
+      slow.insert(fault.trial.suspect.node);
   }
   for (LocateFault& fault : search.faults) {
-    if (fault.suspect.fault == Fault::kGpu) continue;
-    for (const int node : {fault.suspect.node, fault.suspect.peer}) {
+    if (fault.trial.suspect.fault == Fault::kGpu) continue;
+    for (const int node : {fault.trial.suspect.node, fault.trial.suspect.peer}) {
       if (!slow.contains(node)) continue;
       fault.evidence += fmt::format("; may follow from the slow device of {}", search.nodes[index(node)]);
     }
@@ -276,17 +194,18 @@ void name_causes(LocateSearch& search) {
 
 }  // namespace
 
-void judge_suspects(LocateSearch& search) {
-  const plan::Suspicion found = plan::find_suspects(search.ranks, search.results);
+void judge_search(LocateSearch& search) {
+  const std::vector<Entry>& ends = search.task->of(kind::kLocate);
+  const auto repeats = ends.empty() ? std::nullopt : integer(ends.back().record.data, "repeats");
+  plan::Suspicion found = plan::find_suspects(search.ranks, search.results,
+                                              static_cast<int>(repeats.value_or(plan::Locate{}.rounds)));
   search.spread = found.spread;
-  const std::vector<int> good = plan::known_good(search.nodes.size(), found.suspects);
-  for (const Suspect& suspect : found.suspects) {
-    search.faults.push_back(judge(search, suspect, good));
-    follow_to_the_end(search, good, search.faults.back());
-  }
+  for (Trial& trial : plan::judge_suspects(search.ranks, found.suspects, search.results))
+    search.faults.push_back(describe(search, std::move(trial)));
   name_causes(search);
-  std::stable_sort(search.faults.begin(), search.faults.end(),
-                   [](const LocateFault& a, const LocateFault& b) { return a.standing < b.standing; });
+  std::stable_sort(search.faults.begin(), search.faults.end(), [](const LocateFault& a, const LocateFault& b) {
+    return a.trial.standing < b.trial.standing;
+  });
 }
 
 }  // namespace sxb::analysis

@@ -6,6 +6,6 @@
 namespace sxb::analysis {
 
 /// Fills in `spread` and `faults` from the results.
-void judge_suspects(LocateSearch& search);
+void judge_search(LocateSearch& search);
 
 }  // namespace sxb::analysis

@@ -35,7 +35,7 @@ CLI::Option* add_search_flags(CLI::App& verb, plan::Locate& locate) {
   CLI::Option* size =
       verb.add_option("--size", read_size, "size of each all-reduce (default 128M on GPUs, 2M on the CPU)");
   size->type_name("SIZE")->expected(1);
-  verb.add_option("--rounds", locate.rounds, "how often a suspect is tested again (default 3)");
+  verb.add_option("--rounds", locate.rounds, "how often a suspect is tested again, at least (default 3)");
   verb.add_option("--all-pairs", locate.all_pairs,
                   "most nodes of which every pair is probed; more are sampled and bisected (default 32)");
   verb.add_option("--probe-seconds", locate.probe_s, "most time of one probe (default 2)");
@@ -53,7 +53,7 @@ void add_locate(CLI::App& app, ExitCode& result) {
       "  sxbench locate --hostfile hosts                      all nodes of the file\n"
       "  sxbench locate --nodes 16 --cluster cluster.json --size 256M\n"
       "  sxbench locate --nodes 128 --cluster cluster.json --rounds 5\n"
-      "Exit code 3 if something is slow, 0 if nothing is (docs/locate.md).");
+      "Exit code 3 if something is slow or the figures vary too much to tell, 0 if nothing is (docs/locate.md).");
   auto flags = std::make_shared<Flags>();
   flags->phases = "locate,report";
   add_place_flags(*verb, *flags);

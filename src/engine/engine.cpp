@@ -102,10 +102,10 @@ void run_task(const plan::RankTask& task, const Emitter& emitter) {
   set_device(task);
   Rendezvous rendezvous(rendezvous_options(task));
   const plan::Phase phase = task.task.phase;
-  if (phase == plan::Phase::kGpu || phase == plan::Phase::kBurn || phase == plan::Phase::kLocate) {
+  if (phase == plan::Phase::kLocate) return run_locate(task, rendezvous, device_facts(task), emitter);
+  if (phase == plan::Phase::kGpu || phase == plan::Phase::kBurn) {
     emitter.record("device", device_facts(task));
     if (task.cuda) check_same_gpus(task, gpu_name(), rendezvous);
-    if (phase == plan::Phase::kLocate) return run_locate(task, rendezvous, emitter);
     return run_device_task(task, rendezvous, emitter);
   }
   const auto comm = connect(rendezvous, task, emitter);

@@ -121,6 +121,10 @@ std::vector<Finding> judge_peers(const std::vector<Peer>& peers, const std::stri
   return findings;
 }
 
+std::vector<Finding> judge_peers(const plan::RankTask& task, const std::vector<Peer>& peers) {
+  return judge_peers(peers, task.fabric, sockets_were_chosen(), task.mixed_gpus);
+}
+
 void check_same_gpus(const plan::RankTask& task, const std::string& gpu, Rendezvous& rendezvous) {
   constexpr const char* kKey = "gpu of rank 0";
   if (task.mixed_gpus) return;
@@ -147,8 +151,7 @@ void check_peers(const plan::RankTask& task, Communicator& comm, const Transport
                      peer.gpu.data(),
                      {peer.net.data(), peer.gpu_direct, peer.shared_memory, peer.intra_node.data()}});
   }
-  const auto findings = judge_peers(peers, task.fabric, sockets_were_chosen(), task.mixed_gpus);
-  for (const Finding& finding : findings) {
+  for (const Finding& finding : judge_peers(task, peers)) {
     if (finding.severity == "error") {
       throw EngineError(finding.message, finding.code, finding.help, ExitCode::kEnvironment);
     }

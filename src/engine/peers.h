@@ -33,6 +33,9 @@ struct Finding {
 std::vector<Finding> judge_peers(const std::vector<Peer>& peers, const std::string& fabric,
                                  bool sockets_chosen, bool mixed_gpus);
 
+/// What judge_peers() finds of the task's ranks, by this process's environment.
+std::vector<Finding> judge_peers(const plan::RankTask& task, const std::vector<Peer>& peers);
+
 /// For phases without a communicator of all ranks: every rank holds its GPU's name against rank 0's.
 /// EngineError "mixed_gpus" unless task.mixed_gpus.
 void check_same_gpus(const plan::RankTask& task, const std::string& gpu, Rendezvous& rendezvous);

@@ -14,24 +14,21 @@ namespace {
 
 constexpr config::EnumName<LocateStage> kStages[] = {
     {LocateStage::kNode, "node"},      {LocateStage::kRail, "rail"},     {LocateStage::kPair, "pair"},
-    {LocateStage::kSample, "sample"},  {LocateStage::kBisect, "bisect"}, {LocateStage::kCross, "cross"},
-    {LocateStage::kConfirm, "confirm"}};
+    {LocateStage::kSample, "sample"},  {LocateStage::kRepeat, "repeat"}, {LocateStage::kBisect, "bisect"},
+    {LocateStage::kCross, "cross"},    {LocateStage::kConfirm, "confirm"}};
 
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
 /// Matchings of a sample: each node then has three partners, so that two bad ones among them do not spoil it.
 constexpr int kSamples = 3;
-
-ProbeRound each_node(int nodes) {
-  ProbeRound round{LocateStage::kNode, 0, {}};
-  for (int node = 0; node < nodes; ++node) round.probes.push_back({{node}});
-  return round;
-}
+/// Pairs that are probed a second time, at least: fewer say little about how much a figure varies.
+constexpr int kRepeatedPairs = 6;
 
 /// The rounds that need no result.
 std::vector<ProbeRound> opening(const Locate& config, int nodes) {
-  std::vector<ProbeRound> rounds = {each_node(nodes)};
+  std::vector<ProbeRound> rounds = {{LocateStage::kNode, 0, each_alone(nodes)}};
   if (nodes > 2) rounds.push_back({LocateStage::kRail, 0, {{node_range(0, nodes)}}});
   const std::vector<std::vector<Probe>> circle = circle_rounds(nodes);
+  if (circle.empty()) return rounds;
   if (nodes <= config.all_pairs) {
     for (const auto& pairs : circle) rounds.push_back({LocateStage::kPair, 0, pairs});
   } else {
@@ -39,6 +36,9 @@ std::vector<ProbeRound> opening(const Locate& config, int nodes) {
     for (int i = 0; i < kSamples; ++i)
       rounds.push_back({LocateStage::kSample, 0, circle[static_cast<std::size_t>(i) * stride]});
   }
+  const int pairs = nodes / 2;
+  const auto repeats = std::min(circle.size(), static_cast<std::size_t>((kRepeatedPairs + pairs - 1) / pairs));
+  for (std::size_t i = 0; i < repeats; ++i) rounds.push_back({LocateStage::kRepeat, 0, circle[i]});
   return rounds;
 }
 
@@ -110,6 +110,27 @@ Status validate_locate(const Locate& locate) {
   return ok_status();
 }
 
+namespace {
+
+/// The next test of the suspects. Where the asked-for repeats do not tell, there are more.
+std::vector<Probe> next_tests(const Locate& config, const std::vector<int>& ranks,
+                              const std::vector<ProbeResult>& results) {
+  const std::vector<Suspect> suspects = find_suspects(ranks, results, config.rounds).suspects;
+  auto rounds = confirmations(config.rounds, ranks.size(), suspects);
+  const auto next = static_cast<std::size_t>(count_rounds(results, LocateStage::kConfirm));
+  if (!rounds.empty() && next >= rounds.size()) {
+    const std::vector<Trial> trials = judge_suspects(ranks, suspects, results);
+    const bool open = std::any_of(trials.begin(), trials.end(), [](const Trial& trial) {
+      return trial.standing == Standing::kInconclusive;
+    });
+    if (open || next > rounds.size())
+      rounds = confirmations(kLongerTrial * config.rounds, ranks.size(), suspects);
+  }
+  return next < rounds.size() ? rounds[next] : std::vector<Probe>{};
+}
+
+}  // namespace
+
 ProbeRound next_round(const Locate& config, const std::vector<int>& ranks,
                       const std::vector<ProbeResult>& results) {
   const int nodes = static_cast<int>(ranks.size());
@@ -125,11 +146,7 @@ ProbeRound next_round(const Locate& config, const std::vector<int>& ranks,
       if (round.probes.empty())
         round = {LocateStage::kCross, 0, across_halves(results, count_rounds(results, LocateStage::kCross))};
     }
-    if (round.probes.empty()) {
-      const auto plan = confirmations(config.rounds, ranks.size(), find_suspects(ranks, results).suspects);
-      const auto next = static_cast<std::size_t>(count_rounds(results, LocateStage::kConfirm));
-      round = {LocateStage::kConfirm, 0, next < plan.size() ? plan[next] : std::vector<Probe>{}};
-    }
+    if (round.probes.empty()) round = {LocateStage::kConfirm, 0, next_tests(config, ranks, results)};
   }
   round.number = done;
   return round;

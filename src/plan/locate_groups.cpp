@@ -78,28 +78,87 @@ void pack(const std::vector<Probe>& wanted, std::vector<std::vector<Probe>>& rou
   std::move(packed.begin(), packed.end(), std::back_inserter(rounds));
 }
 
-/// What tests the suspect once; `turn` chooses the partner.
-std::vector<Probe> tests_of(const Suspect& suspect, std::size_t turn, const std::vector<int>& good,
-                            std::size_t nodes) {
-  const auto partner = [&](std::size_t i) { return good[(turn + i) % good.size()]; };
-  switch (suspect.fault) {
-    case Fault::kGpu:
-    case Fault::kNodeLocal:
-      return {{{suspect.node}}};
-    case Fault::kRail:
-      return {{node_range(0, static_cast<int>(nodes))}};
-    case Fault::kNode:
-    case Fault::kNodeRail:
-      if (good.empty()) return {};
-      return {pair_of(suspect.node, partner(0))};
-    case Fault::kLink:
-      std::vector<Probe> tests = {pair_of(suspect.node, suspect.peer)};
-      if (good.empty()) return tests;
-      tests.push_back(pair_of(suspect.node, partner(0)));
-      tests.push_back(pair_of(suspect.peer, partner(1)));
-      return tests;
+/// The partners that a node may be tested with, best first come: no suspicion touches them, or where there is no
+/// such node, none but that of a link to a third.
+std::vector<int> partners_of(int node, std::size_t nodes, const Suspected& suspected) {
+  std::vector<int> good, fair;
+  for (const int other : node_range(0, static_cast<int>(nodes))) {
+    if (other == node || suspected.is_node(other) || suspected.is_link(node, other)) continue;
+    (suspected.ends_link(other) ? fair : good).push_back(other);
   }
-  return {};
+  return good.empty() ? fair : good;
+}
+
+/// The pairs that test the suspect once; `turn` chooses the partners.
+std::vector<Probe> pairs_of(const Suspect& suspect, std::size_t turn, std::size_t nodes,
+                            const Suspected& suspected) {
+  std::vector<Probe> pairs;
+  const auto add = [&](int node, std::size_t shift) {
+    const std::vector<int> partners = partners_of(node, nodes, suspected);
+    if (!partners.empty()) pairs.push_back(pair_of(node, partners[(turn + shift) % partners.size()]));
+  };
+  if (suspect.fault == Fault::kNode || suspect.fault == Fault::kNodeRail) add(suspect.node, 0);
+  if (suspect.fault == Fault::kLink) {
+    pairs.push_back(pair_of(suspect.node, suspect.peer));
+    add(suspect.node, 0);
+    add(suspect.peer, 1);
+  }
+  return pairs;
+}
+
+/// Pairs above suspicion of the nodes that the round leaves idle, beginning at `first`: what the tests are held
+/// against, and the load under which the suspects were found.
+void add_references(int first, std::size_t nodes, const Suspected& suspected, std::vector<Probe>& round) {
+  std::vector<int> idle;
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const Probe node{{static_cast<int>((static_cast<std::size_t>(first) + i) % nodes)}};
+    const bool busy =
+        std::any_of(round.begin(), round.end(), [&](const Probe& other) { return overlap(node, other); });
+    if (!busy) idle.push_back(node.nodes.front());
+  }
+  while (!idle.empty()) {
+    const int node = idle.front();
+    idle.erase(idle.begin());
+    const auto other =
+        std::find_if(idle.begin(), idle.end(), [&](int i) { return suspected.clears(node, i); });
+    if (other == idle.end()) continue;
+    round.push_back(pair_of(node, *other));
+    idle.erase(other);
+  }
+}
+
+bool any_of(const std::vector<Suspect>& suspects, std::initializer_list<Fault> faults) {
+  return std::any_of(suspects.begin(), suspects.end(), [&](const Suspect& suspect) {
+    return std::find(faults.begin(), faults.end(), suspect.fault) != faults.end();
+  });
+}
+
+/// One repeat of the pairs, packed into rounds; the last of them has only pairs to compare with, if there was no
+/// room for one beside the tests.
+std::vector<std::vector<Probe>> pair_tests(int repeat, std::size_t nodes, const std::vector<Suspect>& suspects,
+                                           const Suspected& suspected) {
+  std::vector<Probe> wanted;
+  for (std::size_t i = 0; i < suspects.size(); ++i) {
+    for (Probe& probe : pairs_of(suspects[i], i + static_cast<std::size_t>(repeat), nodes, suspected)) {
+      if (std::find(wanted.begin(), wanted.end(), probe) == wanted.end()) wanted.push_back(std::move(probe));
+    }
+  }
+  std::vector<std::vector<Probe>> rounds;
+  if (wanted.empty()) return rounds;
+  pack(wanted, rounds);
+  bool compared = false;
+  for (std::vector<Probe>& round : rounds) {
+    add_references(repeat, nodes, suspected, round);
+    compared = compared || std::any_of(round.begin(), round.end(), [&](const Probe& probe) {
+                 return suspected.clears(probe.nodes[0], probe.nodes[1]);
+               });
+  }
+  if (!compared) {
+    std::vector<Probe> round;
+    add_references(repeat, nodes, suspected, round);
+    if (!round.empty()) rounds.push_back(std::move(round));
+  }
+  return rounds;
 }
 
 }  // namespace
@@ -108,6 +167,12 @@ std::vector<int> node_range(int begin, int end) {
   std::vector<int> nodes(static_cast<std::size_t>(end - begin));
   std::iota(nodes.begin(), nodes.end(), begin);
   return nodes;
+}
+
+std::vector<Probe> each_alone(int nodes) {
+  std::vector<Probe> probes;
+  for (int node = 0; node < nodes; ++node) probes.push_back({{node}});
+  return probes;
 }
 
 std::vector<std::vector<Probe>> circle_rounds(int nodes) {
@@ -143,9 +208,8 @@ std::vector<Probe> halves_of_slow(const std::vector<ProbeResult>& results) {
   return probes;
 }
 
-std::vector<Probe> across_halves(const std::vector<ProbeResult>& results, int shift) {
+std::vector<Probe> across_halves(const std::vector<ProbeResult>& results, int turn) {
   std::vector<Probe> probes;
-  if (shift > 1) return probes;
   const auto normal = normal_pair(results);
   for (const ProbeResult& group : results) {
     if (!is_group(group) || group.nodes.size() < 4 || !is_slow(group, normal)) continue;
@@ -154,27 +218,42 @@ std::vector<Probe> across_halves(const std::vector<ProbeResult>& results, int sh
     const ProbeResult* second = find_group(results, high);
     if (first == nullptr || second == nullptr || is_slow(*first, normal) || is_slow(*second, normal))
       continue;
-    for (std::size_t i = 0; i < low.nodes.size(); ++i) {
-      const std::size_t other = (i + static_cast<std::size_t>(shift)) % high.nodes.size();
-      probes.push_back(pair_of(low.nodes[i], high.nodes[other]));
+    if (turn == 0) {
+      probes.push_back(pair_of(low.nodes.back(), high.nodes.front()));
+      probes.push_back(pair_of(low.nodes.front(), group.nodes.back()));
     }
+    // The odd node, which is in neither half, has a second neighbour.
+    if (turn == 1 && group.nodes.size() % 2 == 1)
+      probes.push_back(pair_of(high.nodes.back(), group.nodes.back()));
   }
   return probes;
 }
 
+Suspected::Suspected(const std::vector<Suspect>& suspects) {
+  for (const Suspect& suspect : suspects) {
+    if (suspect.fault == Fault::kLink) {
+      links_.insert(std::minmax(suspect.node, suspect.peer));
+    } else if (suspect.node >= 0) {
+      nodes_.insert(suspect.node);
+    }
+  }
+}
+
+bool Suspected::ends_link(int node) const {
+  return std::any_of(links_.begin(), links_.end(),
+                     [&](const auto& link) { return link.first == node || link.second == node; });
+}
+
 std::vector<std::vector<Probe>> confirmations(int repeats, std::size_t nodes,
                                               const std::vector<Suspect>& suspects) {
-  const std::vector<int> good = known_good(nodes, suspects);
+  const Suspected suspected(suspects);
   std::vector<std::vector<Probe>> rounds;
   for (int repeat = 0; repeat < repeats; ++repeat) {
-    std::vector<Probe> wanted;
-    for (std::size_t i = 0; i < suspects.size(); ++i) {
-      for (Probe& probe : tests_of(suspects[i], i + static_cast<std::size_t>(repeat), good, nodes)) {
-        if (std::find(wanted.begin(), wanted.end(), probe) == wanted.end())
-          wanted.push_back(std::move(probe));
-      }
-    }
-    pack(wanted, rounds);
+    // Alone means that all are: beside a working network a node has less memory bandwidth.
+    if (any_of(suspects, {Fault::kGpu, Fault::kNodeLocal})) rounds.push_back(each_alone(static_cast<int>(nodes)));
+    if (any_of(suspects, {Fault::kRail})) rounds.push_back({{node_range(0, static_cast<int>(nodes))}});
+    for (std::vector<Probe>& round : pair_tests(repeat, nodes, suspects, suspected))
+      rounds.push_back(std::move(round));
   }
   return rounds;
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "plan/locate_groups.h"
 #include "stats/polish.h"
 #include "stats/stats.h"
 #include "sxbench/plan/locate.h"
@@ -18,6 +19,17 @@ using Pair = std::pair<int, int>;
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 void keep_least(std::optional<double>& kept, double value) { kept = std::min(kept.value_or(value), value); }
+
+/// Of a node's effect, a median over its pairs.
+double noise_of_rows(const PairMatrix& cells, double noise) {
+  std::vector<double> counts;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    double count = 0;
+    for (std::size_t j = 0; j < cells.size(); ++j) count += cells.get(i, j) ? 1 : 0;
+    if (count > 0) counts.push_back(count);
+  }
+  return counts.empty() ? noise : stats::kMedianError * noise / std::sqrt(stats::median(counts));
+}
 
 /// The figures of the pairs on each rail, and the pairs that did not answer.
 struct Pairs {
@@ -79,7 +91,7 @@ struct Low {
   std::vector<double> shares, normals;
 };
 
-void find_low_rows(const Polish& fit, int rail, std::map<Pair, Low>& low, Spread& spread) {
+void find_low_rows(const Polish& fit, int rail, double noise, std::map<Pair, Low>& low, Spread& spread) {
   std::vector<int> nodes;
   std::vector<double> effects;
   for (std::size_t i = 0; i < fit.row.size(); ++i) {
@@ -88,16 +100,16 @@ void find_low_rows(const Polish& fit, int rail, std::map<Pair, Low>& low, Spread
     effects.push_back(*fit.row[i]);
   }
   if (effects.size() < 3) return;
-  for (const std::size_t i : stats::low_outliers(effects)) {
+  for (const std::size_t i : stats::low_outliers(effects, noise)) {
     Low& entry = low[{nodes[i], -1}];
     entry.rails.push_back(rail);
     entry.shares.push_back(std::exp(effects[i] - stats::median(effects)));
     entry.normals.push_back(std::exp(fit.centre));
   }
-  keep_least(spread.node_share, stats::detectable_share(effects));
+  keep_least(spread.node_share, stats::detectable_share(effects, noise));
 }
 
-void find_low_cells(const Polish& fit, int rail, std::map<Pair, Low>& low, Spread& spread) {
+void find_low_cells(const Polish& fit, int rail, double noise, std::map<Pair, Low>& low, Spread& spread) {
   std::vector<Pair> cells;
   std::vector<double> left;
   for (std::size_t i = 0; i < fit.residual.size(); ++i) {
@@ -109,14 +121,14 @@ void find_low_cells(const Polish& fit, int rail, std::map<Pair, Low>& low, Sprea
     }
   }
   if (left.size() < 3) return;
-  for (const std::size_t i : stats::low_outliers(left)) {
+  for (const std::size_t i : stats::low_outliers(left, noise)) {
     Low& entry = low[cells[i]];
     entry.rails.push_back(rail);
     entry.shares.push_back(std::exp(left[i]));
     entry.normals.push_back(
         std::exp(fit.centre + *fit.row[index(cells[i].first)] + *fit.row[index(cells[i].second)]));
   }
-  keep_least(spread.link_share, stats::detectable_share(left));
+  keep_least(spread.link_share, stats::detectable_share(left, noise));
 }
 
 /// One suspect where all rails are low, else one for each.
@@ -135,6 +147,8 @@ void add_low(const Pair& place, const Low& low, int rails, std::vector<Suspect>&
 
 void judge_pairs(const std::vector<int>& ranks, const std::vector<ProbeResult>& results, Suspicion& out) {
   const Pairs pairs = collect_pairs(ranks.size(), results);
+  out.spread.noise = noise_of_pairs(results, false);
+  const double noise = out.spread.noise.value_or(0);
   std::map<Pair, Low> low;
   std::vector<double> centres;
   for (std::size_t rail = 0; rail < pairs.logs.size(); ++rail) {
@@ -142,8 +156,8 @@ void judge_pairs(const std::vector<int>& ranks, const std::vector<ProbeResult>& 
     if (std::none_of(fit.row.begin(), fit.row.end(), [](const auto& effect) { return effect.has_value(); }))
       continue;
     centres.push_back(fit.centre);
-    find_low_rows(fit, static_cast<int>(rail), low, out.spread);
-    find_low_cells(fit, static_cast<int>(rail), low, out.spread);
+    find_low_rows(fit, static_cast<int>(rail), noise_of_rows(pairs.logs[rail], noise), low, out.spread);
+    find_low_cells(fit, static_cast<int>(rail), noise, low, out.spread);
   }
   if (!centres.empty()) out.spread.pair_gBps = std::exp(stats::median(centres));
   add_unreachable(pairs, out.spread.pair_gBps.value_or(0), out.suspects);
@@ -201,23 +215,15 @@ void judge_nodes(const std::vector<int>& ranks, const std::vector<ProbeResult>& 
 
 }  // namespace
 
-Suspicion find_suspects(const std::vector<int>& ranks, const std::vector<ProbeResult>& results) {
+Suspicion find_suspects(const std::vector<int>& ranks, const std::vector<ProbeResult>& results, int repeats) {
   Suspicion out;
   judge_ranks(results, out);
   judge_nodes(ranks, results, out);
   judge_pairs(ranks, results, out);
+  const double confirmed = confirmed_share(out.spread.noise.value_or(0), kLongerTrial * repeats);
+  for (std::optional<double>* share : {&out.spread.node_share, &out.spread.link_share})
+    if (*share) keep_least(*share, confirmed);
   return out;
-}
-
-std::vector<int> known_good(std::size_t nodes, const std::vector<Suspect>& suspects) {
-  std::vector<int> good;
-  for (int node = 0; node < static_cast<int>(nodes); ++node) {
-    const bool touched = std::any_of(suspects.begin(), suspects.end(), [&](const Suspect& suspect) {
-      return suspect.node == node || suspect.peer == node;
-    });
-    if (!touched) good.push_back(node);
-  }
-  return good;
 }
 
 }  // namespace sxb::plan

@@ -128,7 +128,7 @@ const std::vector<Field>& fields() {
        "By local rank (array): median rate of a matrix product of 8192 in BF16; null on the CPU, whose cores are shared."},
       {kLocateNode, "failure", "", Hint::kText, "Why there is no figure; null if there is."},
 
-      {kLocateLink, "stage", "", Hint::kText, "pair, sample, bisect, cross or confirm."},
+      {kLocateLink, "stage", "", Hint::kText, "pair, sample, repeat, bisect, cross or confirm."},
       {kLocateLink, "round", "", Hint::kCount, "As in locate_node."},
       {kLocateLink, "rail", "", Hint::kCount, "Local rank of both ends."},
       {kLocateLink, "a", "", Hint::kText, "One end (object: node, rank in the task)."},
@@ -161,6 +161,7 @@ const std::vector<Field>& fields() {
 
       {kLocate, "nodes", "", Hint::kCount, "Nodes that took part."},
       {kLocate, "rounds", "", Hint::kCount, "Rounds of the search."},
+      {kLocate, "repeats", "", Hint::kCount, "How often a suspect was to be tested again (--rounds)."},
       {kLocate, "all_pairs", "", Hint::kFlag, "Every pair was probed; else samples and slow groups, halved."},
       {kLocate, "size_bytes", "B", Hint::kBytes, "Bytes of each all-reduce."},
       {kLocate, "duration_s", "s", Hint::kSeconds, "From the meeting of the ranks to the last answer."},

@@ -39,7 +39,7 @@ struct BarChart {
 /// A symmetric matrix.
 struct HeatMap {
   struct Cell {
-    std::optional<double> share;  ///< of normal, gives the colour; absent: not measured
+    std::optional<double> share;  ///< of normal, gives the colour; absent: not measured; 0: no answer
     std::string text;             ///< the figure
   };
   std::string title;

@@ -46,18 +46,20 @@ std::string row(const LocateSearch& search, const Entry& entry) {
   return csv_line(cells);
 }
 
+Json text_or_null(const std::string& words) { return words.empty() ? Json(nullptr) : Json(words); }
+
 Json fault_json(const LocateSearch& search, const analysis::LocateFault& fault) {
   const auto node = [&](int i) {
     return i < 0 ? Json(nullptr) : Json(search.nodes[static_cast<std::size_t>(i)]);
   };
   const char* kinds[] = {"gpu", "inside_node", "node", "node_rail", "link", "rail"};
   return {{"part", fault.name},
-          {"kind", kinds[static_cast<int>(fault.suspect.fault)]},
-          {"node", node(fault.suspect.node)},
-          {"peer", node(fault.suspect.peer)},
-          {"rail", fault.suspect.rail < 0 ? Json(nullptr) : Json(fault.suspect.rail)},
+          {"kind", kinds[static_cast<int>(fault.trial.suspect.fault)]},
+          {"node", node(fault.trial.suspect.node)},
+          {"peer", node(fault.trial.suspect.peer)},
+          {"rail", fault.trial.suspect.rail < 0 ? Json(nullptr) : Json(fault.trial.suspect.rail)},
           {"verdict", verdict_of(fault)},
-          {"share_of_normal", fault.share},
+          {"share_of_normal", fault.trial.share},
           {"evidence", fault.evidence}};
 }
 
@@ -85,6 +87,8 @@ Json locate_json(const analysis::Analysis& analysis) {
                     {"rounds", search.rounds},
                     {"size_bytes", search.size_bytes},
                     {"duration_s", json_or_null(search.duration_s)},
+                    {"inconclusive", text_or_null(inconclusive(search))},
+                    {"noise", json_or_null(search.spread.noise)},
                     {"pair_gBps", json_or_null(search.spread.pair_gBps)},
                     {"detectable_node_share", json_or_null(search.spread.node_share)},
                     {"detectable_link_share", json_or_null(search.spread.link_share)},

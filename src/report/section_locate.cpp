@@ -15,7 +15,7 @@ namespace {
 
 using analysis::LocateFault;
 using analysis::LocateSearch;
-using analysis::Standing;
+using plan::Standing;
 
 /// Above it a matrix is no longer read but searched, and the file grows with its square.
 constexpr std::size_t kMostInHeatMap = 64;
@@ -27,6 +27,8 @@ std::string gBps_cell(const std::optional<double>& value) {
 }
 
 void add_faults(const LocateSearch& search, Document& document) {
+  if (const std::string why = inconclusive(search); !why.empty())
+    document.add(Notice{fmt::format("Inconclusive: {}.", why)});
   if (search.faults.empty()) {
     document.add(
         Paragraph{search.complete ? "Nothing was found." : "Nothing was found until the search broke off."});
@@ -35,14 +37,14 @@ void add_faults(const LocateSearch& search, Document& document) {
   Table table{{{"Part"}, {"Verdict"}, {"Of normal (%)", true}, {"Evidence"}}, {}};
   for (const LocateFault& fault : search.faults)
     table.rows.push_back(
-        {fault.name, verdict_of(fault), fmt::format("{:.0f}", fault.share * 100), fault.evidence});
+        {fault.name, verdict_of(fault), fmt::format("{:.0f}", fault.trial.share * 100), fault.evidence});
   document.add(std::move(table));
 }
 
 HeatMap heat_map(const LocateSearch& search) {
   HeatMap map;
   const double normal = search.spread.pair_gBps.value_or(0);
-  map.title = fmt::format("Pairs of nodes, GB/s; 100 % = {} GB/s", sensible(normal));
+  map.title = fmt::format("busbw of pairs of nodes in GB/s, 100 % = {}", sensible(normal));
   map.labels = search.nodes;
   for (int i = 0; i < static_cast<int>(search.nodes.size()); ++i) {
     auto& row = map.cells.emplace_back();
@@ -157,9 +159,11 @@ void add_search(const LocateSearch& search, std::size_t number, Document& docume
 }  // namespace
 
 const char* verdict_of(const LocateFault& fault) {
-  switch (fault.standing) {
+  switch (fault.trial.standing) {
     case Standing::kConfirmed:
       return "FAIL";
+    case Standing::kInconclusive:
+      return "inconclusive";
     case Standing::kNotRepeated:
       return "not repeated";
     case Standing::kUntested:
@@ -176,7 +180,7 @@ void add_locate(const analysis::Analysis& analysis, Document& document) {
                 "rail. The matrix is "
                 "taken apart by median polish of its logarithms: a low row is a node, a single low cell is a "
                 "link. FAIL = low "
-                "again in tests with partners above suspicion."});
+                "again in tests with partners above suspicion, by more than the noise of these tests."});
   for (std::size_t i = 0; i < analysis.searches.size(); ++i) add_search(analysis.searches[i], i, document);
 }
 
@@ -189,10 +193,12 @@ std::string locate_text(const LocateSearch& search) {
     out +=
         fmt::format("a pair of nodes normally reaches {} GB/s a rail\n", sensible(*search.spread.pair_gBps));
   for (const LocateFault& fault : search.faults) {
-    const char* word = fault.standing == Standing::kConfirmed ? "SLOW" : verdict_of(fault);
+    const char* word = fault.trial.standing == Standing::kConfirmed ? "SLOW" : verdict_of(fault);
     out += fmt::format("{}  {}\n      {}\n", word, fault.name, fault.evidence);
   }
-  if (search.confirmed() == 0 && search.complete) out += "nothing found\n";
+  const std::string why = inconclusive(search);
+  if (!why.empty()) out += fmt::format("inconclusive: {}\n", why);
+  if (search.confirmed() == 0 && search.complete && why.empty()) out += "nothing found\n";
   if (!search.complete) out += fmt::format("the search broke off: {}\n", search.task->reason());
   for (const std::string& line : sensitivity(search)) out += line + "\n";
   return out;

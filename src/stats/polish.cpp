@@ -69,7 +69,16 @@ double sweep(const PairMatrix& logs, Polish& fit) {
   return change;
 }
 
-constexpr OutlierRule kRule = {.min_count = 3};
+/// Lower than Iglewicz and Hoaglin's: what it marks is a suspicion, and the tests that follow tell it from noise.
+constexpr double kSigmas = 2.5;
+/// A value so many standard deviations beyond a limit exceeds it in 19 of 20 cases, its own noise included.
+constexpr double kNearlyAlways = 1.645;
+
+OutlierRule rule_with(double noise) {
+  OutlierRule rule{.min_count = 3, .sigmas = kSigmas};
+  rule.spread_floor = std::max(rule.spread_floor, noise);
+  return rule;
+}
 
 /// Of the median.
 std::vector<double> shares_of(std::span<const double> logs) {
@@ -81,18 +90,19 @@ std::vector<double> shares_of(std::span<const double> logs) {
 
 }  // namespace
 
-std::vector<std::size_t> low_outliers(std::span<const double> logs) {
+std::vector<std::size_t> low_outliers(std::span<const double> logs, double noise) {
   std::vector<std::size_t> low;
   if (logs.empty()) return low;
-  for (const Outlier& outlier : mark_outliers(shares_of(logs), kRule)) {
+  for (const Outlier& outlier : mark_outliers(shares_of(logs), rule_with(noise))) {
     if (outlier.deviation < 0) low.push_back(outlier.index);
   }
   return low;
 }
 
-double detectable_share(std::span<const double> logs) {
-  const double spread = std::max(kMadToSigma * mad(shares_of(logs)), kRule.spread_floor);
-  return 1 - std::max(kRule.effect, kRule.sigmas * spread);
+double detectable_share(std::span<const double> logs, double noise) {
+  const OutlierRule rule = rule_with(noise);
+  const double spread = std::max(kMadToSigma * mad(shares_of(logs)), rule.spread_floor);
+  return 1 - std::max(rule.effect, (rule.sigmas + kNearlyAlways) * spread);
 }
 
 Polish median_polish(const PairMatrix& logs) {

@@ -23,6 +23,8 @@ double mean(std::span<const double> values);
 double mad(std::span<const double> values);
 /// 1.4826 · MAD: estimates the standard deviation where the bulk of the values is normal.
 inline constexpr double kMadToSigma = 1.4826;
+/// sqrt(pi / 2): standard error of the median of many normal values over that of their mean.
+inline constexpr double kMedianError = 1.2533;
 
 struct Interval {
   double low = 0;

@@ -29,10 +29,11 @@ const std::map<std::string, Modules>& allowed() {
       {"cli",
        {"base", "config", "record", "stats", "data", "plan", "launch", "metrics", "analysis", "report"}},
       {"engine",
-       {"engine.h", "engine/emitter.h", "engine/comm", "engine/bench", "engine/gpu", "engine/locate", "engine/train", "record",
+       {"engine.h", "engine/emitter.h", "engine/peers.h", "engine/comm", "engine/bench", "engine/gpu", "engine/locate", "engine/train", "record",
         "config",
         "plan", "base"}},
       {"engine/emitter.h", {"engine.h", "record", "base"}},
+      {"engine/peers.h", {"engine/emitter.h", "engine/comm", "plan"}},
       {"engine/kernels", {}},
       {"engine/comm", {"engine/kernels", "base"}},
       {"engine/blas", {"engine/comm"}},
@@ -42,8 +43,8 @@ const std::map<std::string, Modules>& allowed() {
       {"engine/bench",
        {"engine/emitter.h", "engine/comm", "engine/kernels", "record", "config", "plan", "stats", "base"}},
       {"engine/locate",
-       {"engine/emitter.h", "engine/comm", "engine/bench", "engine/kernels", "record", "config", "stats", "plan",
-        "base"}},
+       {"engine/emitter.h", "engine/peers.h", "engine/comm", "engine/bench", "engine/kernels", "record", "config",
+        "stats", "plan", "base"}},
       {"engine/train",
        {"engine/emitter.h", "engine/comm", "engine/blas", "engine/kernels", "data", "record", "config", "plan", "base"}},
   };
@@ -54,8 +55,9 @@ const std::map<std::string, Modules>& allowed() {
 /// "engine.h"; a foreign header -> "".
 std::string module_of(std::string include) {
   if (include.rfind("sxbench/", 0) == 0) include = include.substr(8);
-  // The two headers that stand for themselves: the engine's interface, and how its parts send records.
-  if (include == "engine.h" || include == "engine/emitter.h") return include;
+  // Headers that stand for themselves: the engine's interface, how its parts send records, and what its ranks
+  // ask of each other.
+  if (include == "engine.h" || include == "engine/emitter.h" || include == "engine/peers.h") return include;
   const std::size_t slash = include.find('/');
   if (slash == std::string::npos) return "";
   const std::string first = include.substr(0, slash);

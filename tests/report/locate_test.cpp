@@ -48,11 +48,11 @@ struct Made {
       }
     }
     analysis::LocateFault fault;
-    fault.suspect = {plan::Fault::kNode, slow, -1, -1, 0.5, 48};
-    fault.standing = analysis::Standing::kConfirmed;
+    fault.trial.suspect = {plan::Fault::kNode, slow, -1, -1, 0.5, 48};
+    fault.trial.standing = plan::Standing::kConfirmed;
     fault.name = "n" + std::to_string(slow);
     fault.evidence = "with every partner it reaches 24 of 48 GB/s (50 %)";
-    fault.share = 0.5;
+    fault.trial.share = 0.5;
     search.faults.push_back(fault);
   }
   std::string markdown() const {
@@ -70,7 +70,7 @@ TEST(LocateReport, ShowsVerdictMatrixAndSensitivity) {
   EXPECT_THAT(text, HasSubstr("| n2 | 24"));
   EXPECT_THAT(text, HasSubstr("| n0 |  | no answer |"));
   EXPECT_THAT(text, HasSubstr("charts/locate_pairs.svg"));
-  EXPECT_THAT(text, HasSubstr("A node or a rail below 95.0 % of normal would have been named."));
+  EXPECT_THAT(text, HasSubstr("A node or rail below 95.0 % of normal would have been named."));
 }
 
 TEST(LocateReport, ManyNodesGetTheirSlowestPairsInsteadOfAMatrix) {
@@ -89,12 +89,18 @@ TEST(LocateReport, NothingIsAddedToARunWithoutASearch) {
 TEST(HeatMap, DarkensWithTheShareAndTellsMissingFromNoAnswer) {
   HeatMap map;
   map.title = "pairs";
-  map.labels = {"a", "b<"};
-  map.cells = {{{std::nullopt, ""}, {0.5, "24"}}, {{1.0, "48"}, {0.0, "×"}}};
+  map.labels = {"a", "b<", "c"};
+  map.cells = {{{std::nullopt, ""}, {0.5, "24"}, {0.0, "×"}},
+               {{1.0, "48"}, {std::nullopt, ""}, {std::nullopt, ""}},
+               {{0.0, "×"}, {std::nullopt, ""}, {std::nullopt, ""}}};
   const std::string svg = render_svg(map);
   EXPECT_THAT(svg, HasSubstr("fill=\"#b91c1c\" stroke=\"#ffffff\"><title>a - b&lt;: 24 (50 %)</title>"));
-  EXPECT_THAT(svg, HasSubstr("fill=\"#ecfdf5\" stroke=\"#ffffff\"><title>b&lt; - a: 48 (100 %)</title>"));
-  EXPECT_THAT(svg, HasSubstr("fill=\"#f3f4f6\""));
+  EXPECT_THAT(svg, HasSubstr("fill=\"#dcfce7\" stroke=\"#ffffff\"><title>b&lt; - a: 48 (100 %)</title>"));
+  EXPECT_THAT(svg, HasSubstr("fill=\"#111827\" stroke=\"#ffffff\"><title>a - c: no answer</title>"));
+  EXPECT_THAT(svg, HasSubstr("fill=\"#d1d5db\" stroke=\"#ffffff\"><title>b&lt; - c: not probed</title>"));
+  EXPECT_THAT(svg, HasSubstr("% of normal"));
+  EXPECT_THAT(svg, HasSubstr(">no answer</text>"));
+  EXPECT_THAT(svg, HasSubstr(">not probed</text>"));
   EXPECT_TRUE(is_empty(HeatMap{}));
 }
 

@@ -72,9 +72,16 @@ TEST(LowOutliers, AreLowAndFarAndNeverHigh) {
   EXPECT_THAT(low_outliers(std::vector<double>{0, -0.2, -0.4, -0.6, -0.8}), IsEmpty()) << "all differ";
 }
 
+TEST(LowOutliers, StandOutOfTheNoiseToo) {
+  const std::vector<double> one_low = {0, 0, std::log(0.7), 0};  // the others are equal, by chance
+  EXPECT_THAT(low_outliers(one_low, 0.1), ElementsAre(2));
+  EXPECT_THAT(low_outliers(one_low, 0.15), IsEmpty());
+}
+
 TEST(DetectableShare, FollowsTheSpread) {
   EXPECT_NEAR(detectable_share(std::vector<double>(5, 0.0)), 0.95, 1e-9);
   EXPECT_LT(detectable_share(std::vector<double>{0, -0.1, 0.1, -0.2, 0.2}), 0.6);
+  EXPECT_NEAR(detectable_share(std::vector<double>(5, 0.0), 0.1), 1 - 0.4145, 1e-9) << "4.145 times the noise";
 }
 
 }  // namespace

@@ -34,9 +34,10 @@ enum class LocateStage {
   kRail,    ///< all nodes in one ring per rail
   kPair,    ///< every pair once, by the circle method: as many pairs at once as there are
   kSample,  ///< of many nodes: some rounds of the circle method
+  kRepeat,  ///< some of these pairs once more: how much a figure varies by itself
   kBisect,  ///< of many nodes: slow groups, halved
   kCross,   ///< of many nodes: pairs across the halves of a slow group whose halves are fast
-  kConfirm  ///< suspects again, with partners above suspicion
+  kConfirm  ///< suspects again with partners above suspicion, and pairs of such partners beside them
 };
 std::string to_string(LocateStage stage);
 Result<LocateStage> parse_locate_stage(const std::string& name);
@@ -89,7 +90,9 @@ struct Suspect {
 /// How much the figures that should be equal differ, and what a pair normally reaches.
 struct Spread {
   std::optional<double> pair_gBps;     ///< on the median rail
-  std::optional<double> node_share;    ///< a node below this share of normal would have been suspect
+  /// Standard deviation of the logarithm of a pair's figure from probe to probe: 0.1 is about 10 %.
+  std::optional<double> noise;
+  std::optional<double> node_share;    ///< a node below this share of normal would have been named; <= 0: none
   std::optional<double> link_share;
   std::optional<double> gpu_share;
 };
@@ -99,10 +102,30 @@ struct Suspicion {
   Spread spread;
 };
 /// From the stages before kConfirm. Pairs by median polish of the logarithms, rail by rail, and the outlier
-/// rule of stats/polish.h.
-Suspicion find_suspects(const std::vector<int>& ranks, const std::vector<ProbeResult>& results);
+/// rule of stats/polish.h, with the noise between repeats as its least spread. `repeats`: Locate::rounds.
+Suspicion find_suspects(const std::vector<int>& ranks, const std::vector<ProbeResult>& results, int repeats);
 
-/// Nodes that no suspicion touches: partners for a test.
-std::vector<int> known_good(std::size_t nodes, const std::vector<Suspect>& suspects);
+enum class Standing {
+  kConfirmed,     ///< slower than the others in the tests, by more than their noise explains
+  kInconclusive,  ///< slower in the tests, but they vary so much that it may be noise
+  kNotRepeated,   ///< as fast as the others in the tests: it was slow once
+  kUntested       ///< nothing above suspicion was left to compare with, or the search ended before
+};
+
+/// A suspect's tests and what parts above suspicion reached in the same rounds.
+struct Trial {
+  Suspect suspect;              ///< a link of which one end is slow with others too has become that end
+  Standing standing = Standing::kUntested;
+  std::vector<double> values;   ///< GB/s, of kGpu TFLOP/s; 0 = no answer
+  std::vector<int> partners;    ///< of a node: with whom, by value
+  std::vector<double> others;
+  double share = 0;             ///< median of the values / of the others; without tests that of the suspect
+  double named_below = 0;       ///< the share under which these tests would have named it
+  std::vector<Trial> ends;      ///< of a link: each end with others
+};
+/// Confirmed: the medians of the logarithms are apart by 5 % at least, and by 3.5 standard errors of their
+/// difference, the standard deviation being the larger of that of the tests and that of all repeated pairs.
+std::vector<Trial> judge_suspects(const std::vector<int>& ranks, const std::vector<Suspect>& suspects,
+                                  const std::vector<ProbeResult>& results);
 
 }  // namespace sxb::plan

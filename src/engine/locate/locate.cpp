@@ -9,7 +9,9 @@
 #include "engine/comm/group.h"
 #include "engine/locate/control.h"
 #include "engine/locate/matmul.h"
+#include "engine/locate/network.h"
 #include "engine/locate/probe.h"
+#include "engine/peers.h"
 #include "sxbench/base/clock.h"
 #include "sxbench/plan/locate.h"
 #include "sxbench/record/record.h"
@@ -41,6 +43,12 @@ std::chrono::milliseconds answer_limit(const plan::Locate& config) {
   return milliseconds(4 * config.timeout_s + 3 * config.probe_s + kSlackSeconds);
 }
 
+std::vector<int> all_ranks(const plan::RankTask& task) {
+  std::vector<int> ranks(static_cast<std::size_t>(task.world));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  return ranks;
+}
+
 /// One ring: `ranks` of the world. `probe` and `rail` say whose figure it is.
 struct Group {
   int probe = 0, rail = 0;
@@ -51,15 +59,18 @@ struct Group {
 /// probes.
 class Member {
  public:
-  Member(const plan::RankTask& task, Rendezvous& rendezvous, Control& control)
+  Member(const plan::RankTask& task, Rendezvous& rendezvous, Control& control, NetworkWatch& network)
       : task_(task),
         rendezvous_(rendezvous),
         control_(control),
+        network_(network),
         memory_(task.cuda ? make_cuda_memory() : make_host_memory(task.local_world)),
         prober_(*memory_, task.task.locate.size_bytes, task.task.locate.probe_s) {}
 
   std::int64_t bytes() const { return prober_.bytes(); }
   bool done() const { return done_; }
+  /// What ends the search on every rank.
+  const std::optional<EngineError>& error() const { return error_; }
 
   /// The first half of a round, up to "ready".
   void connect(const Json& round) {
@@ -68,6 +79,10 @@ class Member {
     failure_.clear();
     topic_ = std::to_string(round.at("number").get<int>());
     done_ = round.at("groups").empty();
+    if (const auto error = round.find("error"); error != round.end()) {
+      error_.emplace(error->at("message").get<std::string>(), error->at("code").get<std::string>(),
+                     error->at("help").get<std::string>(), ExitCode::kEnvironment);
+    }
     stage_ = round.at("stage").get<std::string>();
     for (const Json& group : round.at("groups")) {
       const auto ranks = group.at("ranks").get<std::vector<int>>();
@@ -76,7 +91,10 @@ class Member {
       alone_ = group.at("alone").get<bool>();
     }
     if (ranks_.empty()) return;
-    if (ranks_.size() > 1) failure_ = guarded([&] { comm_ = create(); });
+    if (ranks_.size() > 1) {
+      network_.begin();
+      failure_ = guarded([&] { comm_ = create(); });
+    }
     control_.answer("ready/" + topic_, failure_);
   }
 
@@ -96,6 +114,7 @@ class Member {
     if (alone_ && task_.cuda) result["tflops"] = matmul_tflops(kMatmulSeconds);
     if (failure_.empty() && comm_) failure_ = guarded([&] { measure(result); });
     if (!failure_.empty()) result["failure"] = failure_;
+    if (const auto transports = network_.end(!alone_)) result["transports"] = to_json(*transports);
     control_.answer("result/" + topic_, result);
   }
 
@@ -138,10 +157,12 @@ class Member {
   const plan::RankTask& task_;
   Rendezvous& rendezvous_;
   Control& control_;
+  NetworkWatch& network_;
   std::unique_ptr<Memory> memory_;
   Prober prober_;
   std::string topic_, stage_, failure_;
   bool done_ = false, alone_ = false;
+  std::optional<EngineError> error_;
   std::vector<int> ranks_;
   std::unique_ptr<Communicator> comm_;
 };
@@ -149,22 +170,28 @@ class Member {
 /// Rank 0's other half: knows who is where, decides, and records.
 class Leader {
  public:
-  Leader(const plan::Locate& config, int world, std::int64_t bytes, Control& control, const Emitter& emitter)
-      : config_(config), bytes_(bytes), control_(control), emitter_(emitter) {
-    std::vector<int> all(static_cast<std::size_t>(world));
-    std::iota(all.begin(), all.end(), 0);
-    for (const auto& [rank, place] : control_.collect("place", all)) {
+  Leader(const plan::RankTask& task, std::int64_t bytes, Control& control, const Emitter& emitter)
+      : task_(task), config_(task.task.locate), bytes_(bytes), control_(control), emitter_(emitter) {
+    for (const auto& [rank, place] : control_.collect("place", all_ranks(task))) {
       const auto node = place.at("node_rank").get<std::size_t>();
       if (node >= nodes_.size()) nodes_.resize(node + 1);
       nodes_[node].name = place.at("node").get<std::string>();
       nodes_[node].ranks.push_back(rank);  // by local rank: ranks are numbered node by node
+      peers_.push_back({nodes_[node].name, "", {}});  // its GPU: check_same_gpus()
     }
     for (const Node& node : nodes_) ranks_.push_back(static_cast<int>(node.ranks.size()));
   }
 
   void announce() {
-    round_ = plan::next_round(config_, ranks_, results_);
     groups_.clear();
+    if (error_) {
+      return control_.say("round/" + std::to_string(round_.number + 1),
+                          {{"groups", Json::array()},
+                           {"number", round_.number + 1},
+                           {"stage", ""},
+                           {"error", {{"message", error_->message}, {"code", error_->code}, {"help", error_->help}}}});
+    }
+    round_ = plan::next_round(config_, ranks_, results_);
     for (std::size_t i = 0; i < round_.probes.size(); ++i)
       add_groups(static_cast<int>(i), round_.probes[i].nodes);
     Json groups = Json::array();
@@ -202,12 +229,18 @@ class Leader {
       emit(group, result, figures);
     }
     std::move(results.begin(), results.end(), std::back_inserter(results_));
+    for (const auto& [rank, answer] : answers) {
+      if (answer.contains("transports"))
+        peers_[index(rank)].transports = transports_of(answer.at("transports"));
+    }
+    if (round_.probes.front().nodes.size() > 1) judge_network();
   }
 
   void finish(std::int64_t began_ns) {
     emitter_.record(record::kind::kLocate,
                     {{"nodes", nodes_.size()},
                      {"rounds", round_.number},
+                     {"repeats", config_.rounds},
                      {"all_pairs", static_cast<int>(nodes_.size()) <= config_.all_pairs},
                      {"size_bytes", bytes_},
                      {"duration_s", static_cast<double>(monotonic_ns() - began_ns) * 1e-9}});
@@ -220,6 +253,20 @@ class Leader {
   };
 
   static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
+  /// After the first round between nodes: whether NCCL does there what the cluster's description promises.
+  void judge_network() {
+    if (judged_ || !task_.cuda) return;
+    judged_ = true;
+    for (const Finding& finding : judge_peers(task_, peers_)) {
+      if (finding.severity != "error") {
+        emitter_.finding(finding.severity, finding.code, finding.message, finding.help);
+      } else if (!error_) {
+        error_ = finding;
+      }
+    }
+  }
+
   std::string topic() const { return std::to_string(round_.number); }
 
   void add_groups(int probe, const std::vector<int>& nodes) {
@@ -281,10 +328,14 @@ class Leader {
     emitter_.record(record::kind::kLocateGroup, std::move(data));
   }
 
+  const plan::RankTask& task_;
   const plan::Locate& config_;
   std::int64_t bytes_;
   Control& control_;
   const Emitter& emitter_;
+  std::vector<Peer> peers_;  ///< by rank
+  bool judged_ = false;
+  std::optional<Finding> error_;  ///< ends the search
   std::vector<Node> nodes_;
   std::vector<int> ranks_;  ///< of each node
   ProbeRound round_;
@@ -294,14 +345,16 @@ class Leader {
 
 }  // namespace
 
-void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, const Emitter& emitter) {
+void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, Json device, const Emitter& emitter) {
   const std::int64_t began_ns = monotonic_ns();
-  const plan::Locate& config = task.task.locate;
-  Control control(rendezvous, answer_limit(config));
+  Control control(rendezvous, answer_limit(task.task.locate));
+  const auto gpu = device.at("name").get<std::string>();
   control.answer("place", {{"node", task.node}, {"node_rank", task.node_rank}});
-  Member member(task, rendezvous, control);
+  NetworkWatch network(std::move(device), task.cuda && task.local_world < task.world, emitter);
+  if (task.cuda) check_same_gpus(task, gpu, rendezvous);
+  Member member(task, rendezvous, control, network);
   std::optional<Leader> leader;
-  if (task.rank == 0) leader.emplace(config, task.world, member.bytes(), control, emitter);
+  if (task.rank == 0) leader.emplace(task, member.bytes(), control, emitter);
   for (int number = 0;; ++number) {
     if (leader) leader->announce();
     member.connect(control.hear("round/" + std::to_string(number)));
@@ -311,11 +364,11 @@ void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, const Emitte
     if (leader) leader->gather();
   }
   control.answer("bye", nullptr);
-  if (!leader) return;
-  leader->finish(began_ns);
-  std::vector<int> all(static_cast<std::size_t>(task.world));
-  std::iota(all.begin(), all.end(), 0);
-  control.collect("bye", all);  // rank 0 serves the rendezvous until all have read its last word
+  if (leader) {
+    if (!member.error()) leader->finish(began_ns);
+    control.collect("bye", all_ranks(task));  // rank 0 serves the rendezvous until all have read its last word
+  }
+  if (member.error()) throw *member.error();
 }
 
 }  // namespace sxb::engine

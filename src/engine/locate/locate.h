@@ -3,6 +3,7 @@
 
 #include "engine/comm/rendezvous.h"
 #include "engine/emitter.h"
+#include "sxbench/base/json.h"
 #include "sxbench/plan/task.h"
 
 namespace sxb::engine {
@@ -10,7 +11,9 @@ namespace sxb::engine {
 /// Collective over all ranks. After each round rank 0 emits what it gave ("locate_node", "locate_link",
 /// "locate_group") and decides on the next with plan::next_round(); at the end it emits "locate". A group
 /// that cannot connect, hangs or receives wrong data is a result like any other. EngineError "no_answer" if a
-/// rank cannot be heard at all.
-void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, const Emitter& emitter);
+/// rank cannot be heard at all; on every rank "net_socket" and "mixed_gpus" as from check_peers() (peers.h), once
+/// the first round over the network has told what NCCL uses. `device`: fields of the "device" record, which is
+/// emitted when that is known too.
+void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, Json device, const Emitter& emitter);
 
 }  // namespace sxb::engine
