@@ -20,6 +20,8 @@ using plan::Standing;
 
 /// A search that would not have named a part of this share of normal says nothing useful.
 constexpr double kUsefulShare = 0.5;
+/// Standard deviation between repeats which alone would hide no such part.
+constexpr double kSteady = 0.1;
 
 int place_of(const LocateSearch& search, const std::string& name) {
   const auto it = std::find(search.nodes.begin(), search.nodes.end(), name);
@@ -141,15 +143,21 @@ std::string inconclusive(const LocateSearch& search) {
   if (search.count(Standing::kInconclusive) > 0)
     reasons.push_back("nothing tells whether this is slow: " + names_of(search, Standing::kInconclusive));
   if (search.count(Standing::kUntested) > 0)
-    reasons.push_back("nothing above suspicion was left to test with: " + names_of(search, Standing::kUntested));
+    reasons.push_back("nothing above suspicion was left to test with: " +
+                      names_of(search, Standing::kUntested));
   const plan::Spread& spread = search.spread;
-  if (std::min(spread.node_share.value_or(1), spread.link_share.value_or(1)) < kUsefulShare)
-    reasons.emplace_back("a node or link of half the normal speed could have been missed");
+  const bool blind = std::min(spread.node_share.value_or(1), spread.link_share.value_or(1)) < kUsefulShare;
+  if (blind) reasons.emplace_back("a node or link of half the normal speed could have been missed");
   if (reasons.empty()) return "";
-  const std::string noise =
-      spread.noise ? fmt::format("repeated probes of a pair differ by {:.0f} %; ", *spread.noise * 100) : "";
-  return noise + join(reasons, "; ") +
-         ". Stop what else runs on the nodes, then use a larger --size or more --rounds";
+  const std::string why = join(reasons, "; ");
+  const double noise = spread.noise.value_or(0);
+  if (blind && noise < kSteady)
+    return fmt::format("{}: pairs differ from each other, and each repeats its figure within {:.1f} %. The heat "
+                       "map shows which belong together; search each group by itself (--exclude)",
+                       why, noise * 100);
+  return fmt::format("repeated probes of a pair differ by {:.0f} %; {}. Stop what else runs on the nodes, then "
+                     "use a larger --size or more --rounds",
+                     noise * 100, why);
 }
 
 std::vector<std::string> sensitivity(const LocateSearch& search) {
@@ -159,8 +167,7 @@ std::vector<std::string> sensitivity(const LocateSearch& search) {
     lines.push_back(fmt::format("Repeated probes of a pair differ by {:.1f} % (standard deviation).",
                                 *spread.noise * 100));
   const std::size_t nodes = search.nodes.size();
-  if (spread.node_share)
-    lines.push_back(would_be_named("node or rail", *spread.node_share) + ".");
+  if (spread.node_share) lines.push_back(would_be_named("node or rail", *spread.node_share) + ".");
   if (spread.link_share)
     lines.push_back(fmt::format("{}{}.", would_be_named("link", *spread.link_share),
                                 search.task->of(kind::kLocate).empty() ||

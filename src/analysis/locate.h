@@ -36,8 +36,9 @@ struct LocateSearch {
 
 std::vector<LocateSearch> read_searches(const Dataset& dataset);
 
-/// Why a search that came to its end and names nothing cannot say that nothing is slow, and what to do about it;
-/// empty if it can. A suspect may be left undecided, or a part of half the normal speed could have hidden.
+/// Why a search that came to its end and names nothing cannot say that nothing is slow, and what to do about
+/// it; empty if it can. A suspect may be left undecided, or a part of half the normal speed could have
+/// hidden.
 std::string inconclusive(const LocateSearch& search);
 
 /// What a slow part would have had to fall below to be named, and what the search cannot see at this size; one

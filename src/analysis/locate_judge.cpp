@@ -145,7 +145,8 @@ std::string tests_text(const LocateSearch& search, const Trial& trial) {
   return out;
 }
 
-/// What each end of a link reaches with others: a link of which one end is slow with them too became that end.
+/// What each end of a link reaches with others: a link of which one end is slow with them too became that
+/// end.
 std::string ends_text(const LocateSearch& search, const Trial& trial) {
   if (trial.standing != Standing::kConfirmed) return "";
   std::string out;
@@ -203,9 +204,9 @@ void judge_search(LocateSearch& search) {
   for (Trial& trial : plan::judge_suspects(search.ranks, found.suspects, search.results))
     search.faults.push_back(describe(search, std::move(trial)));
   name_causes(search);
-  std::stable_sort(search.faults.begin(), search.faults.end(), [](const LocateFault& a, const LocateFault& b) {
-    return a.trial.standing < b.trial.standing;
-  });
+  std::stable_sort(
+      search.faults.begin(), search.faults.end(),
+      [](const LocateFault& a, const LocateFault& b) { return a.trial.standing < b.trial.standing; });
 }
 
 }  // namespace sxb::analysis

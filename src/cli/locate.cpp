@@ -53,7 +53,8 @@ void add_locate(CLI::App& app, ExitCode& result) {
       "  sxbench locate --hostfile hosts                      all nodes of the file\n"
       "  sxbench locate --nodes 16 --cluster cluster.json --size 256M\n"
       "  sxbench locate --nodes 128 --cluster cluster.json --rounds 5\n"
-      "Exit code 3 if something is slow or the figures vary too much to tell, 0 if nothing is (docs/locate.md).");
+      "Exit code 3 if something is slow or the figures vary too much to tell, 0 if nothing is "
+      "(docs/locate.md).");
   auto flags = std::make_shared<Flags>();
   flags->phases = "locate,report";
   add_place_flags(*verb, *flags);

@@ -13,9 +13,9 @@ namespace sxb::plan {
 namespace {
 
 constexpr config::EnumName<LocateStage> kStages[] = {
-    {LocateStage::kNode, "node"},      {LocateStage::kRail, "rail"},     {LocateStage::kPair, "pair"},
-    {LocateStage::kSample, "sample"},  {LocateStage::kRepeat, "repeat"}, {LocateStage::kBisect, "bisect"},
-    {LocateStage::kCross, "cross"},    {LocateStage::kConfirm, "confirm"}};
+    {LocateStage::kNode, "node"},     {LocateStage::kRail, "rail"},      {LocateStage::kPair, "pair"},
+    {LocateStage::kSample, "sample"}, {LocateStage::kRepeat, "repeat"},  {LocateStage::kBisect, "bisect"},
+    {LocateStage::kCross, "cross"},   {LocateStage::kConfirm, "confirm"}};
 
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
 /// Matchings of a sample: each node then has three partners, so that two bad ones among them do not spoil it.
@@ -37,7 +37,8 @@ std::vector<ProbeRound> opening(const Locate& config, int nodes) {
       rounds.push_back({LocateStage::kSample, 0, circle[static_cast<std::size_t>(i) * stride]});
   }
   const int pairs = nodes / 2;
-  const auto repeats = std::min(circle.size(), static_cast<std::size_t>((kRepeatedPairs + pairs - 1) / pairs));
+  const auto repeats =
+      std::min(circle.size(), static_cast<std::size_t>((kRepeatedPairs + pairs - 1) / pairs));
   for (std::size_t i = 0; i < repeats; ++i) rounds.push_back({LocateStage::kRepeat, 0, circle[i]});
   return rounds;
 }

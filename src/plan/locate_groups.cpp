@@ -78,8 +78,8 @@ void pack(const std::vector<Probe>& wanted, std::vector<std::vector<Probe>>& rou
   std::move(packed.begin(), packed.end(), std::back_inserter(rounds));
 }
 
-/// The partners that a node may be tested with, best first come: no suspicion touches them, or where there is no
-/// such node, none but that of a link to a third.
+/// The partners that a node may be tested with, best first come: no suspicion touches them, or where there is
+/// no such node, none but that of a link to a third.
 std::vector<int> partners_of(int node, std::size_t nodes, const Suspected& suspected) {
   std::vector<int> good, fair;
   for (const int other : node_range(0, static_cast<int>(nodes))) {
@@ -106,8 +106,8 @@ std::vector<Probe> pairs_of(const Suspect& suspect, std::size_t turn, std::size_
   return pairs;
 }
 
-/// Pairs above suspicion of the nodes that the round leaves idle, beginning at `first`: what the tests are held
-/// against, and the load under which the suspects were found.
+/// Pairs above suspicion of the nodes that the round leaves idle, beginning at `first`: what the tests are
+/// held against, and the load under which the suspects were found.
 void add_references(int first, std::size_t nodes, const Suspected& suspected, std::vector<Probe>& round) {
   std::vector<int> idle;
   for (std::size_t i = 0; i < nodes; ++i) {
@@ -133,10 +133,10 @@ bool any_of(const std::vector<Suspect>& suspects, std::initializer_list<Fault> f
   });
 }
 
-/// One repeat of the pairs, packed into rounds; the last of them has only pairs to compare with, if there was no
-/// room for one beside the tests.
-std::vector<std::vector<Probe>> pair_tests(int repeat, std::size_t nodes, const std::vector<Suspect>& suspects,
-                                           const Suspected& suspected) {
+/// One repeat of the pairs, packed into rounds; the last of them has only pairs to compare with, if there was
+/// no room for one beside the tests.
+std::vector<std::vector<Probe>> pair_tests(int repeat, std::size_t nodes,
+                                           const std::vector<Suspect>& suspects, const Suspected& suspected) {
   std::vector<Probe> wanted;
   for (std::size_t i = 0; i < suspects.size(); ++i) {
     for (Probe& probe : pairs_of(suspects[i], i + static_cast<std::size_t>(repeat), nodes, suspected)) {
@@ -250,7 +250,8 @@ std::vector<std::vector<Probe>> confirmations(int repeats, std::size_t nodes,
   std::vector<std::vector<Probe>> rounds;
   for (int repeat = 0; repeat < repeats; ++repeat) {
     // Alone means that all are: beside a working network a node has less memory bandwidth.
-    if (any_of(suspects, {Fault::kGpu, Fault::kNodeLocal})) rounds.push_back(each_alone(static_cast<int>(nodes)));
+    if (any_of(suspects, {Fault::kGpu, Fault::kNodeLocal}))
+      rounds.push_back(each_alone(static_cast<int>(nodes)));
     if (any_of(suspects, {Fault::kRail})) rounds.push_back({{node_range(0, static_cast<int>(nodes))}});
     for (std::vector<Probe>& round : pair_tests(repeat, nodes, suspects, suspected))
       rounds.push_back(std::move(round));

@@ -24,8 +24,8 @@ std::vector<std::vector<Probe>> circle_rounds(int nodes);
 /// last.
 std::vector<Probe> halves_of_slow(const std::vector<ProbeResult>& results);
 
-/// Pairs across the halves of slow groups of which both halves are fast: the steps of the group's ring that the
-/// rings of its halves lack. `turn` 0 and 1, because no node can be in two pairs at once; from 2 on none.
+/// Pairs across the halves of slow groups of which both halves are fast: the steps of the group's ring that
+/// the rings of its halves lack. `turn` 0 and 1, because no node can be in two pairs at once; from 2 on none.
 std::vector<Probe> across_halves(const std::vector<ProbeResult>& results, int turn);
 
 /// Who is under suspicion, and who may stand beside them in a test.
@@ -43,17 +43,17 @@ class Suspected {
   std::set<std::pair<int, int>> links_;
 };
 
-/// Rounds that test each suspect again `repeats` times: nodes with partners above suspicion, a link itself and
-/// both of its ends with such partners; nodes that would be idle make pairs to compare with. The rounds of
-/// fewer repeats are the first of those of more.
+/// Rounds that test each suspect again `repeats` times: nodes with partners above suspicion, a link itself
+/// and both of its ends with such partners; nodes that would be idle make pairs to compare with. The rounds
+/// of fewer repeats are the first of those of more.
 std::vector<std::vector<Probe>> confirmations(int repeats, std::size_t nodes,
                                               const std::vector<Suspect>& suspects);
 
-/// Standard deviation of the logarithm of a pair's figure on one rail from probe to probe, pooled over all that
-/// were probed more than once. `tests`: those of kConfirm too.
+/// Standard deviation of the logarithm of a pair's figure on one rail from probe to probe, pooled over all
+/// that were probed more than once. `tests`: those of kConfirm too.
 std::optional<double> noise_of_pairs(const std::vector<ProbeResult>& results, bool tests);
 
-/// The share of normal below which so many tests, beside as many others, name in 19 of 20 cases what is suspect.
+/// The share of normal below which so many tests, beside as many others, name a suspect in 19 of 20 cases.
 double confirmed_share(double noise, int tests);
 
 /// A suspect whose tests do not tell is tested so many times as often.

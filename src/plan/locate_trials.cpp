@@ -5,6 +5,7 @@
 
 #include "plan/locate_groups.h"
 #include "stats/outliers.h"
+#include "stats/polish.h"
 #include "stats/stats.h"
 
 namespace sxb::plan {
@@ -207,7 +208,7 @@ class Judge {
     return of_node(end, other);
   }
 
-  /// A link is held against what its slower end reaches with others: where that is slow as well, it is the end.
+  /// Held against what the link's slower end reaches with others: where that is slow as well, it is the end.
   Trial of_link(const Suspect& suspect) const {
     std::vector<Trial> ends = {of_end(suspect, suspect.node, suspect.peer),
                                of_end(suspect, suspect.peer, suspect.node)};
@@ -268,9 +269,8 @@ std::optional<double> noise_of_pairs(const std::vector<ProbeResult>& results, bo
 }
 
 double confirmed_share(double noise, int tests) {
-  constexpr double kNearlyAlways = 1.645;  // standard deviations on one side: 19 of 20 cases
   const double error = error_of_gap(noise, index(tests), index(tests));
-  return std::exp(-std::max(kLeastGap, (kRule.sigmas + kNearlyAlways) * error));
+  return std::exp(-std::max(kLeastGap, (kRule.sigmas + stats::kNearlyAlways) * error));
 }
 
 std::vector<Trial> judge_suspects(const std::vector<int>& ranks, const std::vector<Suspect>& suspects,
@@ -279,9 +279,8 @@ std::vector<Trial> judge_suspects(const std::vector<int>& ranks, const std::vect
   std::vector<Trial> trials;
   for (const Suspect& suspect : suspects) {
     Trial trial = judge.judge(suspect);
-    const bool known = std::any_of(trials.begin(), trials.end(), [&](const Trial& other) {
-      return same(trial.suspect, other.suspect);
-    });
+    const bool known = std::any_of(trials.begin(), trials.end(),
+                                   [&](const Trial& other) { return same(trial.suspect, other.suspect); });
     if (!known) trials.push_back(std::move(trial));
   }
   return trials;

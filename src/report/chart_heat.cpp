@@ -53,7 +53,7 @@ std::string draw_cell(const HeatMap& map, const Frame& frame, double top, std::s
   const HeatMap::Cell& cell = map.cells[i][j];
   const double x = frame.x(j), y = top + frame.cell * static_cast<double>(i);
   const std::string fill = i == j ? kDiagonal : cell.share ? colour_of(*cell.share) : kNotProbed;
-  const std::string figure = !cell.share       ? "not probed"
+  const std::string figure = !cell.share        ? "not probed"
                              : *cell.share == 0 ? "no answer"
                                                 : fmt::format("{} ({:.0f} %)", cell.text, *cell.share * 100);
   const std::string words = fmt::format("{} - {}: {}", map.labels[i], map.labels[j], figure);

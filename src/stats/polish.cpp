@@ -69,10 +69,9 @@ double sweep(const PairMatrix& logs, Polish& fit) {
   return change;
 }
 
-/// Lower than Iglewicz and Hoaglin's: what it marks is a suspicion, and the tests that follow tell it from noise.
+/// Lower than Iglewicz and Hoaglin's: what it marks is a suspicion, and the tests that follow tell it from
+/// noise.
 constexpr double kSigmas = 2.5;
-/// A value so many standard deviations beyond a limit exceeds it in 19 of 20 cases, its own noise included.
-constexpr double kNearlyAlways = 1.645;
 
 OutlierRule rule_with(double noise) {
   OutlierRule rule{.min_count = 3, .sigmas = kSigmas};

@@ -10,12 +10,14 @@
 namespace sxb::stats {
 
 /// Indices of the low ones of values whose natural logarithms are given, by the rule of outliers.h from three
-/// values on and with 2.5 of its sigmas: things that should be alike are slow one at a time, a cluster may have
-/// four nodes, and what is marked is tested again. `noise`: the standard deviation with which one of the
+/// values on and with 2.5 of its sigmas: things that should be alike are slow one at a time, a cluster may
+/// have four nodes, and what is marked is tested again. `noise`: the standard deviation with which one of the
 /// logarithms repeats, where that is known; the MAD of few values is often small by chance.
 std::vector<std::size_t> low_outliers(std::span<const double> logs, double noise = 0);
-/// The share of the median below which one more value would be such an outlier in 19 of 20 cases; not above zero:
-/// no value would.
+/// What is expected so many standard deviations beyond a limit is beyond it in 19 of 20 cases.
+inline constexpr double kNearlyAlways = 1.645;
+/// The share of the median below which one more value would be such an outlier in 19 of 20 cases; not above
+/// zero: no value would.
 double detectable_share(std::span<const double> logs, double noise = 0);
 
 /// Values of unordered pairs of `size` things; absent where a pair was not measured.

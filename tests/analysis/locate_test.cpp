@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <functional>
 
 #include "analysis/analysis.h"
@@ -211,6 +212,17 @@ TEST(ReadSearches, FiguresThatDoNotRepeatLeaveItInconclusive) {
   EXPECT_EQ(analysis.verdicts[0].mark, Mark::kUnstable);
   EXPECT_EQ(analysis.verdicts[0].achieved, "inconclusive");
   EXPECT_FALSE(analysis.goals_met());
+}
+
+// Several distances, as in a fabric of several stages that is oversubscribed: steady, but not alike.
+TEST(ReadSearches, PairsThatDifferForGoodAreNotCalledNoise) {
+  Recorded recorded(8, 1);
+  recorded.pair = [](int a, int b, int, int) { return 48.0 / (1 + std::abs(a - b) % 4); };
+  const LocateSearch search = recorded.search();
+  EXPECT_THAT(confirmed(search), IsEmpty());
+  const std::string why = inconclusive(search);
+  EXPECT_THAT(why, HasSubstr("pairs differ from each other, and each repeats its figure within 0.0 %"));
+  EXPECT_THAT(why, Not(HasSubstr("Stop what else runs")));
 }
 
 // 10 % low in the matrix and in the tests, which vary by as much: neither named nor cleared.

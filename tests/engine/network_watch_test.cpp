@@ -9,7 +9,9 @@
 namespace sxb::engine {
 namespace {
 
-void keep(void* user, const char* json) { static_cast<std::vector<Json>*>(user)->push_back(Json::parse(json)); }
+void keep(void* user, const char* json) {
+  static_cast<std::vector<Json>*>(user)->push_back(Json::parse(json));
+}
 
 TEST(NetworkWatch, WhereNoOtherNodeIsReachedTheRecordComesAtOnce) {
   std::vector<Json> records;

@@ -26,8 +26,8 @@ using Pair = std::pair<int, int>;
 struct Simulated {
   std::vector<int> ranks;
   double normal = 48;
-  double noise = 0.002;  ///< standard deviation of the logarithm of a figure
-  double drops = 0;      ///< share of the probes that lose up to 60 %, as beside another process
+  double noise = 0.002;               ///< standard deviation of the logarithm of a figure
+  double drops = 0;                   ///< share of the probes that lose up to 60 %, as beside another process
   std::map<Pair, double> node_rails;  ///< (node, rail; -1 = all) -> share
   std::map<Pair, double> links;       ///< (node, higher node) -> share, 0 = cut
   std::map<Pair, double> gpus;        ///< (node, local rank) -> share
@@ -214,7 +214,8 @@ TEST(NextRound, ASuspectLinkIsTestedAgainAndSoAreItsEnds) {
   EXPECT_EQ((tests[{1, 3}]), 3);
   int ends = 0;
   for (const auto& [nodes, count] : tests) {
-    const bool one = std::count(nodes.begin(), nodes.end(), 1) + std::count(nodes.begin(), nodes.end(), 3) == 1;
+    const bool one =
+        std::count(nodes.begin(), nodes.end(), 1) + std::count(nodes.begin(), nodes.end(), 3) == 1;
     ends += one ? count : 0;
   }
   EXPECT_EQ(ends, 6);
@@ -230,7 +231,8 @@ TEST(NextRound, WhatThreeTestsLeaveOpenIsTestedNineTimes) {
     cluster.random.seed(seed);
     int tests = 0;
     for (const ProbeResult& result : cluster.search())
-      tests += result.stage == LocateStage::kConfirm && std::count(result.nodes.begin(), result.nodes.end(), 1);
+      tests +=
+          result.stage == LocateStage::kConfirm && std::count(result.nodes.begin(), result.nodes.end(), 1);
     ++searches[tests];
   }
   EXPECT_GT(searches[3], 0);
@@ -359,7 +361,12 @@ TEST(Bisection, FindsARailAndOneNicOf256Nodes) {
     for (int node = 0; node < 256; ++node) cluster.node_rails[{node, 2}] = 0.7;
   };
   EXPECT_THAT(named_of_256(plane, 4), ElementsAre("rail #2"));
-  EXPECT_THAT(named_of_256([](Simulated& c) { c.node_rails[{200, 3}] = 0.6; }, 4), ElementsAre("node rail 200 #3"));
+  EXPECT_THAT(named_of_256(
+                  [](Simulated& c) {
+                    c.node_rails[{200, 3}] = 0.6;
+                  },
+                  4),
+              ElementsAre("node rail 200 #3"));
 }
 
 TEST(Bisection, LooksBetweenHalvesThatAreFast) {
@@ -439,9 +446,9 @@ TEST(Noise, LeavesFaultsVisible) {
     int nodes;
     double noise, share, least;
   };
-  const Setting settings[] = {{3, 0.03, 0.7, 0.95},  {4, 0.05, 0.7, 0.95},  {5, 0.05, 0.7, 0.95},
-                              {8, 0.05, 0.7, 0.95},  {16, 0.05, 0.7, 0.95}, {4, 0.1, 0.4, 0.95},
-                              {8, 0.1, 0.4, 0.95},   {16, 0.1, 0.4, 0.95}};
+  const Setting settings[] = {{3, 0.03, 0.7, 0.95}, {4, 0.05, 0.7, 0.95},  {5, 0.05, 0.7, 0.95},
+                              {8, 0.05, 0.7, 0.95}, {16, 0.05, 0.7, 0.95}, {4, 0.1, 0.4, 0.95},
+                              {8, 0.1, 0.4, 0.95},  {16, 0.1, 0.4, 0.95}};
   for (const Setting& s : settings) {
     Simulated node = noisy(s.nodes, {s.noise, 0});
     node.node_rails[{1, -1}] = s.share;

@@ -81,7 +81,8 @@ TEST(LowOutliers, StandOutOfTheNoiseToo) {
 TEST(DetectableShare, FollowsTheSpread) {
   EXPECT_NEAR(detectable_share(std::vector<double>(5, 0.0)), 0.95, 1e-9);
   EXPECT_LT(detectable_share(std::vector<double>{0, -0.1, 0.1, -0.2, 0.2}), 0.6);
-  EXPECT_NEAR(detectable_share(std::vector<double>(5, 0.0), 0.1), 1 - 0.4145, 1e-9) << "4.145 times the noise";
+  EXPECT_NEAR(detectable_share(std::vector<double>(5, 0.0), 0.1), 1 - 0.4145, 1e-9)
+      << "4.145 times the noise";
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ struct Spread {
   std::optional<double> pair_gBps;     ///< on the median rail
   /// Standard deviation of the logarithm of a pair's figure from probe to probe: 0.1 is about 10 %.
   std::optional<double> noise;
-  std::optional<double> node_share;    ///< a node below this share of normal would have been named; <= 0: none
+  std::optional<double> node_share;  ///< a node below this share of normal would have been named; <= 0: none
   std::optional<double> link_share;
   std::optional<double> gpu_share;
 };
@@ -114,14 +114,14 @@ enum class Standing {
 
 /// A suspect's tests and what parts above suspicion reached in the same rounds.
 struct Trial {
-  Suspect suspect;              ///< a link of which one end is slow with others too has become that end
+  Suspect suspect;  ///< a link of which one end is slow with others too has become that end
   Standing standing = Standing::kUntested;
-  std::vector<double> values;   ///< GB/s, of kGpu TFLOP/s; 0 = no answer
-  std::vector<int> partners;    ///< of a node: with whom, by value
+  std::vector<double> values;  ///< GB/s, of kGpu TFLOP/s; 0 = no answer
+  std::vector<int> partners;   ///< of a node: with whom, by value
   std::vector<double> others;
-  double share = 0;             ///< median of the values / of the others; without tests that of the suspect
-  double named_below = 0;       ///< the share under which these tests would have named it
-  std::vector<Trial> ends;      ///< of a link: each end with others
+  double share = 0;         ///< median of the values / of the others; without tests that of the suspect
+  double named_below = 0;   ///< the share under which these tests would have named it
+  std::vector<Trial> ends;  ///< of a link: each end with others
 };
 /// Confirmed: the medians of the logarithms are apart by 5 % at least, and by 3.5 standard errors of their
 /// difference, the standard deviation being the larger of that of the tests and that of all repeated pairs.

@@ -185,11 +185,12 @@ class Leader {
   void announce() {
     groups_.clear();
     if (error_) {
-      return control_.say("round/" + std::to_string(round_.number + 1),
-                          {{"groups", Json::array()},
-                           {"number", round_.number + 1},
-                           {"stage", ""},
-                           {"error", {{"message", error_->message}, {"code", error_->code}, {"help", error_->help}}}});
+      return control_.say(
+          "round/" + std::to_string(round_.number + 1),
+          {{"groups", Json::array()},
+           {"number", round_.number + 1},
+           {"stage", ""},
+           {"error", {{"message", error_->message}, {"code", error_->code}, {"help", error_->help}}}});
     }
     round_ = plan::next_round(config_, ranks_, results_);
     for (std::size_t i = 0; i < round_.probes.size(); ++i)
@@ -366,7 +367,8 @@ void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, Json device,
   control.answer("bye", nullptr);
   if (leader) {
     if (!member.error()) leader->finish(began_ns);
-    control.collect("bye", all_ranks(task));  // rank 0 serves the rendezvous until all have read its last word
+    // Rank 0 serves the rendezvous until all have read its last word.
+    control.collect("bye", all_ranks(task));
   }
   if (member.error()) throw *member.error();
 }

@@ -9,12 +9,12 @@
 
 namespace sxb::engine {
 
-/// Listens until a group that reaches other nodes has been used once, then emits the rank's "device" record. A
-/// search cannot connect all ranks first, as other phases do: it must go on where a link is cut.
+/// Listens until a group that reaches other nodes has been used once, then emits the rank's "device" record.
+/// A search cannot connect all ranks first, as other phases do: it must go on where a link is cut.
 class NetworkWatch {
  public:
-  /// `device`: the record's fields so far. `listen`: false where NCCL reaches no other node; the record is then
-  /// emitted now.
+  /// `device`: the record's fields so far. `listen`: false where NCCL reaches no other node; the record is
+  /// then emitted now.
   NetworkWatch(Json device, bool listen, const Emitter& emitter);
   /// A search that broke off has the record too.
   ~NetworkWatch() { emit_device(); }
