@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What `sxbench locate` says on one machine with four GPUs, as four nodes of one: without a fault, with a GPU
-# that another process uses, and with a node whose traffic goes through sockets.
+# that another process uses, and with a node whose traffic goes through sockets, expected and against a promise of
+# RDMA.
 #
 #   scripts/bench/locate_faults.sh BUILD OUTPUT
 #
@@ -11,7 +12,7 @@
 # pairs use the network (TCP sockets here). One pair alone cannot be made so: to be on one host is transitive, and
 # the switches for peer access and shared memory hold for a process, not for a pair.
 set -euo pipefail
-[ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 build=$(cd "$1" && pwd) sxbench=$build/bin/sxbench
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$2"
@@ -74,4 +75,9 @@ END
 chmod +x "$out/program"
 cluster "$out/program" > "$out/sockets.json"
 check sockets 3 "^SLOW  $remote\$"
+
+# The same where the cluster's description promises RDMA and nothing asks for sockets.
+cluster "$out/program" | sed -e 's/"fabric": "none"/"fabric": "roce"/' \
+  -e 's/"nccl_profile": "single-host"/&, "nccl_env": {"NCCL_IB_DISABLE": "0"}/' > "$out/promised.json"
+check promised 4 '^the search broke off: .*by TCP .NET/Socket., but the fabric "roce" promises RDMA'
 exit $failed

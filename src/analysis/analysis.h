@@ -136,6 +136,9 @@ struct Verdict {
   std::string item, required, achieved;
   Mark mark = Mark::kNotJudged;
   std::string note;
+  bool must_tell = false;  ///< to find out was the task: UNSTABLE misses it too
+
+  bool missed() const { return fails(mark) || (must_tell && mark == Mark::kUnstable); }
 };
 
 struct Analysis {

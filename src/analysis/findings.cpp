@@ -183,9 +183,7 @@ std::vector<Finding> collect_findings(const Analysis& analysis) {
 
 bool Analysis::goals_met() const {
   return std::none_of(verdicts.begin(), verdicts.end(),
-                      [](const Verdict& verdict) { return fails(verdict.mark); }) &&
-         std::all_of(searches.begin(), searches.end(),
-                     [](const LocateSearch& search) { return inconclusive(search).empty(); });
+                      [](const Verdict& verdict) { return verdict.missed(); });
 }
 
 std::vector<Check> Analysis::checks() const {

@@ -196,6 +196,7 @@ void judge_searches(const std::vector<LocateSearch>& searches, std::vector<Verdi
     if (std::string why = inconclusive(search); !why.empty()) {
       verdict.achieved = "inconclusive";
       verdict.mark = Mark::kUnstable;
+      verdict.must_tell = true;
       verdict.note = std::move(why);
     }
     verdicts.push_back(std::move(verdict));

@@ -70,7 +70,7 @@ Result<Outcome> write_reports(const fs::path& path) {
   Outcome outcome;
   outcome.summary_report = run / "reports" / "summary_report.md";
   for (const analysis::Verdict& verdict : analysis.verdicts) {
-    if (!analysis::fails(verdict.mark)) continue;
+    if (!verdict.missed()) continue;
     outcome.missed.push_back(fmt::format("{}  {}: {} (required: {})", analysis::to_string(verdict.mark),
                                          verdict.item, verdict.achieved, verdict.required));
   }

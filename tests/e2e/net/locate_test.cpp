@@ -50,7 +50,7 @@ class Locate : public OnNetwork {
     config["rendezvous"] = {{"interface", "eth0"}, {"family", "ipv4"}};
     std::vector<std::string> arguments = {
         "locate",   "--cluster", write_cluster(config), "--out", results().string(), "--size", "1M",
-        "--rounds", "2",         "--probe-seconds",     "1"};
+        "--rounds", "2",         "--probe-seconds",     "0.5"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     Ended run = sxbench(arguments);
     std::printf("%s", run.out.c_str());
