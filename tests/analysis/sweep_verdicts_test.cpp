@@ -21,7 +21,8 @@ using testing::SyntheticRun;
 struct SweepSpec {
   std::function<double(double size)> factor = [](double) { return 1.0; };
   std::string algorithm = "RING";
-  Json placement = Json::object();  ///< more fields of the largest row's out_of_place
+  Json placement = Json::object();  ///< more fields of one row's out_of_place
+  int placement_of = 33;            ///< that row, power of two
   int smallest = 3;                 ///< power of two
   int repeats = 1;
   double second_factor = 1;  ///< of the second repeat
@@ -62,7 +63,7 @@ void add_task(SyntheticRun& run, const SweepSpec& spec, const std::string& id, d
     const double us = model * spec.factor(size) * factor;
     Json place = {{"time_us", us}, {"algbw_gBps", size / us * 1e-3}, {"busbw_gBps", size / us * 1.5e-3}, {"wrong", 0}};
     Json first = place;
-    if (power == 33) first.update(spec.placement);
+    if (power == spec.placement_of) first.update(spec.placement);
     run.add("collective",
             {{"collective", "all_reduce"}, {"size_bytes", std::int64_t{1} << power}, {"count", std::int64_t{1} << (power - 2)},
              {"dtype", "float"}, {"redop", "sum"}, {"ranks", 4}, {"iterations", 20}, {"algorithm", spec.algorithm},
@@ -147,6 +148,17 @@ TEST(SweepVerdict, SpreadMakesASizeUnstable) {
   EXPECT_EQ(judged(repeated)->row(33).mark, Mark::kUnstable);
   EXPECT_EQ(judged(repeated)->group().mark, Mark::kUnstable);
   EXPECT_EQ(judged(repeated)->row(20).mark, Mark::kPass) << "repeats of small sizes are not compared";
+}
+
+// p95 = p50 (1 + 1.645 sigma).
+TEST(SweepVerdict, OneStrayIterationMakesNoSmallSizeUnstable) {
+  SweepSpec spec;
+  spec.placement_of = 10;
+  spec.placement = {{"per_iteration", {{"p50_us", 10.0}, {"p95_us", 14.9}, {"cv_pct", 390.0}}}};
+  EXPECT_EQ(judged(spec)->row(10).mark, Mark::kPass);
+  spec.placement = {{"per_iteration", {{"p50_us", 10.0}, {"p95_us", 15.0}, {"cv_pct", 20.0}}}};
+  EXPECT_EQ(judged(spec)->row(10).mark, Mark::kUnstable);
+  EXPECT_THAT(judged(spec)->row(10).why, HasSubstr("30.4 % (by p50 and p95), above 30 %"));
 }
 
 // 450 x 2·3/4 = 675 GB/s at most.
