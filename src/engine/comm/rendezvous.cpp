@@ -175,13 +175,17 @@ std::vector<std::string> Rendezvous::keys_of_all(const std::string& what) const 
   return keys;
 }
 
+void Rendezvous::tell(const std::string& what) { set(what + "/" + std::to_string(options_.rank), {1}); }
+
+void Rendezvous::meet(const std::string& name, std::chrono::milliseconds timeout) {
+  tell(name);
+  wait(keys_of_all(name), timeout);
+}
+
 void Rendezvous::leave(std::chrono::milliseconds timeout) {
-  const auto own = static_cast<std::size_t>(options_.rank);
-  const std::vector<std::string> came = keys_of_all("came to the end"), left = keys_of_all("left");
-  set(came[own], {1});
-  wait(came, timeout);
-  set(left[own], {1});
-  if (options_.rank == 0) wait(left, timeout);
+  meet("came to the end", timeout);
+  tell("left");
+  if (options_.rank == 0) wait(keys_of_all("left"), timeout);
 }
 
 std::string Rendezvous::peer_name(int rank) const {

@@ -39,6 +39,9 @@ class Rendezvous {
   /// Waits until all keys exist.
   void wait(const std::vector<std::string>& keys, std::chrono::milliseconds timeout);
 
+  /// Waits until all ranks have come here with this name, which is used once. EngineError
+  /// "rendezvous_timeout" if one is gone.
+  void meet(const std::string& name, std::chrono::milliseconds timeout);
   /// The end of a task: waits until all ranks have come here. Then rank 0, which serves, waits until the
   /// others need it no more. EngineError "rendezvous_timeout" if one is gone.
   void leave(std::chrono::milliseconds timeout);
@@ -55,6 +58,7 @@ class Rendezvous {
   };
 
   std::vector<std::string> keys_of_all(const std::string& what) const;
+  void tell(const std::string& what);
   void connect();
   void register_self();
   void wait_for_peers();

@@ -34,13 +34,7 @@ void NodeRanks::in_turn(const std::function<void()>& body) {
   }
 }
 
-void NodeRanks::world_barrier() {
-  ++step_;
-  rendezvous_.set(key("world", rank_), {1});
-  std::vector<std::string> keys;
-  for (int r = 0; r < world_; ++r) keys.push_back(key("world", r));
-  rendezvous_.wait(keys, kPatience);
-}
+void NodeRanks::world_barrier() { rendezvous_.meet("world/" + std::to_string(++step_), kPatience); }
 
 void NodeRanks::leave() { rendezvous_.leave(kPatience); }
 

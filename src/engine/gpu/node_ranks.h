@@ -17,8 +17,6 @@ class NodeRanks {
  public:
   NodeRanks(Rendezvous& rendezvous, const plan::RankTask& task)
       : rendezvous_(rendezvous),
-        rank_(task.rank),
-        world_(task.world),
         node_(task.node_rank),
         local_rank_(task.local_rank),
         local_world_(task.local_world) {}
@@ -44,7 +42,7 @@ class NodeRanks {
   std::string key(const char* what, int member) const;
 
   Rendezvous& rendezvous_;
-  int rank_, world_, node_, local_rank_, local_world_;
+  int node_, local_rank_, local_world_;
   std::int64_t step_ = 0;
 };
 
