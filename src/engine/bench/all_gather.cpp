@@ -5,20 +5,10 @@ namespace sxb::engine {
 extern const Collective kAllGather;
 const Collective kAllGather = {
     .name = "all_gather",
-    .layout =
-        [](const Shape& shape) {
-          const std::int64_t count = aligned_chunk(shape);
-          return Layout{count, count, count * shape.ranks, count, 0};
-        },
+    .layout = parts_to_whole,
     .run = [](Communicator& comm,
               const Call& c) { comm.all_gather(c.send, c.recv, c.count, c.dtype, c.stream); },
     .bus_factor = all_but_own,
-    .verify =
-        [](Memory& memory, const Received& r) {
-          const std::int64_t count = r.layout.count;
-          for (int source = 0; source < r.pattern.ranks; ++source) {
-            memory.expect(r.at(source * count), count, r.pattern, source, r.first);
-          }
-        }};
+    .verify = expect_whole};
 
 }  // namespace sxb::engine

@@ -95,6 +95,19 @@ inline std::int64_t aligned_chunk(const Shape& shape) {
   return shape.bytes / shape.element_bytes / shape.ranks / per_16_bytes * per_16_bytes;
 }
 
+/// Every rank gives a part of the same size, which stands in the whole by its rank.
+inline Layout parts_to_whole(const Shape& shape) {
+  const std::int64_t count = aligned_chunk(shape);
+  return {count, count, count * shape.ranks, count, 0};
+}
+/// The whole of such parts.
+inline void expect_whole(Memory& memory, const Received& r) {
+  const std::int64_t count = r.layout.count;
+  for (int source = 0; source < r.pattern.ranks; ++source) {
+    memory.expect(r.at(source * count), count, r.pattern, source, r.first);
+  }
+}
+
 /// Each of a rank's links carries all but its own part: (n - 1) / n.
 inline double all_but_own(int ranks) { return (ranks - 1.0) / ranks; }
 inline double whole(int) { return 1; }

@@ -5,11 +5,7 @@ namespace sxb::engine {
 extern const Collective kGather;
 const Collective kGather = {.name = "gather",
                             .rooted = true,
-                            .layout =
-                                [](const Shape& shape) {
-                                  const std::int64_t count = aligned_chunk(shape);
-                                  return Layout{count, count, count * shape.ranks, count, 0};
-                                },
+                            .layout = parts_to_whole,
                             .run =
                                 [](Communicator& comm, const Call& c) {
                                   if (c.count > 0)
@@ -18,11 +14,7 @@ const Collective kGather = {.name = "gather",
                             .bus_factor = all_but_own,
                             .verify =
                                 [](Memory& memory, const Received& r) {
-                                  const std::int64_t count = r.layout.count;
-                                  for (int source = 0; r.rank == r.root && source < r.pattern.ranks;
-                                       ++source) {
-                                    memory.expect(r.at(source * count), count, r.pattern, source, r.first);
-                                  }
+                                  if (r.rank == r.root) expect_whole(memory, r);
                                 }};
 
 }  // namespace sxb::engine

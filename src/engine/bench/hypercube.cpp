@@ -7,11 +7,7 @@ namespace sxb::engine {
 extern const Collective kHypercube;
 const Collective kHypercube = {
     .name = "hypercube",
-    .layout =
-        [](const Shape& shape) {
-          const std::int64_t count = aligned_chunk(shape);
-          return Layout{count, count, count * shape.ranks, count, 0};
-        },
+    .layout = parts_to_whole,
     .run =
         [](Communicator& comm, const Call& c) {
           const std::int64_t bytes = c.count * dtype_size(c.dtype);
@@ -28,13 +24,7 @@ const Collective kHypercube = {
         },
     .alg_factor = all_but_own,  // of the size only what comes from others, as nccl-tests counts it
     .bus_factor = whole,
-    .verify =
-        [](Memory& memory, const Received& r) {
-          const std::int64_t count = r.layout.count;
-          for (int source = 0; source < r.pattern.ranks; ++source) {
-            memory.expect(r.at(source * count), count, r.pattern, source, r.first);
-          }
-        },
+    .verify = expect_whole,
     .powers_of_two = true};
 
 }  // namespace sxb::engine
