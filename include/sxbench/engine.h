@@ -15,8 +15,8 @@ extern "C" {
 using SxbEmit = void (*)(void* user, const char* json);
 
 struct SxbEngine {
-  std::uint32_t abi;       ///< kSxbEngineAbi of the build
-  const char* build_id;    ///< must equal the command's build_id()
+  std::uint32_t abi;     ///< kSxbEngineAbi of the build
+  const char* build_id;  ///< must equal the command's build_id()
 
   /// Versions and devices as JSON: {"torch":"2.11.0","cuda":"13.0","nccl":"2.28.9","cudnn":...,
   /// "gloo":true,"devices":[{"name":..., "memory_bytes":...}]}. Static storage.

@@ -47,8 +47,7 @@ class Facts {
 
  private:
   static std::string nodes_text(const std::set<std::string>& who) {
-    return who.size() > 4 ? on_nodes(static_cast<int>(who.size()))
-                          : fold_nodes({who.begin(), who.end()});
+    return who.size() > 4 ? on_nodes(static_cast<int>(who.size())) : fold_nodes({who.begin(), who.end()});
   }
   std::vector<std::string> order_;
   std::map<std::string, std::map<std::string, std::set<std::string>>> values_;

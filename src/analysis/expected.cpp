@@ -99,8 +99,8 @@ class Model {
   double host_payload() const { return t_.nics * t_.nic_share * nic_payload(); }
   std::string host_text() const { return fmt::format("{:g} x {}", t_.nics * t_.nic_share, nic_text()); }
 
-  /// algbw of reduction in the switch is a fixed share of NVLink; NVLSTree reduces inside the host the same way, so its
-  /// busbw is bound as on one host.
+  /// algbw of reduction in the switch is a fixed share of NVLink; NVLSTree reduces inside the host the same
+  /// way, so its busbw is bound as on one host.
   Candidate switch_reduction(const char* algorithm) const {
     const double busbw = t_.nvlink_gBps * paths_.node.reduction_share * 2 * (g() - 1) / g() * share_;
     return {algorithm, "NVSwitch",
@@ -122,8 +122,8 @@ class Model {
                         nvlink});
   }
 
-  /// Two hosts exchange S once each way; of more, the busiest sends 2S. Inside a host NVLS, or a chain in which every
-  /// GPU sends each byte up and down.
+  /// Two hosts exchange S once each way; of more, the busiest sends 2S. Inside a host NVLS, or a chain in
+  /// which every GPU sends each byte up and down.
   Candidate tree(const char* algorithm) const {
     const double times = t_.hosts == 2 ? 2 : 1;
     const double wire = times * (n() - 1) / n() * host_payload() * share_;
@@ -143,8 +143,8 @@ class Model {
   Candidate all_to_all() const {
     const double busbw = host_payload() / g() * (n() - 1) / (n() - g()) * share_;
     return {"p2p", nic_name(),
-            fmt::format("{} / {:g} GPUs x ({:g}-1)/({:g}-{:g}){} = {:.1f} GB/s", host_text(), g(), n(), n(), g(),
-                        share_text(), busbw),
+            fmt::format("{} / {:g} GPUs x ({:g}-1)/({:g}-{:g}){} = {:.1f} GB/s", host_text(), g(), n(), n(),
+                        g(), share_text(), busbw),
             busbw};
   }
 
@@ -160,8 +160,8 @@ class Model {
   double share_;
 };
 
-/// NCCL's own latency model for its protocol LL: the faster of ring and tree for all_reduce, a ring for all_gather and
-/// reduce_scatter, one hop for what has a direct path.
+/// NCCL's own latency model for its protocol LL: the faster of ring and tree for all_reduce, a ring for
+/// all_gather and reduce_scatter, one hop for what has a direct path.
 double alpha_us(const std::string& collective, const Topology& t, const config::NodePath& node,
                 const NetworkPath* network) {
   const double n = t.ranks;
@@ -171,8 +171,7 @@ double alpha_us(const std::string& collective, const Topology& t, const config::
   if (collective == "all_reduce") {
     const double between = k > 1 ? 2 * k : 0;
     const double ring = (2 * (n - 1) - between) * node.ring_hop_us + between * ring_net;
-    const double tree =
-        2 * ((n / k - 1) * node.tree_hop_us + std::floor(std::log2(k)) * tree_net);
+    const double tree = 2 * ((n / k - 1) * node.tree_hop_us + std::floor(std::log2(k)) * tree_net);
     return node.base_us + std::min(ring, tree);
   }
   if (collective == "all_gather" || collective == "reduce_scatter")
@@ -196,12 +195,12 @@ std::string blocked(const Topology& t, const AlgorithmFacts& facts) {
 
 std::string blocked_path(const Topology& t, const AlgorithmFacts& facts, const NetworkPath* network) {
   if (t.ranks_per_host > 1) {
-    if (t.nvlink_gBps <= 0)
-      return fmt::format("{} has no NVLink in configs/hardware/gpus.json", t.gpu);
+    if (t.nvlink_gBps <= 0) return fmt::format("{} has no NVLink in configs/hardware/gpus.json", t.gpu);
     if (variable(facts, "NCCL_P2P_DISABLE") == "1" || variable(facts, "NCCL_P2P_LEVEL") == "LOC")
       return "NVLink is switched off (NCCL_P2P_DISABLE or NCCL_P2P_LEVEL)";
   }
-  if (t.hosts == 1) return t.net.empty() ? "" : fmt::format("NCCL used its network ({}) within one machine", t.net);
+  if (t.hosts == 1)
+    return t.net.empty() ? "" : fmt::format("NCCL used its network ({}) within one machine", t.net);
   if (t.net == "Socket") return "NCCL ran over TCP sockets, for which there is no model";
   if (t.nics < 1 || t.nic_gBps <= 0) return "the cluster config names no NIC line rate (network.nics)";
   if (network == nullptr)
@@ -221,7 +220,8 @@ Expected choose(std::vector<Candidate> candidates, const AlgorithmFacts& facts) 
   const auto [known, by] = known_algorithm(facts);
   const std::string name = algorithm_name(known);
   Expectation out;
-  if (!direct && by == "recorded" && name.empty()) return {{}, fmt::format("no model for algorithm {}", known)};
+  if (!direct && by == "recorded" && name.empty())
+    return {{}, fmt::format("no model for algorithm {}", known)};
   if (!direct && !name.empty()) {
     std::erase_if(candidates, [&](const Candidate& candidate) { return candidate.algorithm != name; });
     if (candidates.empty()) return {{}, fmt::format("no model for {} here ({})", name, by)};
@@ -231,12 +231,13 @@ Expected choose(std::vector<Candidate> candidates, const AlgorithmFacts& facts) 
       return {{}, "NCCL_COLLNET_ENABLE=1: no model for reduction in the network"};
     const std::string nvls = variable(facts, "NCCL_NVLS_ENABLE");
     if (nvls == "0")
-      std::erase_if(candidates, [](const Candidate& candidate) { return candidate.algorithm.starts_with("NVLS"); });
+      std::erase_if(candidates,
+                    [](const Candidate& candidate) { return candidate.algorithm.starts_with("NVLS"); });
     out.chosen_by = "likely";
   }
-  const auto [worst, fastest] = std::minmax_element(
-      candidates.begin(), candidates.end(),
-      [](const Candidate& a, const Candidate& b) { return a.busbw_gBps < b.busbw_gBps; });
+  const auto [worst, fastest] =
+      std::minmax_element(candidates.begin(), candidates.end(),
+                          [](const Candidate& a, const Candidate& b) { return a.busbw_gBps < b.busbw_gBps; });
   const Candidate& best = *fastest;
   out.slowest_gBps = worst->busbw_gBps;
   out.algorithm = best.algorithm;
@@ -283,8 +284,9 @@ Expected expect_collective(const std::string& collective, const Topology& t, con
   const CollectiveShare* share = config::find_share(shares, collective);
   const auto factor = busbw_factor(collective, t.ranks);
   if (share == nullptr || !factor) {
-    return {{}, fmt::format("configs/hardware/interconnects.json has no figure for {} {}", collective,
-                            t.hosts > 1 ? "between hosts" : "within a host")};
+    return {{},
+            fmt::format("configs/hardware/interconnects.json has no figure for {} {}", collective,
+                        t.hosts > 1 ? "between hosts" : "within a host")};
   }
   const Model model(t, paths, network, share->share);
   Expected out = choose(t.hosts > 1 ? model.several_hosts(collective) : model.one_host(collective), facts);
@@ -314,9 +316,7 @@ std::optional<double> nic_wire_gBps(const std::string& collective, const std::st
 std::string describe_bound(const std::string& collective, const Expectation& expected, const Topology& t,
                            double busbw_gBps) {
   const auto wire = nic_wire_gBps(collective, expected.algorithm, t, busbw_gBps);
-  const auto of = [](double value, double full) {
-    return fmt::format("{:.1f} of {:g} GB/s", value, full);
-  };
+  const auto of = [](double value, double full) { return fmt::format("{:.1f} of {:g} GB/s", value, full); };
   const auto percent = [](double value, double full) { return fmt::format("{:.0f} %", value / full * 100); };
   if (expected.resource == "NIC" && wire)
     return fmt::format("NIC-bound: {} per rail, {}", of(*wire, t.nic_gBps), percent(*wire, t.nic_gBps));

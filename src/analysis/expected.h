@@ -1,5 +1,5 @@
-// What a healthy system reaches, from its topology and NCCL's algorithm: the model of docs/expectations.md. Its
-// figures come from configs/hardware; this file holds the formulas only.
+// What a healthy system reaches, from its topology and NCCL's algorithm: the model of docs/expectations.md.
+// Its figures come from configs/hardware; this file holds the formulas only.
 #pragma once
 
 #include <map>
@@ -25,13 +25,14 @@ struct Expectation {
   std::string resource;    ///< what limits: NIC, PCIe of the NIC, NVLink, NVSwitch
   std::string arithmetic;  ///< how busbw comes about
   double busbw_gBps = 0;   ///< asymptote for large sizes
-  double slowest_gBps = 0; ///< of the algorithms that NCCL may have taken; busbw_gBps where it is known which ran
-  double factor = 1;       ///< busbw / algbw of the collective
+  double slowest_gBps =
+      0;              ///< of the algorithms that NCCL may have taken; busbw_gBps where it is known which ran
+  double factor = 1;  ///< busbw / algbw of the collective
   double alpha_us = 0, ramp_us = 0;
   double pass = 0, warn = 0;  ///< shares of the expected value
   double algbw_gBps() const { return busbw_gBps / factor; }
   double time_us(double size_bytes) const;
-  Expectation slowest() const;  ///< the same with slowest_gBps
+  Expectation slowest() const;               ///< the same with slowest_gBps
   double busbw_at(double size_bytes) const;  ///< what the time model leaves of it at this size
 };
 
@@ -46,9 +47,10 @@ Expected expect_collective(const std::string& collective, const Topology& topolo
 /// busbw / algbw in nccl-tests' definitions; nullopt for an unknown collective.
 std::optional<double> busbw_factor(const std::string& collective, int ranks);
 
-/// Bytes/s that each NIC sends when the collective runs at this busbw. Ring: each host boundary carries busbw. Tree of
-/// two hosts: algbw; of more: 2·algbw on the busiest host. alltoall: each rank sends the (n-g)/(n-1) that lives
-/// elsewhere. sendrecv: one NIC carries a boundary. nullopt: one host, no NICs known, or no rule.
+/// Bytes/s that each NIC sends when the collective runs at this busbw. Ring: each host boundary carries
+/// busbw. Tree of two hosts: algbw; of more: 2·algbw on the busiest host. alltoall: each rank sends the
+/// (n-g)/(n-1) that lives elsewhere. sendrecv: one NIC carries a boundary. nullopt: one host, no NICs known,
+/// or no rule.
 std::optional<double> nic_wire_gBps(const std::string& collective, const std::string& algorithm,
                                     const Topology& topology, double busbw_gBps);
 

@@ -110,12 +110,13 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
 void add_implausible(const Analysis& analysis, std::vector<Finding>& out) {
   for (const Check& check : analysis.checks()) {
     if (!check.implausible()) continue;
-    out.push_back({"error", "implausible",
-                   fmt::format("{}: {} is IMPLAUSIBLE: {}", check.subject, check.figure, check.arithmetic()),
-                   fmt::format("do not quote this figure: it is above the limit of {}; the clock, the count or the "
-                               "hardware's description (network.nics, configs/hardware) is wrong",
-                               check.resource),
-                   "", 0});
+    out.push_back(
+        {"error", "implausible",
+         fmt::format("{}: {} is IMPLAUSIBLE: {}", check.subject, check.figure, check.arithmetic()),
+         fmt::format("do not quote this figure: it is above the limit of {}; the clock, the count or the "
+                     "hardware's description (network.nics, configs/hardware) is wrong",
+                     check.resource),
+         "", 0});
   }
 }
 
@@ -123,9 +124,9 @@ void add_lagging_nics(const Analysis& analysis, std::vector<Finding>& out) {
   for (const NcclGroup& group : analysis.nccl) {
     for (const NicRate& nic : group.nics) {
       if (!nic.lags) continue;
-      out.push_back({"warning", "nic_lags",
-                     fmt::format("{}: {} {}", group.label(), nic.name, nic.note),
-                     "check this port's link speed, cable, PFC/ECN counters and PCIe slot; rings run at the pace of the "
+      out.push_back({"warning", "nic_lags", fmt::format("{}: {} {}", group.label(), nic.name, nic.note),
+                     "check this port's link speed, cable, PFC/ECN counters and PCIe slot; rings run at the "
+                     "pace of the "
                      "slowest NIC",
                      nic.node, 0});
     }

@@ -10,7 +10,7 @@
 namespace sxb::analysis {
 namespace {
 
-constexpr std::size_t kTerms = 3;  // 1, sqrt(S), S
+constexpr std::size_t kTerms = 3;   // 1, sqrt(S), S
 constexpr double kRampUnit = 1024;  // sqrt(1 MiB)
 using Terms = std::array<double, kTerms>;
 
@@ -43,10 +43,10 @@ bool solve(std::array<Terms, kTerms> matrix, Terms right, const std::vector<std:
   std::vector<std::size_t> rows = used;
   for (std::size_t k = 0; k < used.size(); ++k) {
     const std::size_t column = used[k];
-    const auto pivot = std::max_element(
-        rows.begin() + static_cast<std::ptrdiff_t>(k), rows.end(), [&](std::size_t a, std::size_t b) {
-          return std::abs(matrix[a][column]) < std::abs(matrix[b][column]);
-        });
+    const auto pivot = std::max_element(rows.begin() + static_cast<std::ptrdiff_t>(k), rows.end(),
+                                        [&](std::size_t a, std::size_t b) {
+                                          return std::abs(matrix[a][column]) < std::abs(matrix[b][column]);
+                                        });
     std::iter_swap(rows.begin() + static_cast<std::ptrdiff_t>(k), pivot);
     const std::size_t row = rows[k];
     if (std::abs(matrix[row][column]) < 1e-12) return false;
@@ -67,8 +67,8 @@ bool solve(std::array<Terms, kTerms> matrix, Terms right, const std::vector<std:
   return true;
 }
 
-/// Over the terms that `used` names; one that comes out negative is left out and the rest solved again, the most
-/// negative first.
+/// Over the terms that `used` names; one that comes out negative is left out and the rest solved again, the
+/// most negative first.
 std::optional<Terms> least_squares(const Problem& problem, std::vector<std::size_t> used) {
   std::array<Terms, kTerms> matrix{};
   Terms right{};
@@ -109,8 +109,8 @@ struct Residuals {
 };
 
 Residuals residuals_of(std::span<const SweepPoint> points, const Terms& coefficients) {
-  constexpr double kTukey = 4.685;   // 95 % efficiency where the errors are normal
-  constexpr double kFloor = 0.005;   // timers and clocks: no sweep repeats better than that
+  constexpr double kTukey = 4.685;  // 95 % efficiency where the errors are normal
+  constexpr double kFloor = 0.005;  // timers and clocks: no sweep repeats better than that
   Residuals out;
   std::vector<double> sizes;
   for (const SweepPoint& point : points) {
@@ -134,8 +134,8 @@ double LatencyBandwidth::time_us(double size_bytes) const {
 std::optional<LatencyBandwidth> fit_sweep(std::span<const SweepPoint> points) {
   if (!usable(points)) return std::nullopt;
   constexpr int kRounds = 60;
-  // Start: alpha and B of the fastest sizes. Errors are relative to the model, not to the measured time: a size that
-  // took ten times as long would else count a hundredth.
+  // Start: alpha and B of the fastest sizes. Errors are relative to the model, not to the measured time: a
+  // size that took ten times as long would else count a hundredth.
   Terms coefficients{};
   coefficients[0] = points.front().time_us;
   double best = 0;

@@ -37,8 +37,10 @@ Bound link_bound(double gBps, const char* resource) {
   return {gBps, resource, fmt::format("{:g} GB/s {}", gBps, resource)};
 }
 
-/// The limit of one micro-benchmark by its name: gemm_bf16, hbm_copy_sm, h2d, p2p_bidir_read ...; 0 = none is known.
-Bound bench_bound(const std::string& test, const config::GpuHardware& gpu, const config::Interconnects& paths) {
+/// The limit of one micro-benchmark by its name: gemm_bf16, hbm_copy_sm, h2d, p2p_bidir_read ...; 0 = none is
+/// known.
+Bound bench_bound(const std::string& test, const config::GpuHardware& gpu,
+                  const config::Interconnects& paths) {
   if (test.starts_with("gemm_")) return tensor_bound(gpu, test.substr(test.rfind('_') + 1));
   if (test.starts_with("attention_")) return tensor_bound(gpu, "bf16");
   if (test.starts_with("hbm_")) return link_bound(gpu.memory_bandwidth_gBps, "HBM");
@@ -133,12 +135,12 @@ std::vector<Check> guard_training(const std::string& subject, const TrainingLoad
     out.push_back({subject, figure, value, "1/s", peak / flops_each, "tensor peak",
                    fmt::format("{} x {} = {}", text, load.flops_text, flop_rate(value * flops_each)), limit});
   };
-  const double tokens_each = load.samples_per_s > 0 && load.tokens_per_s > 0
-                                 ? load.tokens_per_s / load.samples_per_s
-                                 : load.seq_len;
+  const double tokens_each =
+      load.samples_per_s > 0 && load.tokens_per_s > 0 ? load.tokens_per_s / load.samples_per_s : load.seq_len;
   if (load.samples_per_s > 0 && tokens_each > 0) {
     add("samples_per_sec", load.samples_per_s,
-        fmt::format("{} samples/s x {} tokens", grouped(load.samples_per_s), grouped(tokens_each)), tokens_each);
+        fmt::format("{} samples/s x {} tokens", grouped(load.samples_per_s), grouped(tokens_each)),
+        tokens_each);
   }
   if (load.tokens_per_s > 0)
     add("tokens_per_sec", load.tokens_per_s, fmt::format("{} tokens/s", grouped(load.tokens_per_s)), 1);
@@ -151,7 +153,8 @@ TrainingLoad training_load(const TaskData& task, const Hardware& hardware) {
   load.gpus = task.world();
   load.seq_len = number(training, "seq_len").value_or(0);
   std::string precision = text(training, "precision");
-  if (const auto gpu = gpu_of(task, -1, hardware)) load.peak_tflops = gpu->peak_tflops(precision == "fp32" ? "tf32" : precision);
+  if (const auto gpu = gpu_of(task, -1, hardware))
+    load.peak_tflops = gpu->peak_tflops(precision == "fp32" ? "tf32" : precision);
   if (load.peak_tflops <= 0) load.peak_tflops = number(training, "peak_tflops").value_or(0);
   const auto causal = number(training, "flops_per_token_causal");
   const auto full = number(training, "flops_per_token_full");

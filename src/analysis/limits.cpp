@@ -43,10 +43,11 @@ std::optional<Limit> nvlink_busbw(const std::string& collective, const Placement
   const std::string link = fmt::format("{:g} GB/s NVLink", p.nvlink_gBps);
   if (collective == "all_reduce") {
     const double busbw = p.nvlink_gBps * 2 * (p.ranks - 1) / p.ranks;
-    return Limit{busbw, "NVLink", fmt::format("{} x 2({}-1)/{} = {:.1f} GB/s", link, p.ranks, p.ranks, busbw)};
+    return Limit{busbw, "NVLink",
+                 fmt::format("{} x 2({}-1)/{} = {:.1f} GB/s", link, p.ranks, p.ranks, busbw)};
   }
-  if (one_of(collective, {"all_gather", "reduce_scatter", "alltoall", "gather", "scatter", "hypercube", "broadcast",
-                          "reduce", "sendrecv"})) {
+  if (one_of(collective, {"all_gather", "reduce_scatter", "alltoall", "gather", "scatter", "hypercube",
+                          "broadcast", "reduce", "sendrecv"})) {
     return Limit{p.nvlink_gBps, "NVLink", link};
   }
   return std::nullopt;

@@ -22,14 +22,15 @@ struct Limit {
 };
 
 /// The largest busbw (nccl-tests' definition) that the bytes which have to cross the slowest cut allow,
-/// whatever the algorithm; nullopt if the facts are unknown or the collective has no rule (alltoallv: parts differ).
+/// whatever the algorithm; nullopt if the facts are unknown or the collective has no rule (alltoallv: parts
+/// differ).
 ///
 /// One host, NVLink B per GPU: all_reduce with reduction in the switch sends and receives each byte
-/// once, so algbw <= B and busbw <= B·2(n-1)/n; for the others busbw <= B: what a rank, or the root, must move over
-/// its own links.
-/// k hosts with R each: all_reduce moves 2(k-1)/k of the data out of every host (once with reduction in
-/// the network); all_gather, reduce_scatter, gather and scatter the (n-g)/n that lives elsewhere, alltoall and
-/// hypercube that for each of its g ranks; broadcast, reduce and sendrecv all of it.
+/// once, so algbw <= B and busbw <= B·2(n-1)/n; for the others busbw <= B: what a rank, or the root, must
+/// move over its own links. k hosts with R each: all_reduce moves 2(k-1)/k of the data out of every host
+/// (once with reduction in the network); all_gather, reduce_scatter, gather and scatter the (n-g)/n that
+/// lives elsewhere, alltoall and hypercube that for each of its g ranks; broadcast, reduce and sendrecv all
+/// of it.
 std::optional<Limit> busbw_limit(const std::string& collective, const Placement& placement);
 
 /// Bytes/s that one host sends into the network during an all_reduce of this busbw and algbw: algbw on

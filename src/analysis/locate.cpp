@@ -152,12 +152,14 @@ std::string inconclusive(const LocateSearch& search) {
   const std::string why = join(reasons, "; ");
   const double noise = spread.noise.value_or(0);
   if (blind && noise < kSteady)
-    return fmt::format("{}: pairs differ from each other, and each repeats its figure within {:.1f} %. The heat "
-                       "map shows which belong together; search each group by itself (--exclude)",
-                       why, noise * 100);
-  return fmt::format("repeated probes of a pair differ by {:.0f} %; {}. Stop what else runs on the nodes, then "
-                     "use a larger --size or more --rounds",
-                     noise * 100, why);
+    return fmt::format(
+        "{}: pairs differ from each other, and each repeats its figure within {:.1f} %. The heat "
+        "map shows which belong together; search each group by itself (--exclude)",
+        why, noise * 100);
+  return fmt::format(
+      "repeated probes of a pair differ by {:.0f} %; {}. Stop what else runs on the nodes, then "
+      "use a larger --size or more --rounds",
+      noise * 100, why);
 }
 
 std::vector<std::string> sensitivity(const LocateSearch& search) {

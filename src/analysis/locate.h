@@ -20,15 +20,15 @@ struct LocateFault {
 /// One task of phase locate.
 struct LocateSearch {
   const TaskData* task = nullptr;
-  std::vector<std::string> nodes;            ///< names, in the order of the task
-  std::vector<int> ranks;                    ///< of each node; empty if no probe was recorded
-  std::vector<plan::ProbeResult> results;    ///< nodes by their place in `nodes`
-  bool complete = false;                     ///< the search came to its end
+  std::vector<std::string> nodes;          ///< names, in the order of the task
+  std::vector<int> ranks;                  ///< of each node; empty if no probe was recorded
+  std::vector<plan::ProbeResult> results;  ///< nodes by their place in `nodes`
+  bool complete = false;                   ///< the search came to its end
   int rounds = 0;
   std::int64_t size_bytes = 0;
   std::optional<double> duration_s;
   plan::Spread spread;
-  std::vector<LocateFault> faults;           ///< confirmed first
+  std::vector<LocateFault> faults;  ///< confirmed first
 
   int confirmed() const { return count(plan::Standing::kConfirmed); }
   int count(plan::Standing standing) const;
@@ -41,12 +41,12 @@ std::vector<LocateSearch> read_searches(const Dataset& dataset);
 /// hidden.
 std::string inconclusive(const LocateSearch& search);
 
-/// What a slow part would have had to fall below to be named, and what the search cannot see at this size; one
-/// sentence each.
+/// What a slow part would have had to fall below to be named, and what the search cannot see at this size;
+/// one sentence each.
 std::vector<std::string> sensitivity(const LocateSearch& search);
 
-/// GB/s of a pair, the slowest of its rails, median over its probes before the confirmation. Absent where it was
-/// not probed; 0 where it did not answer.
+/// GB/s of a pair, the slowest of its rails, median over its probes before the confirmation. Absent where it
+/// was not probed; 0 where it did not answer.
 std::optional<double> pair_gBps(const LocateSearch& search, int node, int peer);
 
 }  // namespace sxb::analysis

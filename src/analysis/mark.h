@@ -7,10 +7,10 @@ enum class Mark {
   kPass,
   kWarn,
   kFail,
-  kUnstable,      ///< its own spread hides what it is
-  kImplausible,   ///< above a physical limit: measured or counted wrongly
+  kUnstable,     ///< its own spread hides what it is
+  kImplausible,  ///< above a physical limit: measured or counted wrongly
   kNotMeasured,
-  kNotJudged      ///< nothing is known to hold it against
+  kNotJudged  ///< nothing is known to hold it against
 };
 const char* to_string(Mark mark);
 /// Whether the goals are missed with it.

@@ -32,8 +32,8 @@ std::vector<NicRate> nic_rates(const TaskSamples& samples, const std::map<std::s
   for (NicRate& rate : out) {
     if (!rate.tx_gBps || median <= 0 || *rate.tx_gBps >= lag_share * median) continue;
     rate.lags = true;
-    rate.note = fmt::format("sent {:.1f} GB/s where the median NIC sent {:.1f} ({:.0f} %)", *rate.tx_gBps, median,
-                            *rate.tx_gBps / median * 100);
+    rate.note = fmt::format("sent {:.1f} GB/s where the median NIC sent {:.1f} ({:.0f} %)", *rate.tx_gBps,
+                            median, *rate.tx_gBps / median * 100);
   }
   return out;
 }
@@ -44,7 +44,12 @@ std::optional<Check> guard_nics(const std::string& subject, const std::vector<Ni
     if (!nic.line_gBps) continue;
     const double rate = std::max(nic.tx_gBps.value_or(0), nic.rx_gBps.value_or(0));
     if (rate <= 0) continue;
-    Check check{subject, "nic_counter", rate, "GB/s", *nic.line_gBps, "network line rate",
+    Check check{subject,
+                "nic_counter",
+                rate,
+                "GB/s",
+                *nic.line_gBps,
+                "network line rate",
                 fmt::format("{:.1f} GB/s through {} of {}", rate, nic.name, nic.node),
                 fmt::format("{:g} Gbit/s = {:g} GB/s line rate", *nic.line_gBps * 8, *nic.line_gBps)};
     if (!nearest || check.share() > nearest->share()) nearest = std::move(check);

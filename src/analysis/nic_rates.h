@@ -22,8 +22,8 @@ struct NicRate {
 /// network.nics of the cluster config: name -> GB/s.
 std::map<std::string, double> line_rates(const Json& cluster);
 
-/// The NICs that the cluster config names, as RDMA adapters or as interfaces. One that sends less than `lag_share` of
-/// the median of all is marked, where they carry anything.
+/// The NICs that the cluster config names, as RDMA adapters or as interfaces. One that sends less than
+/// `lag_share` of the median of all is marked, where they carry anything.
 std::vector<NicRate> nic_rates(const TaskSamples& samples, const std::map<std::string, double>& lines,
                                double lag_share);
 

@@ -77,9 +77,9 @@ struct TaskSamples {
 };
 
 /// Reads the files of all nodes of `task`. A file that is absent, and lines that are cut off, are
-/// simply not there. At most about `rows_per_gpu` samples a GPU are kept in `thinned`. `window`: only those of this
-/// name count; empty = all.
-TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task, std::size_t rows_per_gpu,
-                         const std::string& window = "");
+/// simply not there. At most about `rows_per_gpu` samples a GPU are kept in `thinned`. `window`: only those
+/// of this name count; empty = all.
+TaskSamples load_samples(const std::filesystem::path& run_folder, const TaskData& task,
+                         std::size_t rows_per_gpu, const std::string& window = "");
 
 }  // namespace sxb::analysis

@@ -111,14 +111,19 @@ void sum_up(SftGroup& group) {
 }
 
 /// NVLink and NICs of one repeat, by their counters.
-void guard_counters(const std::string& subject, const SftTask& item, const Json& cluster, const Hardware& hardware,
-                    std::vector<Check>& out) {
+void guard_counters(const std::string& subject, const SftTask& item, const Json& cluster,
+                    const Hardware& hardware, std::vector<Check>& out) {
   const Topology topology = topology_of({{"cluster", cluster}}, *item.task, {}, hardware);
   std::optional<Check> nearest;
   for (const GpuUse& use : item.samples.gpus) {
     const double rate = std::max(use.nvlink_tx_gBps.value_or(0), use.nvlink_rx_gBps.value_or(0));
     if (rate <= 0 || topology.nvlink_gBps <= 0) continue;
-    Check check{subject, "nvlink_counter", rate, "GB/s", topology.nvlink_gBps, "NVLink",
+    Check check{subject,
+                "nvlink_counter",
+                rate,
+                "GB/s",
+                topology.nvlink_gBps,
+                "NVLink",
                 fmt::format("{:.1f} GB/s through GPU {} of {}", rate, use.gpu, use.node),
                 fmt::format("{:g} GB/s NVLink", topology.nvlink_gBps)};
     if (!nearest || check.share() > nearest->share()) nearest = std::move(check);
@@ -143,7 +148,9 @@ void guard(const Json& cluster, const Hardware& hardware, SftGroup& group) {
   const bool fp8 = text(measured->task->training(), "precision") == "fp8";
   for (const char* name : {"mfu_causal", "mfu_full"}) {
     const auto mfu = fp8 ? std::nullopt : group.figures.get(name);
-    if (mfu) group.checks.push_back({subject, name, *mfu, "", 1, "tensor peak", fmt::format("MFU {:.3f}", *mfu), "1"});
+    if (mfu)
+      group.checks.push_back(
+          {subject, name, *mfu, "", 1, "tensor peak", fmt::format("MFU {:.3f}", *mfu), "1"});
   }
   guard_counters(subject, *measured, cluster, hardware, group.checks);
   group.implausible = std::any_of(group.checks.begin(), group.checks.end(),

@@ -5,8 +5,8 @@
 
 #include "analysis/analysis.h"
 #include "analysis/json_read.h"
-#include "sxbench/base/units.h"
 #include "stats/stability.h"
+#include "sxbench/base/units.h"
 
 namespace sxb::analysis {
 namespace {
@@ -46,11 +46,13 @@ void guard_busbw(NcclGroup& group) {
     }
   }
   if (largest <= 0) return;
-  group.checks.push_back({group.label(), "busbw", largest, "GB/s", group.limit->busbw_gBps, group.limit->resource,
-                          fmt::format("{:.1f} GB/s busbw", largest), group.limit->arithmetic});
+  group.checks.push_back({group.label(), "busbw", largest, "GB/s", group.limit->busbw_gBps,
+                          group.limit->resource, fmt::format("{:.1f} GB/s busbw", largest),
+                          group.limit->arithmetic});
 }
 
-/// What a host sends, where the algorithm is known to be the ring that carries busbw over every host boundary.
+/// What a host sends, where the algorithm is known to be the ring that carries busbw over every host
+/// boundary.
 void guard_wire(const Json& cluster, const std::string& algorithm, NcclGroup& group) {
   if (!group.wire_gbps || !group.line_gbps || algorithm != "Ring") return;
   std::size_t nics = 0;
@@ -62,10 +64,12 @@ void guard_wire(const Json& cluster, const std::string& algorithm, NcclGroup& gr
     each = rate;
     ++nics;
   }
-  const std::string line = equal && each ? fmt::format("{} x {:g} Gbit/s = {:g} Gbit/s", nics, *each, *group.line_gbps)
-                                         : fmt::format("{:g} Gbit/s of its NICs", *group.line_gbps);
+  const std::string line = equal && each
+                               ? fmt::format("{} x {:g} Gbit/s = {:g} Gbit/s", nics, *each, *group.line_gbps)
+                               : fmt::format("{:g} Gbit/s of its NICs", *group.line_gbps);
   group.checks.push_back({group.label(), "wire_gbps", *group.wire_gbps, "Gbit/s", *group.line_gbps,
-                          "network line rate", fmt::format("{:.1f} Gbit/s per host", *group.wire_gbps), line});
+                          "network line rate", fmt::format("{:.1f} Gbit/s per host", *group.wire_gbps),
+                          line});
   if (*group.wire_gbps <= *group.line_gbps) return;
   for (SweepRow& row : group.rows) {
     for (const Bandwidth* bandwidth : {&row.out_of_place, &row.in_place})
@@ -98,8 +102,8 @@ std::optional<LatencyBandwidth> fit_rows(const NcclGroup& group) {
   return fit_sweep(points);
 }
 
-/// Of short iterations one that an interrupt hit makes any CV; what counts is how far they lie apart: sigma of a
-/// normal sample with this p50 and p95, which are 1.645 sigma apart.
+/// Of short iterations one that an interrupt hit makes any CV; what counts is how far they lie apart: sigma
+/// of a normal sample with this p50 and p95, which are 1.645 sigma apart.
 std::optional<double> robust_cv_pct(const Bandwidth& bandwidth) {
   if (!bandwidth.p50_us || !bandwidth.p95_us || *bandwidth.p50_us <= 0) return std::nullopt;
   return 100 * (*bandwidth.p95_us - *bandwidth.p50_us) / (1.645 * *bandwidth.p50_us);
@@ -134,9 +138,11 @@ void judge_row(const NcclGroup& group, const config::Thresholds& limits, SweepRo
   };
   if (group.expected.value)
     row.expected_us = group.expected.value->time_us(static_cast<double>(row.size_bytes));
-  if (row.implausible) return set(Mark::kImplausible, "above the physical limit, see the speed-of-light check");
+  if (row.implausible)
+    return set(Mark::kImplausible, "above the physical limit, see the speed-of-light check");
   if (!group.expected.value) return set(Mark::kNotJudged, group.expected.unknown);
-  if (!row.out_of_place.time_us || row.size_bytes <= 0) return set(Mark::kNotJudged, "nothing was transferred");
+  if (!row.out_of_place.time_us || row.size_bytes <= 0)
+    return set(Mark::kNotJudged, "nothing was transferred");
   if (std::string why = unstable(row, limits); !why.empty()) return set(Mark::kUnstable, std::move(why));
   const Expectation& expected = *group.expected.value;
   const double size = static_cast<double>(row.size_bytes);
@@ -173,7 +179,8 @@ int weight(Mark mark) {
   return 0;
 }
 
-/// The worst of the sizes. Small ones are held against the sweep itself, not against the machine: WARN at most.
+/// The worst of the sizes. Small ones are held against the sweep itself, not against the machine: WARN at
+/// most.
 Mark worst(const NcclGroup& group, const config::Thresholds& limits) {
   Mark out = Mark::kNotJudged;
   for (const SweepRow& row : group.rows) {

@@ -40,7 +40,8 @@ void place_ranks(const TaskData& task, const std::vector<int>& group, Topology& 
   out.ranks = group.empty() ? task.world() : static_cast<int>(group.size());
   if (used.empty()) return;
   const int per_host = used.begin()->second;
-  const bool even = std::all_of(used.begin(), used.end(), [&](const auto& entry) { return entry.second == per_host; });
+  const bool even =
+      std::all_of(used.begin(), used.end(), [&](const auto& entry) { return entry.second == per_host; });
   if (even && per_host * out.hosts == out.ranks) out.ranks_per_host = per_host;
   out.mixed_gpus = gpus.size() > 1;
   if (cuda && gpus.size() == 1) out.gpu = *gpus.begin();

@@ -18,16 +18,19 @@ struct Topology {
   std::string gpu;         ///< name; "" on CPU ranks, or where ranks have different GPUs
   double nvlink_gBps = 0;  ///< of one GPU
   bool nvlink_reduction = false;
-  int nics = 0;            ///< of one host
-  double nic_gBps = 0;     ///< line rate of the slowest NIC
+  int nics = 0;              ///< of one host
+  double nic_gBps = 0;       ///< line rate of the slowest NIC
   double nic_pcie_gBps = 0;  ///< of the slowest slot that a NIC sits in; 0 = not recorded
-  double nic_share = 1;    ///< of the host's NICs: the part that is left when other groups run beside these ranks
-  std::string fabric;      ///< network.fabric of the cluster config
-  std::string net;         ///< what NCCL used between nodes: "IB", "Socket", a plugin's name
-  std::string backend;     ///< nccl or gloo
+  double nic_share =
+      1;               ///< of the host's NICs: the part that is left when other groups run beside these ranks
+  std::string fabric;  ///< network.fabric of the cluster config
+  std::string net;     ///< what NCCL used between nodes: "IB", "Socket", a plugin's name
+  std::string backend;  ///< nccl or gloo
   bool mixed_gpus = false;
 
-  double line_gBps() const { return nics * nic_gBps * nic_share; }  ///< what the hosts' NICs promise these ranks
+  double line_gBps() const {
+    return nics * nic_gBps * nic_share;
+  }  ///< what the hosts' NICs promise these ranks
 };
 
 /// `group_ranks`: world ranks of a split group; empty = all ranks of the task.

@@ -136,7 +136,9 @@ void judge_intra_node(double goal, const std::vector<NcclGroup>& nccl, std::vect
   }
   if (!any) {
     not_measured("Bus bandwidth inside the node", fmt::format(">= {:g} GB/s", goal),
-                 "no all_reduce sweep on one node in this run: sxbench nccl --nodes 1, or --split nodes for all of them", out);
+                 "no all_reduce sweep on one node in this run: sxbench nccl --nodes 1, or --split nodes for "
+                 "all of them",
+                 out);
   }
 }
 
@@ -157,31 +159,33 @@ void judge_data(const NcclGroup& group, std::vector<Verdict>& out) {
 
 void judge_expected(const NcclGroup& group, std::vector<Verdict>& out) {
   if (group.backend != "nccl" || group.ranks < 2) return;
-  Verdict verdict{"Expected bandwidth, " + group.label(), "–", "",
-                  Mark::kNotJudged, group.expected.unknown};
+  Verdict verdict{"Expected bandwidth, " + group.label(), "–", "", Mark::kNotJudged, group.expected.unknown};
   if (group.expected.value) {
     const Expectation& expected = *group.expected.value;
     const SweepRow& largest = group.rows.back();
-    verdict.required = fmt::format(">= {:.0f} % of {:.1f} GB/s ({})", expected.pass * 100,
-                                   expected.busbw_at(static_cast<double>(largest.size_bytes)), expected.algorithm);
+    verdict.required =
+        fmt::format(">= {:.0f} % of {:.1f} GB/s ({})", expected.pass * 100,
+                    expected.busbw_at(static_cast<double>(largest.size_bytes)), expected.algorithm);
     if (largest.out_of_place.busbw_gBps) {
       verdict.achieved = fmt::format("{:.1f} GB/s", *largest.out_of_place.busbw_gBps);
-      if (const auto share = largest.of_expected()) verdict.achieved += fmt::format(", {:.0f} %", *share * 100);
+      if (const auto share = largest.of_expected())
+        verdict.achieved += fmt::format(", {:.0f} %", *share * 100);
     }
     verdict.mark = group.mark;
     std::vector<std::string> notes;
     if (!group.bound.empty()) notes.push_back(group.bound);
     for (const SweepRow& row : group.rows) {
       if (row.mark != Mark::kPass && row.mark != Mark::kNotJudged && notes.size() < 4)
-        notes.push_back(fmt::format("{} at {}: {}", to_string(row.mark), format_bytes(row.size_bytes), row.why));
+        notes.push_back(
+            fmt::format("{} at {}: {}", to_string(row.mark), format_bytes(row.size_bytes), row.why));
     }
     verdict.note = join(notes, "; ");
   }
   out.push_back(std::move(verdict));
 }
 
-/// Holds for every run, goal or not: data that came out right, what the topology lets expect, and no figure beyond
-/// physics.
+/// Holds for every run, goal or not: data that came out right, what the topology lets expect, and no figure
+/// beyond physics.
 void judge_always(const Analysis& analysis, std::vector<Verdict>& out) {
   for (const NcclGroup& group : analysis.nccl) {
     if (group.ok == 0) continue;
@@ -191,8 +195,9 @@ void judge_always(const Analysis& analysis, std::vector<Verdict>& out) {
   for (const Check& check : analysis.checks()) {
     if (!check.implausible()) continue;
     out.push_back({fmt::format("Speed of light, {}, {}", check.figure, check.subject),
-                   fmt::format("<= {:.5g} {}", check.limit, check.unit), fmt::format("{:.5g} {}", check.value, check.unit),
-                   Mark::kImplausible, fmt::format("above the limit of {}: {}", check.resource, check.arithmetic())});
+                   fmt::format("<= {:.5g} {}", check.limit, check.unit),
+                   fmt::format("{:.5g} {}", check.value, check.unit), Mark::kImplausible,
+                   fmt::format("above the limit of {}: {}", check.resource, check.arithmetic())});
   }
 }
 

@@ -83,7 +83,8 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result) {
       "  sxbench run                                          this machine: check, sweep, fine-tune, report\n"
       "  sxbench run --models 7b,13b,70b --nodes 2,4,8 --cluster cluster.json\n"
       "  sxbench nccl --nodes 4                               the all-reduce sweep alone\n"
-      "  sxbench burn --nodes 4 --duration 5m                 all GPUs at once: same bits every time, slow ones named\n"
+      "  sxbench burn --nodes 4 --duration 5m                 all GPUs at once: same bits every time, slow "
+      "ones named\n"
       "  sxbench list                                         the runs under results/ and how they ended\n"
       "  sxbench run --resume                                 do what the latest run lacks\n"
       "  sxbench report results/                              write the latest report again");

@@ -74,10 +74,9 @@ Result<plan::RankTask> make_task(const Flags& flags) {
   config::Training& training = task.task.model.training;
   if (flags.tokens > 0) {
     if (flags.tokens % training.seq_len != 0) {
-      return Error{fmt::format("{} tokens are not whole rows of {}", flags.tokens, training.seq_len),
-                   "--tokens",
-                   fmt::format("use e.g. --tokens {}",
-                               (flags.tokens / training.seq_len + 1) * training.seq_len)};
+      return Error{
+          fmt::format("{} tokens are not whole rows of {}", flags.tokens, training.seq_len), "--tokens",
+          fmt::format("use e.g. --tokens {}", (flags.tokens / training.seq_len + 1) * training.seq_len)};
     }
     training.micro_batch = flags.tokens / training.seq_len;
   }
@@ -99,8 +98,8 @@ Result<ExitCode> bench(const Flags& flags) {
   SXB_ASSIGN_OR_RETURN(table.gpu, config::find_gpu(gpu));
   table.print = !flags.json;
   if (table.print) {
-    fmt::print("{:<44} {:<34} {:>10} {:>17} {:>9} {:>8}\n", "kernel", "shape", "us", "rate",
-               "% of peak", "x ATen");
+    fmt::print("{:<44} {:<34} {:>10} {:>17} {:>9} {:>8}\n", "kernel", "shape", "us", "rate", "% of peak",
+               "x ATen");
   }
   SXB_ASSIGN_OR_RETURN(const ExitCode code,
                        launch::bench_kernels(task, [&](const Json& message) { take(table, message); }));

@@ -58,8 +58,8 @@ void JsonProgress::task_started(const plan::Task& task, int index, int, int atte
 void JsonProgress::record(const plan::Task& task, const record::Record& record) {
   status_.record(task, record, monotonic_ns());
   Json fields = {{"task", task.id}};
-  static const std::set<std::string> kShown = {record::kind::kStep, record::kind::kCollective,
-                                               record::kind::kLocateNode, record::kind::kLocateLink,
+  static const std::set<std::string> kShown = {record::kind::kStep,        record::kind::kCollective,
+                                               record::kind::kLocateNode,  record::kind::kLocateLink,
                                                record::kind::kLocateGroup, record::kind::kGpuBench,
                                                record::kind::kBurn};
   if (kShown.contains(record.kind)) {

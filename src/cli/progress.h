@@ -22,7 +22,7 @@ struct Ending {
   int ok = 0, planned = 0;
   std::vector<std::string> missed;  ///< as report::Outcome
   std::string run, report;          ///< paths; no report if none was written
-  std::string resume;       ///< the command that does what is missing; empty if nothing is
+  std::string resume;               ///< the command that does what is missing; empty if nothing is
 };
 
 /// The verdicts that fail, a line each; of many the first ones and where the others stand.

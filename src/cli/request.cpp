@@ -230,9 +230,9 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   Request options;
   options.tasks = plan::expand(input);
   if (options.tasks.empty()) {
-    return Error{
-        "nothing to run: a new run has no results yet to report", "--phases " + flags.phases,
-        "sxbench report writes the reports of a run that is there; add check, gpu, burn, nccl or sft to --phases"};
+    return Error{"nothing to run: a new run has no results yet to report", "--phases " + flags.phases,
+                 "sxbench report writes the reports of a run that is there; add check, gpu, burn, nccl or "
+                 "sft to --phases"};
   }
   SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
   options.cluster = with_spares;

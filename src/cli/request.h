@@ -24,17 +24,17 @@ struct Flags {
   int repeats = 1;
   int retries = 0;
   bool smoke = false;
-  bool json = false;  ///< progress for programs, on stdout
+  bool json = false;                     ///< progress for programs, on stdout
   plan::CollectiveSweep sweep;           ///< what all collectives share
   std::vector<std::string> collectives;  ///< names, or "all"; none = all_reduce
   plan::TrafficMatrix matrix;            ///< of alltoallv alone
   bool max_bytes_given = false;          ///< else sweep.max_bytes depends on the device
   plan::GpuSuite gpu;
   plan::Burn burn;
-  std::string json_file;                 ///< -J of nccl-tests; empty = none
-  Errors errors;                         ///< what the verb found wrong with its own flags
+  std::string json_file;  ///< -J of nccl-tests; empty = none
+  Errors errors;          ///< what the verb found wrong with its own flags
   plan::Locate locate;
-  bool locate_size_given = false;        ///< else locate.size_bytes depends on the device
+  bool locate_size_given = false;  ///< else locate.size_bytes depends on the device
 };
 
 /// Which cluster, and how its nodes are reached: --cluster --hostfile --transport --device --fanout

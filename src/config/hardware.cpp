@@ -71,7 +71,8 @@ Result<std::vector<GpuHardware>> parse_gpus(const Json& json, const std::string&
   if (gpus == nullptr || !gpus->is_array()) {
     reader.error("gpus", "the array \"gpus\" is missing", "see configs/hardware/gpus.json of sxbench");
   } else {
-    for (std::size_t i = 0; i < gpus->size(); ++i) table.push_back(read_gpu(reader.element("gpus", i), sources));
+    for (std::size_t i = 0; i < gpus->size(); ++i)
+      table.push_back(read_gpu(reader.element("gpus", i), sources));
   }
   reader.finish();
   if (!errors.empty()) return errors;

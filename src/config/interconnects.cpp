@@ -72,7 +72,8 @@ NetworkPath read_network(FigureReader reader) {
     }
   }
   if (path.fabrics.empty())
-    reader.reader().error("fabrics", "no fabric is named", "write e.g. [\"spectrum-x\"], the values of network.fabric");
+    reader.reader().error("fabrics", "no fabric is named",
+                          "write e.g. [\"spectrum-x\"], the values of network.fabric");
   reader.share("payload_share", path.payload_share);
   reader.microseconds("ramp_us", path.ramp_us);
   reader.microseconds("ring_hop_us", path.ring_hop_us);
@@ -138,8 +139,9 @@ Result<Interconnects> parse_interconnects(const Json& json, const std::string& w
   reader.reader().text("$schema", schema);
   sources.read_kinds(reader.reader().child("sources"));
   read_node(reader.child("node"), out.node);
-  reader.for_each("networks",
-                  [&](ObjectReader entry) { out.networks.push_back(read_network(reader.of(std::move(entry)))); });
+  reader.for_each("networks", [&](ObjectReader entry) {
+    out.networks.push_back(read_network(reader.of(std::move(entry))));
+  });
   read_pcie(reader.child("pcie"), sources, out);
   read_thresholds(reader.child("verdicts"), out.thresholds);
   reader.reader().finish();
@@ -150,9 +152,8 @@ Result<Interconnects> parse_interconnects(const Json& json, const std::string& w
 Result<Interconnects> load_interconnects() {
   const std::filesystem::path own = user_config_dir() / "hardware" / "interconnects.json";
   std::error_code ec;
-  const std::filesystem::path path = std::filesystem::exists(own, ec)
-                                         ? own
-                                         : shipped_configs_dir() / "hardware" / "interconnects.json";
+  const std::filesystem::path path =
+      std::filesystem::exists(own, ec) ? own : shipped_configs_dir() / "hardware" / "interconnects.json";
   SXB_ASSIGN_OR_RETURN(const Json json, load_json(path));
   return parse_interconnects(json, path.string());
 }

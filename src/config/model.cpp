@@ -14,12 +14,9 @@ namespace {
 
 constexpr EnumName<Precision> kPrecisions[] = {
     {Precision::kAuto, "auto"}, {Precision::kBf16, "bf16"}, {Precision::kFp32, "fp32"}};
-constexpr EnumName<Sharding> kShardings[] = {{Sharding::kAuto, "auto"},
-                                             {Sharding::kNone, "none"},
-                                             {Sharding::kOptimizer, "optimizer"},
-                                             {Sharding::kGradients, "gradients"},
-                                             {Sharding::kFull, "full"},
-                                             {Sharding::kHybrid, "hybrid"}};
+constexpr EnumName<Sharding> kShardings[] = {
+    {Sharding::kAuto, "auto"},           {Sharding::kNone, "none"}, {Sharding::kOptimizer, "optimizer"},
+    {Sharding::kGradients, "gradients"}, {Sharding::kFull, "full"}, {Sharding::kHybrid, "hybrid"}};
 constexpr EnumName<Offload> kOffloads[] = {{Offload::kNone, "none"}, {Offload::kOptimizer, "optimizer"}};
 constexpr EnumName<bool Recompute::*> kRecomputes[] = {
     {&Recompute::norms, "norms"}, {&Recompute::swiglu, "swiglu"}, {&Recompute::blocks, "blocks"}};

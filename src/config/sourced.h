@@ -1,4 +1,5 @@
-// Figures with a source: {"value": 0.82, "source": "ring"}, where "ring" stands in the file's table of sources.
+// Figures with a source: {"value": 0.82, "source": "ring"}, where "ring" stands in the file's table of
+// sources.
 #pragma once
 
 #include <map>

@@ -127,8 +127,8 @@ void run_task(const plan::RankTask& task, const Emitter& emitter) {
                         ExitCode::kUsage);
   }
   comm->barrier();
-  // The kernel of that barrier may still write to a peer that has its result: where another process shares the
-  // GPU, milliseconds later. Only who has come here is past it, so nobody ends before all have.
+  // The kernel of that barrier may still write to a peer that has its result: where another process shares
+  // the GPU, milliseconds later. Only who has come here is past it, so nobody ends before all have.
   rendezvous.leave(rendezvous.timeout());
 }
 

@@ -328,8 +328,8 @@ std::string own_name() {
   return "";
 }
 
-/// pdsh gives the task as an argument because it forwards no stdin, nor therefore a head's signs of life. What
-/// srun starts may have the SSH_CONNECTION of somebody's login, and gets them.
+/// pdsh gives the task as an argument because it forwards no stdin, nor therefore a head's signs of life.
+/// What srun starts may have the SSH_CONNECTION of somebody's login, and gets them.
 std::function<bool()> cut_off_where_nothing_is_sent(const std::string& bundle) {
   const char* connection = std::getenv("SSH_CONNECTION");
   if (bundle.empty() || bundle == "-" || connection == nullptr) return {};

@@ -55,8 +55,8 @@ Result<AgentTask> parse_agent_task(const Json& json, const std::string& where) {
 
 namespace {
 
-/// A rank sees its GPU alone, which is device 0 then. Where GPUs are measured the others of the node follow: copies
-/// between two of them need both in one process.
+/// A rank sees its GPU alone, which is device 0 then. Where GPUs are measured the others of the node follow:
+/// copies between two of them need both in one process.
 std::string visible_gpus(const AgentTask& task, const plan::RankTask& rank) {
   std::string gpus = std::to_string(rank.gpu);
   if (task.task.phase != plan::Phase::kGpu) return gpus;

@@ -79,7 +79,8 @@ Status check_inputs(const config::Model& model) {
   if (weights.ok()) return ok_status();
   Error error = weights.error();
   if (error.help.empty())
-    error.help = "name a Hugging Face safetensors folder with --set init_from=DIR, or none for random weights";
+    error.help =
+        "name a Hugging Face safetensors folder with --set init_from=DIR, or none for random weights";
   return error;
 }
 

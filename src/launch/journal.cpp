@@ -182,7 +182,8 @@ Status Journal::append_samples(const std::string& task, const std::string& node,
 /// A file that trace viewers open as it is. A later attempt of the task replaces it.
 Status Journal::write_trace(const record::Record& record) {
   const Json events = record.data.value("events", Json::array());
-  return write_file_atomic(dir_ / "traces" / fmt::format("{}-rank{}.json", record.task, record.rank), events.dump() + "\n");
+  return write_file_atomic(dir_ / "traces" / fmt::format("{}-rank{}.json", record.task, record.rank),
+                           events.dump() + "\n");
 }
 
 Status Journal::log(const std::string& name, const std::string& line) {

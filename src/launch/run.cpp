@@ -310,8 +310,8 @@ Status dry_run(const RunOptions& options, Transport& transport) {
     const AgentTasks agents(options.cluster, options.layout, task, options.settings, 0, "");
     for (int i = 0; i < agents.size(); ++i) {
       const config::Node& node = options.layout.nodes[static_cast<std::size_t>(i)].node;
-      SXB_RETURN_IF_ERROR(transport.start(node, {options.program, "worker", "agent"}, {},
-                                          to_json(agents[i]).dump() + "\n"));
+      SXB_RETURN_IF_ERROR(
+          transport.start(node, {options.program, "worker", "agent"}, {}, to_json(agents[i]).dump() + "\n"));
     }
   }
   return ok_status();

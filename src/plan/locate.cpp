@@ -93,9 +93,9 @@ Status validate_locate(const Locate& locate) {
     errors.push_back({"a probe needs at least one element", "--size", "write e.g. --size 128M"});
   } else if (locate.size_bytes % kElement != 0) {
     const std::int64_t below = locate.size_bytes / kElement * kElement;
-    errors.push_back(
-        {fmt::format("{} bytes are no whole number of float elements of {} bytes", locate.size_bytes, kElement),
-         "--size", fmt::format("use --size {} or {}", below, below + kElement)});
+    errors.push_back({fmt::format("{} bytes are no whole number of float elements of {} bytes",
+                                  locate.size_bytes, kElement),
+                      "--size", fmt::format("use --size {} or {}", below, below + kElement)});
   } else if (locate.size_bytes > kMaxBytes) {
     errors.push_back({fmt::format("a probe of {} is larger than {}", format_bytes(locate.size_bytes),
                                   format_bytes(kMaxBytes)),

@@ -129,7 +129,8 @@ MemoryEstimate estimate_memory(const Model& model, const Ranks& ranks) {
   if (shards_weights) {
     m.parameters_bytes = (all / sharers + outer + std::min(t.resident_blocks, a.layers) * block) * element;
   }
-  m.gradients_bytes = (shards_gradients ? outer + std::min<std::int64_t>(2, a.layers) * block : all) * element;
+  m.gradients_bytes =
+      (shards_gradients ? outer + std::min<std::int64_t>(2, a.layers) * block : all) * element;
   if (sharding != Sharding::kNone) m.gradients_bytes += all / sharers * (fp32_shard ? 4 : element);
   if (reduce_fp32) {
     m.gradients_bytes += 4 * std::max(block, outer / 2);
@@ -145,9 +146,11 @@ MemoryEstimate estimate_memory(const Model& model, const Ranks& ranks) {
   const std::int64_t qkv = a.hidden + 2 * a.kv_heads * a.head_dim();
   m.activations_bytes = activation_bytes(model, element);
 
-  const std::int64_t logits = std::min<std::int64_t>(tokens, std::max<std::int64_t>(4096LL * 32000 / a.vocab, 256)) * a.vocab;
+  const std::int64_t logits =
+      std::min<std::int64_t>(tokens, std::max<std::int64_t>(4096LL * 32000 / a.vocab, 256)) * a.vocab;
   // Scratch of the trainer, attention's dq, dk, dv, the logits of a chunk, the embedding's gradient.
-  m.workspace_bytes = tokens * (6 * a.hidden + a.ffn + 2 * qkv) * element + logits * element + a.vocab * a.hidden * element;
+  m.workspace_bytes =
+      tokens * (6 * a.hidden + a.ffn + 2 * qkv) * element + logits * element + a.vocab * a.hidden * element;
   return m;
 }
 

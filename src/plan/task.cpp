@@ -16,13 +16,8 @@ using config::Need;
 using config::ObjectReader;
 
 constexpr config::EnumName<Phase> kPhases[] = {
-    {Phase::kCheck, "check"},
-    {Phase::kGpu, "gpu"},
-    {Phase::kBurn, "burn"},
-    {Phase::kNccl, "nccl"},
-    {Phase::kLocate, "locate"},
-    {Phase::kSft, "sft"},
-    {Phase::kReport, "report"}};
+    {Phase::kCheck, "check"},   {Phase::kGpu, "gpu"}, {Phase::kBurn, "burn"},    {Phase::kNccl, "nccl"},
+    {Phase::kLocate, "locate"}, {Phase::kSft, "sft"}, {Phase::kReport, "report"}};
 /// "full": what `sxbench run` does when it is told nothing else.
 constexpr const char* kFull[] = {"check", "nccl", "sft", "report"};
 
@@ -42,8 +37,8 @@ void read_model(ObjectReader& reader, config::Model& model, Errors& errors) {
 
 /// What a task of its phase holds under `key`.
 template <typename T>
-void read_part(ObjectReader& reader, const char* key, Result<T> (*parse)(const Json&, const std::string&), T& out,
-               Errors& errors) {
+void read_part(ObjectReader& reader, const char* key, Result<T> (*parse)(const Json&, const std::string&),
+               T& out, Errors& errors) {
   const Json* json = reader.find(key);
   if (json == nullptr) return;
   Result<T> parsed = parse(*json, reader.where(key));

@@ -199,9 +199,10 @@ void check_gpu_phases(const PlanInput& input, const DeviceFacts& facts, Errors& 
   if (has_phase(input, Phase::kGpu)) add(check_gpu_suite(input.gpu, facts.cuda ? memory : 0));
   if (has_phase(input, Phase::kBurn)) add(check_burn(input.burn, facts.cuda, memory));
   if (has_phase(input, Phase::kLocate) && memory > 0 && input.locate.size_bytes > memory / 2) {
-    errors.push_back({fmt::format("two buffers of {} do not fit: {} has {}", format_bytes(input.locate.size_bytes),
-                                  facts.cuda ? "a GPU" : "a rank's share of the machine", format_bytes(memory)),
-                      "--size", "128M is enough for any network: leave --size out"});
+    errors.push_back(
+        {fmt::format("two buffers of {} do not fit: {} has {}", format_bytes(input.locate.size_bytes),
+                     facts.cuda ? "a GPU" : "a rank's share of the machine", format_bytes(memory)),
+         "--size", "128M is enough for any network: leave --size out"});
   }
 }
 

@@ -33,9 +33,11 @@ const std::vector<Field>& fields() {
        "GPUs the node owns (array: index, name, uuid, pci, memory_bytes, power_limit_w, sm_clock_max_mhz, "
        "sm_clock_mhz, persistence, ecc, mig, nvlinks)."},
       {kNode, "nics", "", Hint::kText,
-       "Network interfaces (array: name, speed_mbps, mtu, state, and of the slot pcie_generation and pcie_lanes)."},
+       "Network interfaces (array: name, speed_mbps, mtu, state, and of the slot pcie_generation and "
+       "pcie_lanes)."},
       {kNode, "rdma", "", Hint::kText,
-       "RDMA adapters (array: name, rate_gbps over all ports, and of the slot pcie_generation and pcie_lanes)."},
+       "RDMA adapters (array: name, rate_gbps over all ports, and of the slot pcie_generation and "
+       "pcie_lanes)."},
       {kNode, "topology", "", Hint::kText, "How each pair of GPUs is linked (matrix of NV18, PIX, SYS ...)."},
 
       {kDevice, "device", "", Hint::kText, "cuda or cpu."},
@@ -48,7 +50,8 @@ const std::vector<Field>& fields() {
       {kDevice, "nccl", "", Hint::kText, "Version of the NCCL library actually loaded."},
       {kDevice, "cudnn", "", Hint::kText, "cuDNN version."},
       {kDevice, "net", "", Hint::kText,
-       "What NCCL's connections to other nodes really use, by its own log: IB, Socket, or a plugin's name; missing "
+       "What NCCL's connections to other nodes really use, by its own log: IB, Socket, or a plugin's name; "
+       "missing "
        "where it has none."},
       {kDevice, "backend", "", Hint::kText, "nccl or gloo."},
       {kDevice, "threads", "", Hint::kCount, "Intra-op threads of a CPU rank."},
@@ -75,7 +78,8 @@ const std::vector<Field>& fields() {
       {kCollective, "count", "", Hint::kCount, "Elements, nccl-tests' count column."},
       {kCollective, "dtype", "", Hint::kText, "nccl-tests' type name."},
       {kCollective, "redop", "", Hint::kText,
-       "sum, prod, min, max, avg, mulsum (each rank's elements times 1 or 2, then the sum); none where there is no "
+       "sum, prod, min, max, avg, mulsum (each rank's elements times 1 or 2, then the sum); none where there "
+       "is no "
        "operator."},
       {kCollective, "root", "", Hint::kCount, "Root rank, counted in the group, or -1."},
       {kCollective, "ranks", "", Hint::kCount, "Ranks in the communicator: of the group."},
@@ -83,38 +87,48 @@ const std::vector<Field>& fields() {
       {kCollective, "groups", "", Hint::kCount, "Groups that ran at the same time; 1 = not split."},
       {kCollective, "group_ranks", "", Hint::kText, "Ranks of the group (array), only of a split."},
       {kCollective, "iterations", "", Hint::kCount, "Timed iterations."},
-      {kCollective, "agg_iterations", "", Hint::kCount, "Calls of an iteration, in one group; times are of one call."},
+      {kCollective, "agg_iterations", "", Hint::kCount,
+       "Calls of an iteration, in one group; times are of one call."},
       {kCollective, "graph_launches", "", Hint::kCount,
        "Launches of a CUDA graph of all iterations; 0 = no graph, each call launched."},
       {kCollective, "registration", "", Hint::kText,
        "Of the buffers: none, local (ncclCommRegister) or symmetric (windows)."},
-      {kCollective, "cta_policy", "", Hint::kCount, "NCCL's CTAPolicy: 0 default, 1 efficiency, 2 zero; -1 = not set."},
+      {kCollective, "cta_policy", "", Hint::kCount,
+       "NCCL's CTAPolicy: 0 default, 1 efficiency, 2 zero; -1 = not set."},
       {kCollective, "path", "", Hint::kText,
        "What the device ran, read from a captured graph: kernels with their thread blocks, or copy engine."},
-      {kCollective, "algorithm", "", Hint::kText, "What NCCL's tuner chose by its own log; missing where it tells none."},
+      {kCollective, "algorithm", "", Hint::kText,
+       "What NCCL's tuner chose by its own log; missing where it tells none."},
       {kCollective, "protocol", "", Hint::kText, "The same; of symmetric windows the kernel."},
       {kCollective, "channels", "", Hint::kCount, "The same."},
       {kCollective, "timestamp", "", Hint::kText, "Local time of rank 0's node at the end of the row (-S)."},
       {kCollective, "out_of_place", "", Hint::kText,
-       "Object: time_us, algbw_gBps, busbw_gBps (formulas of nccl-tests doc/PERFORMANCE.md; time = over the ranks, "
-       "by -a the maximum, of the mean over iterations; bandwidths null with one rank, which transfers nothing), "
-       "wrong (elements in the checks; null when not checked), wrong_timed (elements that the timed iterations "
+       "Object: time_us, algbw_gBps, busbw_gBps (formulas of nccl-tests doc/PERFORMANCE.md; time = over the "
+       "ranks, "
+       "by -a the maximum, of the mean over iterations; bandwidths null with one rank, which transfers "
+       "nothing), "
+       "wrong (elements in the checks; null when not checked), wrong_timed (elements that the timed "
+       "iterations "
        "left wrong), per_iteration (object of a further run: count, min_us, p50_us, p95_us, p99_us, max_us, "
        "mean_us, cv_pct; an iteration's time = maximum over ranks), slowest_rank (whose mean iteration was "
-       "longest) and rank_spread_pct ((max - min) / max of the ranks' means). With -I also every time: times_us "
+       "longest) and rank_spread_pct ((max - min) / max of the ranks' means). With -I also every time: "
+       "times_us "
        "(maximum over ranks, also of iterations that -K leaves out) and rank_times_us (array of each rank)."},
       {kCollective, "in_place", "", Hint::kText,
-       "The same in place; wrong is null where nccl-tests defines no result (alltoall, alltoallv, sendrecv)."},
+       "The same in place; wrong is null where nccl-tests defines no result (alltoall, alltoallv, "
+       "sendrecv)."},
       {kCollective, "first_wrong", "", Hint::kText,
        "Only when elements were wrong: rank (of the world), offset (element of its result), expected, found, "
        "placement, when (timed or check)."},
 
       {kOverhead, "null_call_us", "us", Hint::kMicroseconds,
        "Time of a call that does nothing, measured as a collective is: what the harness adds to each."},
-      {kOverhead, "iterations", "", Hint::kCount, "Calls that it is the mean of; the median of five such runs."},
+      {kOverhead, "iterations", "", Hint::kCount,
+       "Calls that it is the mean of; the median of five such runs."},
 
       {kLocateNode, "stage", "", Hint::kText, "node, or confirm."},
-      {kLocateNode, "round", "", Hint::kCount, "Round of the search, from 0; probes of one round ran at once."},
+      {kLocateNode, "round", "", Hint::kCount,
+       "Round of the search, from 0; probes of one round ran at once."},
       {kLocateNode, "node", "", Hint::kText, "The node, whose ranks were probed together."},
       {kLocateNode, "ranks", "", Hint::kCount, "Its ranks."},
       {kLocateNode, "collective", "", Hint::kText, "all_reduce."},
@@ -125,7 +139,8 @@ const std::vector<Field>& fields() {
        "Median over the iterations of the maximum over ranks."},
       {kLocateNode, "iterations", "", Hint::kCount, "Timed iterations."},
       {kLocateNode, "tflops", "TFLOP/s", Hint::kNumber,
-       "By local rank (array): median rate of a matrix product of 8192 in BF16; null on the CPU, whose cores are shared."},
+       "By local rank (array): median rate of a matrix product of 8192 in BF16; null on the CPU, whose cores "
+       "are shared."},
       {kLocateNode, "failure", "", Hint::kText, "Why there is no figure; null if there is."},
 
       {kLocateLink, "stage", "", Hint::kText, "pair, sample, repeat, bisect, cross or confirm."},
@@ -135,7 +150,8 @@ const std::vector<Field>& fields() {
       {kLocateLink, "b", "", Hint::kText, "The other end."},
       {kLocateLink, "ranks", "", Hint::kCount, "Ranks that took part: two."},
       {kLocateLink, "collective", "", Hint::kText, "all_reduce."},
-      {kLocateLink, "size_bytes", "B", Hint::kBytes, "Bytes that each rank gave, and that cross the link each way."},
+      {kLocateLink, "size_bytes", "B", Hint::kBytes,
+       "Bytes that each rank gave, and that cross the link each way."},
       {kLocateLink, "busbw_gBps", "GB/s", Hint::kGBps,
        "What crosses the link each way at the same time; the slower way limits it. Null when it failed."},
       {kLocateLink, "time_us", "us", Hint::kMicroseconds,
@@ -176,17 +192,22 @@ const std::vector<Field>& fields() {
       {kGpuBench, "p95", "", Hint::kNumber, "95th percentile of the runs."},
       {kGpuBench, "runs", "", Hint::kCount, "How often it was measured."},
       {kGpuBench, "stable", "", Hint::kFlag, "False: the noise had not settled when the runs were used up."},
-      {kGpuBench, "wrong", "", Hint::kCount, "Wrong elements in the result; null where there is no data to check."},
+      {kGpuBench, "wrong", "", Hint::kCount,
+       "Wrong elements in the result; null where there is no data to check."},
       {kGpuBench, "peer", "", Hint::kCount, "p2p, latency: NVML index of the other GPU."},
-      {kGpuBench, "waived", "", Hint::kText, "Why the micro-benchmark cannot run here; then there is no value."},
+      {kGpuBench, "waived", "", Hint::kText,
+       "Why the micro-benchmark cannot run here; then there is no value."},
 
       {kBurn, "gpu", "", Hint::kCount, "NVML index; -1 on the CPU."},
       {kBurn, "second", "s", Hint::kSeconds, "Time since the start of the burn."},
       {kBurn, "span_s", "s", Hint::kSeconds, "Time that tflops and iterations are over."},
-      {kBurn, "tflops", "TFLOP/s", Hint::kNumber, "2 n^3 x products finished in the span / span; their comparison included."},
+      {kBurn, "tflops", "TFLOP/s", Hint::kNumber,
+       "2 n^3 x products finished in the span / span; their comparison included."},
       {kBurn, "iterations", "", Hint::kCount, "Products finished in the span."},
-      {kBurn, "mismatches", "", Hint::kCount, "Elements that differed from the first result, since the start."},
-      {kBurn, "memory_bytes", "B", Hint::kBytes, "Used memory of the GPU; on the CPU resident memory of the rank."},
+      {kBurn, "mismatches", "", Hint::kCount,
+       "Elements that differed from the first result, since the start."},
+      {kBurn, "memory_bytes", "B", Hint::kBytes,
+       "Used memory of the GPU; on the CPU resident memory of the rank."},
 
       {kStep, "step", "", Hint::kCount, "Optimizer step, from 1."},
       {kStep, "loss", "", Hint::kNumber, "Mean cross-entropy over the response tokens of the global batch."},
@@ -202,12 +223,14 @@ const std::vector<Field>& fields() {
       {kStep, "step_time_ms", "ms", Hint::kMilliseconds, "Wall time of the step, maximum over ranks."},
       {kStep, "data_wait_ms", "ms", Hint::kMilliseconds, "Time rank 0 waited for its batch."},
       {kStep, "forward_ms", "ms", Hint::kMilliseconds,
-       "Rank 0 computed the forward pass of embedding and blocks, all micro-steps, waits for communication left out."},
+       "Rank 0 computed the forward pass of embedding and blocks, all micro-steps, waits for communication "
+       "left out."},
       {kStep, "backward_ms", "ms", Hint::kMilliseconds,
        "... head and loss (their forward and backward are one pass) and the backward pass of the rest."},
       {kStep, "optimizer_ms", "ms", Hint::kMilliseconds, "... gradient norm and AdamW."},
       {kStep, "exposed_comm_ms", "ms", Hint::kMilliseconds,
-       "Rank 0 waited for communication instead of computing; a wait for nothing counts about 3 us on a GPU."},
+       "Rank 0 waited for communication instead of computing; a wait for nothing counts about 3 us on a "
+       "GPU."},
       {kStep, "tokens_per_s", "1/s", Hint::kNumber, "tokens / step time, all ranks."},
       {kStep, "mfu", "", Hint::kRatio,
        "Model FLOPs (6N + causal attention) per second over the device peak; null if unknown."},
@@ -225,14 +248,19 @@ const std::vector<Field>& fields() {
       {kTraining, "precision", "", Hint::kText, "bf16 or fp32."},
       {kTraining, "sharding", "", Hint::kText, "none, optimizer, gradients, full or hybrid."},
       {kTraining, "sharding_reason", "", Hint::kText, "Why: set, or what the planner saw."},
-      {kTraining, "resident_blocks", "", Hint::kCount, "Blocks whose gathered weights exist at once (full, hybrid)."},
+      {kTraining, "resident_blocks", "", Hint::kCount,
+       "Blocks whose gathered weights exist at once (full, hybrid)."},
       {kTraining, "offload", "", Hint::kText, "none, or optimizer: its state in host memory."},
       {kTraining, "communication", "", Hint::kText,
-       "What the device runs for a block's collectives, read from a captured graph: kernels with their thread blocks, or copy engine."},
-      {kTraining, "recompute", "", Hint::kText, "What the backward pass computed again: none, or some of norms,swiglu,blocks."},
-      {kTraining, "attention_kernel", "", Hint::kText, "Kernel that ran: cudnn, cudnn-varlen, flash-varlen, reference."},
+       "What the device runs for a block's collectives, read from a captured graph: kernels with their "
+       "thread blocks, or copy engine."},
+      {kTraining, "recompute", "", Hint::kText,
+       "What the backward pass computed again: none, or some of norms,swiglu,blocks."},
+      {kTraining, "attention_kernel", "", Hint::kText,
+       "Kernel that ran: cudnn, cudnn-varlen, flash-varlen, reference."},
       {kTraining, "gemm", "", Hint::kText, "How the GEMM algorithms were chosen."},
-      {kTraining, "cuda_graph", "", Hint::kText, "replayed, or why the steps were launched kernel by kernel."},
+      {kTraining, "cuda_graph", "", Hint::kText,
+       "replayed, or why the steps were launched kernel by kernel."},
       {kTraining, "seq_len", "", Hint::kCount, "Tokens per sequence."},
       {kTraining, "micro_batch", "", Hint::kCount, "Sequences per rank and micro-step."},
       {kTraining, "grad_accumulation", "", Hint::kCount, "Micro-steps per optimizer step."},
@@ -262,12 +290,14 @@ const std::vector<Field>& fields() {
       {kPhases, "optimizer_ms", "ms", Hint::kMilliseconds, "Median of this rank's step.optimizer_ms."},
       {kPhases, "exposed_comm_ms", "ms", Hint::kMilliseconds, "Median of this rank's step.exposed_comm_ms."},
 
-      {kWindow, "name", "", Hint::kText, "measured (training), sweep (collectives), burn, or the name of a GPU micro-benchmark."},
+      {kWindow, "name", "", Hint::kText,
+       "measured (training), sweep (collectives), burn, or the name of a GPU micro-benchmark."},
       {kWindow, "begin_ns", "ns", Hint::kNanoseconds, "Monotonic clock of the node."},
       {kWindow, "end_ns", "ns", Hint::kNanoseconds, "Monotonic clock of the node."},
 
       {kTrace, "events", "", Hint::kText,
-       "Chrome trace events (array) of one step launched kernel by kernel after the last; ts and dur in us from its start."},
+       "Chrome trace events (array) of one step launched kernel by kernel after the last; ts and dur in us "
+       "from its start."},
 
       {kFinding, "severity", "", Hint::kText, "error, warning or info."},
       {kFinding, "code", "", Hint::kText, "Stable short name, e.g. nan_loss."},
@@ -285,7 +315,8 @@ const std::vector<Field>& fields() {
       {kSample, "mem_used_bytes", "B", Hint::kBytes,
        "gpu: allocated device memory. host: MemTotal less MemAvailable."},
       {kSample, "power_w", "W", Hint::kWatt, "gpu: mean over the last second."},
-      {kSample, "power_instant_w", "W", Hint::kWatt, "gpu: the driver's newest reading, no mean over a second."},
+      {kSample, "power_instant_w", "W", Hint::kWatt,
+       "gpu: the driver's newest reading, no mean over a second."},
       {kSample, "energy_mj", "mJ", Hint::kNumber, "gpu: cumulative, about once a second."},
       {kSample, "temp_c", "C", Hint::kCelsius, "gpu: die temperature."},
       {kSample, "sm_mhz", "MHz", Hint::kMegahertz, "gpu: SM clock."},

@@ -56,13 +56,14 @@ Json figures_json(const analysis::Figures& figures) {
 /// The steps column by column: a fraction of the size of one object per step.
 Json steps_json(const analysis::TaskData& task) {
   Json json = Json::object();
-  for (const char* name : {"step", "loss", "lr", "grad_norm", "tokens", "loss_tokens", "samples",
-                           "step_time_ms", "data_wait_ms", "forward_ms", "backward_ms", "optimizer_ms",
-                           "exposed_comm_ms", "memory_bytes", "measured"}) {
+  for (const char* name :
+       {"step", "loss", "lr", "grad_norm", "tokens", "loss_tokens", "samples", "step_time_ms", "data_wait_ms",
+        "forward_ms", "backward_ms", "optimizer_ms", "exposed_comm_ms", "memory_bytes", "measured"}) {
     Json column = Json::array();
     for (const analysis::Entry& entry : task.of(record::kind::kStep))
       column.push_back(member(entry.record.data, name));
-    const bool known = std::any_of(column.begin(), column.end(), [](const Json& value) { return !value.is_null(); });
+    const bool known =
+        std::any_of(column.begin(), column.end(), [](const Json& value) { return !value.is_null(); });
     if (known) json[name] = std::move(column);
   }
   return json;

@@ -72,7 +72,8 @@ std::string shown_unit(record::Hint hint, const std::string& unit) {
 
 Json json_number(const std::optional<double>& value, record::Hint hint) {
   if (!value) return nullptr;
-  const bool counts = hint == record::Hint::kCount || hint == record::Hint::kBytes || hint == record::Hint::kNanoseconds;
+  const bool counts =
+      hint == record::Hint::kCount || hint == record::Hint::kBytes || hint == record::Hint::kNanoseconds;
   if (!counts || *value != std::floor(*value) || std::abs(*value) >= 0x1p53) return *value;
   return static_cast<std::int64_t>(*value);
 }

@@ -20,7 +20,8 @@ constexpr KindInfo kKinds[] = {
      "Written by the head; a later one for the same task voids what came before it."},
     {record::kind::kNode, "Written by the agent of each node: host and GPU facts."},
     {record::kind::kDevice, "Written by each rank: its device and the versions of its libraries."},
-    {record::kind::kCollective, "Written by rank 0: one size of a sweep, per group where the world is split."},
+    {record::kind::kCollective,
+     "Written by rank 0: one size of a sweep, per group where the world is split."},
     {record::kind::kOverhead, "Written by rank 0 of a sweep: what measuring itself costs."},
     {record::kind::kLocateNode, "Written by rank 0 in a search (docs/locate.md): one node probed by itself."},
     {record::kind::kLocateLink, "Written by rank 0 in a search: one rail of one pair of nodes."},
@@ -37,7 +38,8 @@ constexpr KindInfo kKinds[] = {
      "Written by local rank 0 of each node: the measured interval. Samples outside count in no figure."},
     {record::kind::kFinding, "Written by anyone: a warning or error with what to do."},
     {record::kind::kTrace,
-     "Written by every rank with `training.trace`. Its events alone are kept, as `traces/TASK-rankN.json`, which Perfetto "
+     "Written by every rank with `training.trace`. Its events alone are kept, as `traces/TASK-rankN.json`, "
+     "which Perfetto "
      "(ui.perfetto.dev) and chrome://tracing open."},
     {record::kind::kTaskEnd, "Written by the head: status and reason."},
     {record::kind::kRunEnd, "Written by the head at the end."},

@@ -1,5 +1,5 @@
-// Expected and measured: what the topology lets expect of each sweep, what came, and every figure against the speed of
-// light.
+// Expected and measured: what the topology lets expect of each sweep, what came, and every figure against the
+// speed of light.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +15,9 @@ using analysis::Analysis;
 using analysis::Check;
 using analysis::NcclGroup;
 
-bool shown(const NcclGroup& group) { return group.backend == "nccl" && group.ranks > 1 && !group.rows.empty(); }
+bool shown(const NcclGroup& group) {
+  return group.backend == "nccl" && group.ranks > 1 && !group.rows.empty();
+}
 
 std::string percent(std::optional<double> share) {
   return share ? fmt::format("{:.0f} %", *share * 100) : "–";
@@ -44,8 +46,9 @@ Table groups_table(const Analysis& analysis) {
     if (group.fit) fitted_alpha = group.fit->alpha_us;
     std::string algorithm = "–";
     if (expected)
-      algorithm = expected->chosen_by.empty() ? expected->algorithm
-                                              : fmt::format("{} ({})", expected->algorithm, expected->chosen_by);
+      algorithm = expected->chosen_by.empty()
+                      ? expected->algorithm
+                      : fmt::format("{} ({})", expected->algorithm, expected->chosen_by);
     table.rows.push_back({group.label(), algorithm, expected ? expected->resource : "–",
                           expected ? fmt::format("{:.1f}", expected->busbw_gBps) : "–", cell(fitted_b),
                           expected ? cell(expected->alpha_us) : "–", cell(fitted_alpha),
@@ -83,10 +86,12 @@ void add_nics(const Analysis& analysis, Document& document) {
   }
   if (table.rows.empty()) return;
   document.add(Heading{3, "Per NIC, from its counters"});
-  document.add(Paragraph{
-      "The busiest half second of the sweep, which is that of its largest sizes, beside what the algorithm's formula "
-      "says for the highest busbw. A counter includes headers; a sweep whose largest sizes last less than a second is "
-      "not compared."});
+  document.add(
+      Paragraph{"The busiest half second of the sweep, which is that of its largest sizes, beside what the "
+                "algorithm's formula "
+                "says for the highest busbw. A counter includes headers; a sweep whose largest sizes last "
+                "less than a second is "
+                "not compared."});
   document.add(std::move(table));
 }
 
@@ -94,10 +99,13 @@ void add_speed_of_light(const Analysis& analysis, Document& document) {
   const std::vector<Check> checks = analysis.checks();
   if (checks.empty()) return;
   document.add(Heading{3, "Speed of light"});
-  document.add(Paragraph{
-      "No figure can exceed what the hardware allows. Of each kind of figure the one that comes nearest to its limit; "
-      "one above it is IMPLAUSIBLE and fails the report."});
-  Table table{{{"Figure"}, {"Of"}, {"Value", true}, {"Limit", true}, {"Share", true}, {"Verdict"}, {"Arithmetic"}}, {}};
+  document.add(
+      Paragraph{"No figure can exceed what the hardware allows. Of each kind of figure the one that comes "
+                "nearest to its limit; "
+                "one above it is IMPLAUSIBLE and fails the report."});
+  Table table{
+      {{"Figure"}, {"Of"}, {"Value", true}, {"Limit", true}, {"Share", true}, {"Verdict"}, {"Arithmetic"}},
+      {}};
   for (const Check& check : checks) {
     const auto with_unit = [&](double value) {
       return check.unit.empty() ? sensible(value) : fmt::format("{} {}", sensible(value), check.unit);
@@ -112,7 +120,8 @@ void add_speed_of_light(const Analysis& analysis, Document& document) {
 }  // namespace
 
 LineChart expected_chart(const NcclGroup& group) {
-  LineChart chart{fmt::format("Expected and measured, {}", group.label()), "size", "busbw GB/s", true, true, {}};
+  LineChart chart{
+      fmt::format("Expected and measured, {}", group.label()), "size", "busbw GB/s", true, true, {}};
   Series measured{"measured", {}}, expected{"expected", {}}, limit{"physical limit", {}};
   for (const analysis::SweepRow& row : group.rows) {
     const double size = static_cast<double>(row.size_bytes);
@@ -132,11 +141,14 @@ void add_expected(const Analysis& analysis, Document& document) {
   if (!any && analysis.checks().empty()) return;
   document.add(Heading{2, "Expected and measured"});
   if (any) {
-    document.add(Paragraph{
-        "Expected: busbw of large messages (B) and latency (α) from the topology, the algorithm and the facts in "
-        "configs/hardware, as docs/expectations.md derives them. Fitted: from this sweep, t = α + ramp·√size + size/B. "
-        "Sizes from 256 MiB on are judged against the expected value, smaller ones against the sweep's own fit; the "
-        "latency is shown, not judged."});
+    document.add(
+        Paragraph{"Expected: busbw of large messages (B) and latency (α) from the topology, the algorithm "
+                  "and the facts in "
+                  "configs/hardware, as docs/expectations.md derives them. Fitted: from this sweep, t = α + "
+                  "ramp·√size + size/B. "
+                  "Sizes from 256 MiB on are judged against the expected value, smaller ones against the "
+                  "sweep's own fit; the "
+                  "latency is shown, not judged."});
     document.add(groups_table(analysis));
     if (List list = arithmetic(analysis); !list.items.empty()) document.add(std::move(list));
     int number = 0;
@@ -144,7 +156,8 @@ void add_expected(const Analysis& analysis, Document& document) {
       ++number;
       // Of a split one chart a group would be too many: the table has them all.
       if (!shown(group) || group.groups > 1 || !(group.expected.value || group.limit)) continue;
-      Figure figure{fmt::format("expected_{}_{}_nodes_{}", number, group.collective, group.nodes), expected_chart(group)};
+      Figure figure{fmt::format("expected_{}_{}_nodes_{}", number, group.collective, group.nodes),
+                    expected_chart(group)};
       if (!is_empty(figure.chart)) document.add(std::move(figure));
     }
     add_nics(analysis, document);

@@ -203,7 +203,8 @@ void add_nccl(const analysis::Analysis& analysis, Document& document) {
   if (analysis.nccl.empty()) return;
   document.add(Heading{2, "Collectives"});
   std::string definitions =
-      "Definitions of nccl-tests: time is that of the slowest rank where nothing else is said, algbw = size / "
+      "Definitions of nccl-tests: time is that of the slowest rank where nothing else is said, algbw = size "
+      "/ "
       "time, busbw = algbw x the share of the data that each rank must send. GB = 10^9 bytes. The same in "
       "nccl-tests' text: `nccl_allreduce.log`.";
   if (std::any_of(analysis.nccl.begin(), analysis.nccl.end(),

@@ -108,7 +108,8 @@ void add_step_times(const Analysis& analysis, Document& document) {
   document.add(Paragraph{
       "Measured steps only; the time of a step is that of its slowest rank. Intervals are bootstrapped over "
       "the steps and, from two repeats on, over the repeats (docs/compare.md). Outliers, more than 3.5 sigma "
-      "and 5 % off the median, are marked and stay in every figure. Where repeats or steps spread by more than "
+      "and 5 % off the median, are marked and stay in every figure. Where repeats or steps spread by more "
+      "than "
       "5 % the status says UNSTABLE."});
 }
 
@@ -146,19 +147,20 @@ void add_peak_note(const Analysis& analysis, Document& document) {
 
 void add_efficiency(const Analysis& analysis, Document& document) {
   document.add(Heading{3, "Model FLOPs and use of the device"});
-  document.add(figure_table(analysis, {{"model_tflops_per_gpu", analysis.cuda ? "Model FLOP rate per GPU, causal"
-                                                                              : "Model FLOP rate per rank, causal"},
-                                       {"model_tflops_per_gpu_full", "full"},
-                                       {"mfu_causal", "MFU causal, real"},
-                                       {"mfu_full", "MFU full, real"},
-                                       {"mfu_causal_as_full_sequences", "MFU causal, as full"},
-                                       {"mfu_full_as_full_sequences", "MFU full, as full"},
-                                       {"gpu_utilization", "GPU use, NVML"},
-                                       {"sm_active_pct", "SM active"},
-                                       {"tensor_active_pct", "Tensor active"},
-                                       {"dram_active_pct", "DRAM active"},
-                                       {"power_w_mean_per_gpu", "Power per GPU"},
-                                       {"host_cpu_pct", "Host CPU"}}));
+  document.add(
+      figure_table(analysis, {{"model_tflops_per_gpu", analysis.cuda ? "Model FLOP rate per GPU, causal"
+                                                                     : "Model FLOP rate per rank, causal"},
+                              {"model_tflops_per_gpu_full", "full"},
+                              {"mfu_causal", "MFU causal, real"},
+                              {"mfu_full", "MFU full, real"},
+                              {"mfu_causal_as_full_sequences", "MFU causal, as full"},
+                              {"mfu_full_as_full_sequences", "MFU full, as full"},
+                              {"gpu_utilization", "GPU use, NVML"},
+                              {"sm_active_pct", "SM active"},
+                              {"tensor_active_pct", "Tensor active"},
+                              {"dram_active_pct", "DRAM active"},
+                              {"power_w_mean_per_gpu", "Power per GPU"},
+                              {"host_cpu_pct", "Host CPU"}}));
   add_peak_note(analysis, document);
 }
 

@@ -54,7 +54,9 @@ Json evidence_json(const TaskData& task, const analysis::TaskSamples* samples) {
 Json figures_json(const analysis::Figures& figures) {
   Json json = Json::object();
   for (const auto& [info, value] : figures.values()) {
-    json[info->name] = {{"value", json_number(value, info->hint)}, {"unit", info->unit}, {"from", Json(split(info->sources, '+'))}};
+    json[info->name] = {{"value", json_number(value, info->hint)},
+                        {"unit", info->unit},
+                        {"from", Json(split(info->sources, '+'))}};
   }
   return json;
 }
@@ -94,7 +96,8 @@ Json sft_json(const Analysis& analysis) {
     Json ids = Json::array();
     for (const SftTask& item : group.tasks) ids.push_back(item.task->id);
     Json figures = Json::object();
-    for (const auto& [info, value] : group.figures.values()) figures[info->name] = json_number(value, info->hint);
+    for (const auto& [info, value] : group.figures.values())
+      figures[info->name] = json_number(value, info->hint);
     json.push_back({{"model", group.model},
                     {"nodes", group.nodes},
                     {"tasks", std::move(ids)},
@@ -206,7 +209,7 @@ std::string summary_json(const Analysis& analysis) {
                {"goals_met", analysis.goals_met()},
                {"verdicts", std::move(verdicts)},
                {"findings", std::move(findings)},
-                {"speed_of_light", checks_json(analysis.checks())},
+               {"speed_of_light", checks_json(analysis.checks())},
                {"tasks", tasks_json(analysis)},
                {"sft", sft_json(analysis)},
                {"nccl", nccl_json(analysis)}};

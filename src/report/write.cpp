@@ -51,7 +51,8 @@ Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
   if (!analysis.gpu.empty()) {
     SXB_RETURN_IF_ERROR(write_file_atomic(reports / "gpu_benchmarks.csv", gpu_benchmarks_csv(analysis)));
   }
-  if (!analysis.burns.empty()) SXB_RETURN_IF_ERROR(write_file_atomic(reports / "burn.csv", burn_csv(analysis)));
+  if (!analysis.burns.empty())
+    SXB_RETURN_IF_ERROR(write_file_atomic(reports / "burn.csv", burn_csv(analysis)));
   return write_file_atomic(reports / "nccl_allreduce.log", nccl_log(analysis));
 }
 

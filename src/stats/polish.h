@@ -1,4 +1,5 @@
-// Which of many things that should be alike is slower: one in a list, or a row or a cell of a matrix of pairs.
+// Which of many things that should be alike is slower: one in a list, or a row or a cell of a matrix of
+// pairs.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,9 @@ class PairMatrix {
  public:
   explicit PairMatrix(std::size_t size) : size_(size), cells_(size * size, kAbsent) {}
   std::size_t size() const { return size_; }
-  void set(std::size_t i, std::size_t j, double value) { cells_[i * size_ + j] = cells_[j * size_ + i] = value; }
+  void set(std::size_t i, std::size_t j, double value) {
+    cells_[i * size_ + j] = cells_[j * size_ + i] = value;
+  }
   std::optional<double> get(std::size_t i, std::size_t j) const {
     const double value = cells_[i * size_ + j];
     return value == value ? std::optional(value) : std::nullopt;
@@ -44,9 +47,9 @@ struct Polish {
   PairMatrix residual{0};
 };
 
-/// Tukey's median polish (Exploratory Data Analysis, 1977, ch. 11) of a symmetric matrix, where rows and columns
-/// have one effect. Of an even number of values the higher of the middle two is the median: a fault only
-/// lowers a value, so any minority of low rows leaves the others at zero, in a matrix of three already.
+/// Tukey's median polish (Exploratory Data Analysis, 1977, ch. 11) of a symmetric matrix, where rows and
+/// columns have one effect. Of an even number of values the higher of the middle two is the median: a fault
+/// only lowers a value, so any minority of low rows leaves the others at zero, in a matrix of three already.
 Polish median_polish(const PairMatrix& logs);
 
 }  // namespace sxb::stats

@@ -1,5 +1,5 @@
-// The model by hand: hardware as in configs/hardware (H200: 450 GB/s NVLink, ring share 0.82, payload 0.975), formulas
-// as in docs/expectations.md.
+// The model by hand: hardware as in configs/hardware (H200: 450 GB/s NVLink, ring share 0.82, payload 0.975),
+// formulas as in docs/expectations.md.
 #include "analysis/expected.h"
 
 #include <gmock/gmock.h>
@@ -71,7 +71,8 @@ TEST(Expected, TwoGpusOfOneHostTakeTheRing) {
   EXPECT_EQ(value(expect("all_reduce", cluster(1, 2), "NVLS")).algorithm, "NVLS");
 }
 
-// nccl-tests 2.19.6 on 4 x H200, multicast off: 349 at 512 MiB, 359 at 2 GiB, 365 at 8 GiB; all_gather 317, 334, 349.
+// nccl-tests 2.19.6 on 4 x H200, multicast off: 349 at 512 MiB, 359 at 2 GiB, 365 at 8 GiB; all_gather 317,
+// 334, 349.
 TEST(Expected, FourGpusAsMeasured) {
   const Expectation ring = value(expect("all_reduce", cluster(1, 4), "RING"));
   EXPECT_NEAR(349 / ring.busbw_at(536870912), 1, 0.03);
@@ -83,7 +84,8 @@ TEST(Expected, FourGpusAsMeasured) {
   EXPECT_NEAR(ring.alpha_us, 10.2, 1e-9);
 }
 
-// Four hosts, ring: min(8 x 50 x 0.975 = 390, 450 x 0.82 x 8/7 = 421.7). OCI measured 390.6: 48.8 GB/s per NIC, 97.6 %.
+// Four hosts, ring: min(8 x 50 x 0.975 = 390, 450 x 0.82 x 8/7 = 421.7). OCI measured 390.6: 48.8 GB/s per
+// NIC, 97.6 %.
 TEST(Expected, FourHostsRingIsBoundByTheNics) {
   const Topology t = cluster(4);
   const Expectation ring = value(expect("all_reduce", t, "RING"));
@@ -94,7 +96,8 @@ TEST(Expected, FourHostsRingIsBoundByTheNics) {
   EXPECT_NEAR(*nic_wire_gBps("all_reduce", "Ring", t, 390.6), 48.825, 1e-9);
   EXPECT_NEAR(*nic_wire_gBps("all_reduce", "Ring", t, 390.6) / t.nic_gBps, 0.9765, 1e-9);
   // CoreWeave, 8 hosts: 386.6 is 48.3 of 50.
-  EXPECT_EQ(describe_bound("all_reduce", ring, cluster(8), 386.6), "NIC-bound: 48.3 of 50 GB/s per rail, 97 %");
+  EXPECT_EQ(describe_bound("all_reduce", ring, cluster(8), 386.6),
+            "NIC-bound: 48.3 of 50 GB/s per rail, 97 %");
 }
 
 // Trees: two hosts 2·15/16·390 = 731 > NVSwitch 485.9; four hosts 31/32·390 = 377.8.
@@ -109,7 +112,8 @@ TEST(Expected, TreesBetweenHosts) {
   // Reference 3.1: busbw 480 on two hosts is 256 GB/s a host, 32 GB/s per NIC, 64 % of the line.
   EXPECT_NEAR(*nic_wire_gBps("all_reduce", "NVLSTree", cluster(2), 480), 32, 1e-9);
   EXPECT_EQ(describe_bound("all_reduce", two, cluster(2), 480),
-            "NVSwitch-bound: 256.0 of 450 GB/s NVLink, 57 %; the NICs carry 32.0 of 50 GB/s, 64 %: one that lost up to "
+            "NVSwitch-bound: 256.0 of 450 GB/s NVLink, 57 %; the NICs carry 32.0 of 50 GB/s, 64 %: one that "
+            "lost up to "
             "36 % does not show");
   // Four hosts: the busiest sends 2·algbw.
   EXPECT_NEAR(*nic_wire_gBps("all_reduce", "NVLSTree", cluster(4), 387.5), 50, 1e-9);
@@ -204,7 +208,8 @@ TEST(Expected, UnknownFactsGiveNoValueAndSayWhich) {
   EXPECT_THAT(why("all_reduce", cluster(1), {"", "", "symmetric", {}}), HasSubstr("symmetric"));
   EXPECT_THAT(why("all_gather", cluster(4), {"PAT", "", "", {}}), HasSubstr("PAT"));
   EXPECT_THAT(why("all_reduce", cluster(1), {"", "", "", {{"NCCL_P2P_DISABLE", "1"}}}), HasSubstr("P2P"));
-  EXPECT_THAT(why("all_reduce", cluster(4), {"", "", "", {{"NCCL_COLLNET_ENABLE", "1"}}}), HasSubstr("COLLNET"));
+  EXPECT_THAT(why("all_reduce", cluster(4), {"", "", "", {{"NCCL_COLLNET_ENABLE", "1"}}}),
+              HasSubstr("COLLNET"));
 }
 
 // Records of two pretended nodes on one machine, of two machines, and of a rail of the latter.
@@ -213,9 +218,10 @@ TEST(Topology, FromTheRecords) {
     testing::SyntheticRun run(testing::scratch("run"));
     testing::NcclSpec spec{"n", 2, 2, 300};
     spec.one_machine = one_machine;
-    run.add("run", testing::run_data("synthetic", Json::array({testing::planned_nccl("n", 2)}), Json::object(),
-                                     {{{"name", "mlx5_0"}, {"line_rate_gbps", 400}},
-                                      {{"name", "mlx5_1"}, {"line_rate_gbps", 200}}}));
+    run.add("run",
+            testing::run_data("synthetic", Json::array({testing::planned_nccl("n", 2)}), Json::object(),
+                              {{{"name", "mlx5_0"}, {"line_rate_gbps", 400}},
+                               {{"name", "mlx5_1"}, {"line_rate_gbps", 200}}}));
     add_nccl_task(run, spec);
     run.write();
     const auto dataset = load_dataset(run.folder());

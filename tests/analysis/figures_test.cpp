@@ -131,7 +131,8 @@ TEST(Figures, SamplesReadTheSameInEveryForm) {
   };
   for (const std::string& end :
        {std::string("}}"), std::string(R"(,"x":"a\"b"}})"), std::string(R"(,"x":[1,2]}})"),
-        std::string(" }}"), std::string(R"(,"sm_mhz":null}})"), std::string(R"(,"mem_mhz":1e3,"util_pct":-0.5}})"),
+        std::string(" }}"), std::string(R"(,"sm_mhz":null}})"),
+        std::string(R"(,"mem_mhz":1e3,"util_pct":-0.5}})"),
         std::string(R"(,"unknown":12345678901234567890,"temp_c":true}})")}) {
     const TaskSamples samples = read(head + flat + end + "\n");
     ASSERT_EQ(samples.gpus.size(), 1u) << end;

@@ -75,7 +75,8 @@ TEST(Fit, TooLittleToFitIsNoFit) {
   EXPECT_FALSE(fit_sweep(flat));
 }
 
-// nccl-tests' own output of 4 x H200 (tests/data/nccl-tests): the ring share of NVLink is in it, 369 = 0.82 x 450.
+// nccl-tests' own output of 4 x H200 (tests/data/nccl-tests): the ring share of NVLink is in it, 369 = 0.82 x
+// 450.
 TEST(Fit, ARealSweep) {
   std::ifstream file(SXB_TEST_DATA "/nccl-tests/all_reduce-4xh200.txt");
   std::vector<SweepPoint> points;

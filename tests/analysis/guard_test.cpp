@@ -15,15 +15,17 @@ namespace {
 using testing::scratch;
 using testing::SyntheticRun;
 
-// 7B on 64 H200 at 2,048 tokens: 6 x 6.74e9 x 2048 = 82.8 TFLOP a sample; 64 x 989.4 TFLOP/s do at most 764.7 a second.
+// 7B on 64 H200 at 2,048 tokens: 6 x 6.74e9 x 2048 = 82.8 TFLOP a sample; 64 x 989.4 TFLOP/s do at most 764.7
+// a second.
 TEST(GuardTraining, SamplesPerSecondAgainstAllTensorCores) {
   TrainingLoad load{28800, 0, 2048, 6 * 6738415616.0, "6 x 6.74e9 FLOP", 64, 989.4};
   const auto checks = guard_training("7b on 8 nodes", load);
   ASSERT_EQ(checks.size(), 1u);
   EXPECT_TRUE(checks[0].implausible());
   EXPECT_NEAR(checks[0].limit, 764.75, 0.1);
-  EXPECT_EQ(checks[0].arithmetic(),
-            "28,800 samples/s x 2,048 tokens x 6 x 6.74e9 FLOP = 2.38 EFLOP/s > 64 x 989.4 TFLOP/s = 63.3 PFLOP/s");
+  EXPECT_EQ(
+      checks[0].arithmetic(),
+      "28,800 samples/s x 2,048 tokens x 6 x 6.74e9 FLOP = 2.38 EFLOP/s > 64 x 989.4 TFLOP/s = 63.3 PFLOP/s");
   load.samples_per_s = 424;  // 13,566 tokens/s per GPU, as measured
   EXPECT_FALSE(guard_training("", load)[0].implausible());
 }
@@ -45,7 +47,8 @@ TEST(GuardTraining, WithoutFactsThereIsNoCheck) {
 }
 
 /// One task on an H200 with these records of one kind.
-std::vector<Check> checks_of(const char* kind, const std::vector<Json>& records, const Json& plan = Json::object()) {
+std::vector<Check> checks_of(const char* kind, const std::vector<Json>& records,
+                             const Json& plan = Json::object()) {
   SyntheticRun run(scratch("run"));
   Json planned = {{"id", "t"}, {"phase", "gpu"}, {"nodes", 1}, {"repeat", 0}};
   planned.update(plan);
@@ -64,12 +67,13 @@ Json bench(const char* test, double value, const char* metric) {
 }
 
 TEST(GuardGpus, EveryKindOfFigureHasItsLimit) {
-  const auto checks = checks_of(
-      "gpu_bench", {bench("gemm_bf16", 795, "TFLOP/s"), bench("gemm_fp8", 1491, "TFLOP/s"),
-                    bench("gemm_max_fp64", 60, "TFLOP/s"), bench("gemm_fp32", 50, "TFLOP/s"),
-                    bench("attention_forward", 562, "TFLOP/s"), bench("hbm_copy_sm", 4300, "GB/s"),
-                    bench("h2d", 55.5, "GB/s"), bench("p2p_read", 394, "GB/s"), bench("p2p_bidir_write", 391, "GB/s"),
-                    bench("launch", 2, "us"), bench("host_memory", 100, "GB/s")});
+  const auto checks =
+      checks_of("gpu_bench", {bench("gemm_bf16", 795, "TFLOP/s"), bench("gemm_fp8", 1491, "TFLOP/s"),
+                              bench("gemm_max_fp64", 60, "TFLOP/s"), bench("gemm_fp32", 50, "TFLOP/s"),
+                              bench("attention_forward", 562, "TFLOP/s"), bench("hbm_copy_sm", 4300, "GB/s"),
+                              bench("h2d", 55.5, "GB/s"), bench("p2p_read", 394, "GB/s"),
+                              bench("p2p_bidir_write", 391, "GB/s"), bench("launch", 2, "us"),
+                              bench("host_memory", 100, "GB/s")});
   const double limits[] = {989.4, 1978.9, 66.9, 66.9, 989.4, 4800, 63.008, 450, 450};
   ASSERT_EQ(checks.size(), 9u);  // no limit for a latency, nor for the host's memory
   for (std::size_t i = 0; i < 9; ++i) {
@@ -79,12 +83,13 @@ TEST(GuardGpus, EveryKindOfFigureHasItsLimit) {
 }
 
 TEST(GuardGpus, AboveTheLimitIsImplausible) {
-  for (const Json& record : {bench("gemm_bf16", 990, "TFLOP/s"), bench("hbm_triad", 4801, "GB/s"),
-                             bench("d2h", 63.1, "GB/s"), bench("p2p_write", 451, "GB/s"),
-                             bench("p2p_bidir_read", 451, "GB/s")}) {
+  for (const Json& record :
+       {bench("gemm_bf16", 990, "TFLOP/s"), bench("hbm_triad", 4801, "GB/s"), bench("d2h", 63.1, "GB/s"),
+        bench("p2p_write", 451, "GB/s"), bench("p2p_bidir_read", 451, "GB/s")}) {
     EXPECT_TRUE(checks_of("gpu_bench", {record}).at(0).implausible()) << record.dump();
   }
-  EXPECT_EQ(checks_of("gpu_bench", {bench("hbm_triad", 5000, "GB/s")}).at(0).arithmetic(), "5000.0 GB/s > 4800 GB/s HBM");
+  EXPECT_EQ(checks_of("gpu_bench", {bench("hbm_triad", 5000, "GB/s")}).at(0).arithmetic(),
+            "5000.0 GB/s > 4800 GB/s HBM");
 }
 
 TEST(GuardGpus, TheNearestToTheLimitIsShown) {

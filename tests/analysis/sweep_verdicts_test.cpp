@@ -61,13 +61,21 @@ void add_task(SyntheticRun& run, const SweepSpec& spec, const std::string& id, d
     // 450 GB/s x 0.82, ramp and latency as in interconnects.json.
     const double model = 10.2 + 5.9 * std::sqrt(size / 1048576) + size * 1.5 / 369e3;
     const double us = model * spec.factor(size) * factor;
-    Json place = {{"time_us", us}, {"algbw_gBps", size / us * 1e-3}, {"busbw_gBps", size / us * 1.5e-3}, {"wrong", 0}};
+    Json place = {
+        {"time_us", us}, {"algbw_gBps", size / us * 1e-3}, {"busbw_gBps", size / us * 1.5e-3}, {"wrong", 0}};
     Json first = place;
     if (power == spec.placement_of) first.update(spec.placement);
     run.add("collective",
-            {{"collective", "all_reduce"}, {"size_bytes", std::int64_t{1} << power}, {"count", std::int64_t{1} << (power - 2)},
-             {"dtype", "float"}, {"redop", "sum"}, {"ranks", 4}, {"iterations", 20}, {"algorithm", spec.algorithm},
-             {"out_of_place", first}, {"in_place", place}},
+            {{"collective", "all_reduce"},
+             {"size_bytes", std::int64_t{1} << power},
+             {"count", std::int64_t{1} << (power - 2)},
+             {"dtype", "float"},
+             {"redop", "sum"},
+             {"ranks", 4},
+             {"iterations", 20},
+             {"algorithm", spec.algorithm},
+             {"out_of_place", first},
+             {"in_place", place}},
             id, "synthetic1", 0);
   }
   run.add("task_end", {{"status", "ok"}, {"reason", ""}}, id);
@@ -81,7 +89,8 @@ std::unique_ptr<Judged> judged(const SweepSpec& spec) {
     plan.back()["repeat"] = i;
   }
   run.add("run", testing::run_data("synthetic", plan, spec.goals));
-  for (int i = 0; i < spec.repeats; ++i) add_task(run, spec, fmt::format("n{}", i), i == 1 ? spec.second_factor : 1);
+  for (int i = 0; i < spec.repeats; ++i)
+    add_task(run, spec, fmt::format("n{}", i), i == 1 ? spec.second_factor : 1);
   run.write();
   auto out = std::make_unique<Judged>();
   auto dataset = load_dataset(run.folder());
@@ -172,7 +181,8 @@ TEST(SweepVerdict, ImplausibleBeatsAll) {
   EXPECT_FALSE(run->analysis.goals_met());
 }
 
-// Without a recorded algorithm NVLS (416) may have run or a ring (369): 349 of 416 is 84 %, of a ring all of it.
+// Without a recorded algorithm NVLS (416) may have run or a ring (369): 349 of 416 is 84 %, of a ring all of
+// it.
 TEST(SweepVerdict, AnUnknownAlgorithmFailsOnlyBelowTheSlowest) {
   SweepSpec spec;
   spec.algorithm = "";

@@ -189,11 +189,13 @@ TEST(SpeedOfLight, BusbwAboveTheLineIsImplausibleAndFailsTheGoals) {
   const auto run = nccl_run({"n", 2, 2, 151}, {{"bandwidth_pct_of_line", 90}}, kTwoRails);
   EXPECT_TRUE(run->analysis.nccl[0].rows.back().implausible);
   EXPECT_FALSE(run->analysis.nccl[0].rows.front().implausible);
-  EXPECT_EQ(find(run->analysis, "Network bandwidth of line rate, all_reduce on 2 nodes")->mark, Mark::kImplausible);
+  EXPECT_EQ(find(run->analysis, "Network bandwidth of line rate, all_reduce on 2 nodes")->mark,
+            Mark::kImplausible);
   const Verdict* verdict = find(run->analysis, "Speed of light, busbw, all_reduce on 2 nodes");
   EXPECT_EQ(verdict->mark, Mark::kImplausible);
   EXPECT_EQ(verdict->note,
-            "above the limit of network line rate: 151.0 GB/s busbw > 100 GB/s of NICs per host x 2(4-1)/4 / (2(2-1)/2) "
+            "above the limit of network line rate: 151.0 GB/s busbw > 100 GB/s of NICs per host x 2(4-1)/4 / "
+            "(2(2-1)/2) "
             "= 150.0 GB/s");
   EXPECT_TRUE(has_finding(run->analysis, "implausible"));
   EXPECT_FALSE(run->analysis.goals_met());

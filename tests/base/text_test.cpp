@@ -32,7 +32,7 @@ TEST(EditDistance, CountsInsertionsDeletionsAndSubstitutions) {
   EXPECT_EQ(edit_distance("abc", ""), 3);
   EXPECT_EQ(edit_distance("same", "same"), 0);
   EXPECT_EQ(edit_distance("gpus", "gpsu"), 1);  // a swap is one edit
-  EXPECT_EQ(edit_distance("ca", "abc"), 3);    // ... of neighbours that are not edited again
+  EXPECT_EQ(edit_distance("ca", "abc"), 3);     // ... of neighbours that are not edited again
 }
 
 TEST(DidYouMean, FindsTypingErrorsOnly) {

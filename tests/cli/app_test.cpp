@@ -64,8 +64,8 @@ TEST(App, EveryVerbHasExamplesThatStartItsHelp) {
     EXPECT_LT(help.find("Examples:"), help.find("Usage:")) << verb->get_name();
   }
   EXPECT_THAT(names, ::testing::UnorderedElementsAre("run", "nccl", "report", "compare", "show", "list",
-                                                     "plan", "check", "config", "data", "deploy", "gpu", "burn",
-                                                     "locate", "worker"));
+                                                     "plan", "check", "config", "data", "deploy", "gpu",
+                                                     "burn", "locate", "worker"));
 }
 
 TEST(App, NcclHasTheLettersOfNcclTests) {
@@ -73,16 +73,16 @@ TEST(App, NcclHasTheLettersOfNcclTests) {
   const auto app = make_app(result);
   const CLI::App* verb = app->get_subcommand("nccl");
   const std::vector<std::pair<std::string, std::string>> flags = {
-      {"-b", "--minbytes"},        {"-e", "--maxbytes"},       {"-f", "--stepfactor"},
-      {"-i", "--stepbytes"},       {"-n", "--iters"},          {"-w", "--warmup_iters"},
-      {"-c", "--check"},           {"-d", "--datatype"},       {"-o", "--op"},
-      {"-m", "--agg_iters"},       {"-r", "--root"},           {"-z", "--blocking"},
-      {"-G", "--cudagraph"},       {"-a", "--average"},        {"-T", "--timeout"},
-      {"-R", "--local_register"},  {"-x", "--cta_policy"},     {"-I", "--per_iter_timing"},
-      {"-K", "--per_iter_skip"},   {"-u", "--unalign"},        {"-S", "--report_timestamps"},
-      {"-J", "--output_file"},     {"-t", "--nthreads"},       {"-g", "--ngpus"},
-      {"-p", "--parallel_init"},   {"-N", "--run_cycles"},     {"-y", "--stream_null"},
-      {"-C", "--report_cputime"},  {"-M", "--memory"},         {"-D", "--device_implementation"},
+      {"-b", "--minbytes"},        {"-e", "--maxbytes"},   {"-f", "--stepfactor"},
+      {"-i", "--stepbytes"},       {"-n", "--iters"},      {"-w", "--warmup_iters"},
+      {"-c", "--check"},           {"-d", "--datatype"},   {"-o", "--op"},
+      {"-m", "--agg_iters"},       {"-r", "--root"},       {"-z", "--blocking"},
+      {"-G", "--cudagraph"},       {"-a", "--average"},    {"-T", "--timeout"},
+      {"-R", "--local_register"},  {"-x", "--cta_policy"}, {"-I", "--per_iter_timing"},
+      {"-K", "--per_iter_skip"},   {"-u", "--unalign"},    {"-S", "--report_timestamps"},
+      {"-J", "--output_file"},     {"-t", "--nthreads"},   {"-g", "--ngpus"},
+      {"-p", "--parallel_init"},   {"-N", "--run_cycles"}, {"-y", "--stream_null"},
+      {"-C", "--report_cputime"},  {"-M", "--memory"},     {"-D", "--device_implementation"},
       {"-V", "--device_cta_count"}};
   for (const auto& [letter, name] : flags) EXPECT_EQ(verb->get_option(letter), verb->get_option(name));
 }

@@ -116,8 +116,9 @@ TEST(Recompute, IsAListOrOneText) {
   // As --set gives it, whatever the model had before.
   for (const char* before : {"auto", "none", "blocks"}) {
     const auto set = [before](const std::string& text) {
-      return to_string(apply_settings(small(), {std::string("training.recompute=") + before,
-                                                "training.recompute=" + text})->training.recompute);
+      return to_string(
+          apply_settings(small(), {std::string("training.recompute=") + before, "training.recompute=" + text})
+              ->training.recompute);
     };
     EXPECT_EQ(set("norms,swiglu"), "norms,swiglu");
     EXPECT_EQ(set("norms, blocks"), "norms,blocks");

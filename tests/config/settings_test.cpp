@@ -114,7 +114,8 @@ TEST_F(MergeSettings, ErrorsCiteWhatTheUserWrote) {
   EXPECT_THAT(places(merge_settings(flags).errors()),
               ElementsAre("model tiny with --steps 0 --set optimizer.lr=2:/training/steps"));
   set("SXBENCH_STEPS", "many");
-  EXPECT_THAT(places(merge_settings({}).errors()), ElementsAre("model tiny with SXBENCH_STEPS=many:/training/steps"));
+  EXPECT_THAT(places(merge_settings({}).errors()),
+              ElementsAre("model tiny with SXBENCH_STEPS=many:/training/steps"));
 }
 
 TEST_F(MergeSettings, ReportsTheErrorsOfAllLayersAtOnce) {

@@ -112,7 +112,8 @@ TEST_F(Shipped, HardwareTableKnowsTheH200) {
 
 TEST_F(Shipped, ABrokenHardwareTableIsReported) {
   set("SXBENCH_CONFIGS", folder_);
-  write("hardware/gpus.json", R"({"sources": {}, "gpus": [{"name": "X", "bf16_dense_tflops": {"value": -1}}]})");
+  write("hardware/gpus.json",
+        R"({"sources": {}, "gpus": [{"name": "X", "bf16_dense_tflops": {"value": -1}}]})");
   const auto gpu = find_gpu("X");
   ASSERT_FALSE(gpu.ok());
   EXPECT_THAT(gpu.error().where, HasSubstr("/gpus/0/bf16_dense_tflops/value"));
@@ -212,8 +213,8 @@ TEST(Schema, ClusterAgreesWithTheParser) {
 }
 
 TEST(Schema, ModelAgreesWithTheParser) {
-  const Json document =
-      json_of(R"({"name": "m", "arch": {}, "training": {"comm": {}}, "optimizer": {"schedule": {}}, "data": {}})");
+  const Json document = json_of(
+      R"({"name": "m", "arch": {}, "training": {"comm": {}}, "optimizer": {"schedule": {}}, "data": {}})");
   expect_agreement("model.schema.json", document, 7, parse_model);
 }
 

@@ -221,8 +221,9 @@ TEST_F(PackedTest, NamesAVocabularyThatIsTooSmall) {
 
 TEST_F(PackedTest, NamesAnEmptyDataset) {
   ASSERT_TRUE(
-      write_file_atomic(options_.out / "index.json",
-                        R"({"schema": 1, "name": "x", "seq_len": 8, "vocab": 9, "tokenizer_hash": "0", "shards": [], "counts":
+      write_file_atomic(
+          options_.out / "index.json",
+          R"({"schema": 1, "name": "x", "seq_len": 8, "vocab": 9, "tokenizer_hash": "0", "shards": [], "counts":
       {"documents": 0, "truncated": 0, "rows": 0, "tokens": 0, "loss_tokens": 0, "padding": 0}})")
           .ok());
   expect_open_fails("the dataset is empty", "index.json");

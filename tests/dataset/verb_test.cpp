@@ -48,8 +48,7 @@ TEST_F(DataVerb, PreparesTheShippedDatasetByName) {
   const auto rows = (*info)["rows"].get<std::int64_t>();
   const auto padding = (*info)["padding"].get<std::int64_t>();
   EXPECT_EQ((*info)["tokens"].get<std::int64_t>() + padding, rows * 1024);
-  EXPECT_LT(static_cast<double>(padding), 0.1 * static_cast<double>(rows) * 1024)
-      << "packing fills its rows";
+  EXPECT_LT(static_cast<double>(padding), 0.1 * static_cast<double>(rows) * 1024) << "packing fills its rows";
 
   ASSERT_EQ(run("info " + folder()), ExitCode::kOk) << err_;
   EXPECT_THAT(out_, HasSubstr("cluster-ops (vocabulary 1024)"));

@@ -57,7 +57,9 @@ class FakeRank {
     if (phase_ == "gpu") bench();
     if (phase_ == "burn" && !burn()) return 1;
     if (phase_ != "check" && task_.at("local_rank").get<int>() == 0) {
-      emit("window", {{"name", phase_ == "sft" ? "measured" : phase_ == "burn" ? "burn" : "sweep"},
+      emit("window", {{"name", phase_ == "sft"    ? "measured"
+                               : phase_ == "burn" ? "burn"
+                                                  : "sweep"},
                       {"begin_ns", begin},
                       {"end_ns", sxb::monotonic_ns()}});
     }
@@ -211,8 +213,16 @@ class FakeRank {
 
   void bench() {
     for (const Json& test : task_.at("task").at("gpu").at("tests")) {
-      emit("gpu_bench", {{"group", test}, {"test", test}, {"gpu", gpu_},   {"shape", "made up"}, {"metric", "GB/s"},
-                         {"value", 10.0}, {"p5", 9.0},    {"p95", 11.0}, {"runs", 5},          {"stable", true},
+      emit("gpu_bench", {{"group", test},
+                         {"test", test},
+                         {"gpu", gpu_},
+                         {"shape", "made up"},
+                         {"metric", "GB/s"},
+                         {"value", 10.0},
+                         {"p5", 9.0},
+                         {"p95", 11.0},
+                         {"runs", 5},
+                         {"stable", true},
                          {"wrong", 0}});
     }
     emit("gpu_bench", {{"group", "p2p"}, {"test", "p2p"}, {"gpu", gpu_}, {"waived", "one GPU on this node"}});
@@ -221,12 +231,17 @@ class FakeRank {
   /// One second of figures; false if a result differed.
   bool burn() {
     const char* fault = std::getenv("SXB_FAKE_FAULT");
-    const bool mine = fault != nullptr && std::string(fault).find(":" + std::to_string(rank_) + ":") != std::string::npos;
+    const bool mine =
+        fault != nullptr && std::string(fault).find(":" + std::to_string(rank_) + ":") != std::string::npos;
     const bool slow = mine && std::string(fault).starts_with("slow");
     const bool mismatch = mine && std::string(fault).starts_with("mismatch");
     for (int second = 1; second <= 2; ++second) {
-      emit("burn", {{"gpu", gpu_},        {"second", second},           {"span_s", 1.0},
-                    {"tflops", slow ? 80.0 : 100.0}, {"iterations", 10}, {"mismatches", mismatch ? 3 : 0},
+      emit("burn", {{"gpu", gpu_},
+                    {"second", second},
+                    {"span_s", 1.0},
+                    {"tflops", slow ? 80.0 : 100.0},
+                    {"iterations", 10},
+                    {"mismatches", mismatch ? 3 : 0},
                     {"memory_bytes", 1000}});
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(mismatch ? 300 : 0));  // the others have ended
@@ -309,7 +324,7 @@ int bench_kernels(const char* json, SxbEmit emit, void* user) {
   const std::string rows = std::to_string(task["model"]["training"]["micro_batch"].get<int>());
   const auto kernel = [&](const char* name, const std::string& shape, double us, double bytes, double flops,
                           const Json& aten_us) {
-    const Json row = {{"kernel", name},   {"shape", shape}, {"us", us},
+    const Json row = {{"kernel", name}, {"shape", shape}, {"us", us},
                       {"bytes", bytes}, {"flops", flops}, {"aten_us", aten_us}};
     emit(user, Json{{"kind", "kernel"}, {"data", row}}.dump().c_str());
   };

@@ -57,8 +57,19 @@ class GpuFaults : public Faults, public ::testing::WithParamInterface<std::tuple
   static std::string node_counts(const Layout& layout) { return fmt::format("{},1", layout.nodes); }
 
   std::vector<std::string> sweep(const Layout& layout, const Wires& wires) {
-    return {"nccl", "--cluster", gpu_cluster(layout, wires.profile), "--nodes", node_counts(layout), "-b", "1M",
-            "-e",   "16M",       "-n", wires.iterations, "--out", results().string()};
+    return {"nccl",
+            "--cluster",
+            gpu_cluster(layout, wires.profile),
+            "--nodes",
+            node_counts(layout),
+            "-b",
+            "1M",
+            "-e",
+            "16M",
+            "-n",
+            wires.iterations,
+            "--out",
+            results().string()};
   }
 
   /// Starts sxbench, does `fault` to the last rank once there are `count` records of `kind`, and asserts
@@ -68,7 +79,8 @@ class GpuFaults : public Faults, public ::testing::WithParamInterface<std::tuple
                      const std::string& key) {
     launch::ProcessSet processes;
     start(processes, arguments);
-    ASSERT_TRUE(wait_until(processes, [&] { return records(kind).size() >= count; }, 50));
+    ASSERT_TRUE(wait_until(
+        processes, [&] { return records(kind).size() >= count; }, 50));
     const int last = 3;
     ASSERT_GT(process_of(last), 0);
     const std::int64_t hit_ns = monotonic_ns();
@@ -88,7 +100,8 @@ class GpuFaults : public Faults, public ::testing::WithParamInterface<std::tuple
 
 TEST_P(GpuFaults, ARankKilledDuringAnAllReduceIsNamed) {
   expect_blamed(sweep(layout(), wires()), record::kind::kCollective, 1, SIGKILL, layout(),
-                "ended: killed by signal 9", "rank killed during an all-reduce", "none: the agent sees it end");
+                "ended: killed by signal 9", "rank killed during an all-reduce",
+                "none: the agent sees it end");
 }
 
 TEST_P(GpuFaults, ARankKilledDuringATrainingStepIsNamed) {

@@ -130,14 +130,26 @@ class PretendedAgent {
 
   Json step(int number) const {
     const std::int64_t now = now_;
-    return {{"step", number},         {"loss", 5.0 / number},    {"lr", 1e-4},
-            {"grad_norm", 1.0},       {"tokens", 100000},        {"loss_tokens", 50000},
-            {"samples", 64},          {"documents", 64},         {"sum_len_sq", 0},
-            {"step_time_ms", 1000.0}, {"data_wait_ms", 0.1},   {"forward_ms", kForwardMs},
-            {"backward_ms", kBackwardMs}, {"optimizer_ms", kOptimizerMs},
-                {"tokens_per_s", 1e5},
-            {"mfu", nullptr},         {"memory_bytes", 1 << 30}, {"begin_ns", now - 1'000'000'000},
-            {"end_ns", now},          {"measured", number > 1}};
+    return {{"step", number},
+            {"loss", 5.0 / number},
+            {"lr", 1e-4},
+            {"grad_norm", 1.0},
+            {"tokens", 100000},
+            {"loss_tokens", 50000},
+            {"samples", 64},
+            {"documents", 64},
+            {"sum_len_sq", 0},
+            {"step_time_ms", 1000.0},
+            {"data_wait_ms", 0.1},
+            {"forward_ms", kForwardMs},
+            {"backward_ms", kBackwardMs},
+            {"optimizer_ms", kOptimizerMs},
+            {"tokens_per_s", 1e5},
+            {"mfu", nullptr},
+            {"memory_bytes", 1 << 30},
+            {"begin_ns", now - 1'000'000'000},
+            {"end_ns", now},
+            {"measured", number > 1}};
   }
 
   Json totals(int steps) const {

@@ -75,8 +75,8 @@ TEST_F(EndToEnd, NcclPrintsTheTextOfNcclTestsOnStdout) {
 
 TEST_F(EndToEnd, NcclSweepsSeveralCollectivesAndCopiesTheirJson) {
   const std::string json = (results() / "out.json").string();
-  const Ended run = sxbench({"nccl", "all_gather", "alltoall_perf", "--cluster", cluster(1, 2), "-e", "1K", "-J", json,
-                             "--out", results().string()});
+  const Ended run = sxbench({"nccl", "all_gather", "alltoall_perf", "--cluster", cluster(1, 2), "-e", "1K",
+                             "-J", json, "--out", results().string()});
   ASSERT_EQ(run.status.text(), "exit code 0") << run.err;
   EXPECT_THAT(run.out, HasSubstr("# Collective test concluded: all_gather_perf"));
   EXPECT_THAT(run.out, HasSubstr("# Collective test concluded: alltoall_perf"));

@@ -26,9 +26,11 @@ TEST(Facts, OfTheHost) {
 TEST(Facts, OfTheRdmaAdapters) {
   const fake::Library nvml;
   const Json facts = node_facts({}, fake::roots_of("sys-basic"));
-  EXPECT_EQ(facts["rdma"], Json::parse(R"([{"name":"mlx5_0","rate_gbps":400.0,"pcie_generation":5,"pcie_lanes":16},
+  EXPECT_EQ(facts["rdma"],
+            Json::parse(R"([{"name":"mlx5_0","rate_gbps":400.0,"pcie_generation":5,"pcie_lanes":16},
       {"name":"mlx5_1"}])"));
-  for (const Json& nic : facts["nics"]) EXPECT_EQ(nic.contains("pcie_generation"), nic["name"] == "eth1") << nic;
+  for (const Json& nic : facts["nics"])
+    EXPECT_EQ(nic.contains("pcie_generation"), nic["name"] == "eth1") << nic;
 }
 
 TEST(Facts, AreAllInTheFieldTable) {

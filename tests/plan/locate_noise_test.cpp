@@ -1,4 +1,5 @@
-// The search on simulated clusters whose figures vary: it names nobody for that, and still finds what is slow.
+// The search on simulated clusters whose figures vary: it names nobody for that, and still finds what is
+// slow.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -107,9 +107,13 @@ TEST(Golden, PhaseRun) {
   ASSERT_TRUE(write_reports(run).ok());
   compare_with_golden(run, "phases");
   const std::string report = content(run / "reports/summary_report.md");
-  EXPECT_THAT(report, HasSubstr("| 7b | 1 | forward | 330.0 | 33.0 | 330.0 (rank 0) | 340.0 (rank 1) | 90.0 |"));
-  EXPECT_THAT(report, HasSubstr("optimizer: power and energy missing: 0 samples at 10 Hz (8 needed); one describes 125 ms"));
-  EXPECT_THAT(report, HasSubstr("- [../traces/facade000001-rank0.json](../traces/facade000001-rank0.json)\n- [../"));
+  EXPECT_THAT(report,
+              HasSubstr("| 7b | 1 | forward | 330.0 | 33.0 | 330.0 (rank 0) | 340.0 (rank 1) | 90.0 |"));
+  EXPECT_THAT(
+      report,
+      HasSubstr("optimizer: power and energy missing: 0 samples at 10 Hz (8 needed); one describes 125 ms"));
+  EXPECT_THAT(report,
+              HasSubstr("- [../traces/facade000001-rank0.json](../traces/facade000001-rank0.json)\n- [../"));
   EXPECT_THAT(content(run / "reports/summary_report.html"), HasSubstr("<title>Where the step goes</title>"));
   EXPECT_TRUE(fs::exists(run / "reports/charts/phases.svg"));
 }
@@ -120,12 +124,15 @@ TEST(Golden, GpuTestsAndBurn) {
   const auto outcome = write_reports(run);
   ASSERT_TRUE(outcome.ok());
   EXPECT_FALSE(outcome->goals_met()) << "one GPU is slow";
-  EXPECT_THAT(outcome->missed, ::testing::Contains("FAIL  Slow GPUs, burn bf16 on 2 nodes: synthetic2 GPU 1: 560.0 "
-                                                   "TFLOP/s, 20.0 % below (required: >= 95 % of the fleet's median)"));
+  EXPECT_THAT(outcome->missed,
+              ::testing::Contains("FAIL  Slow GPUs, burn bf16 on 2 nodes: synthetic2 GPU 1: 560.0 "
+                                  "TFLOP/s, 20.0 % below (required: >= 95 % of the fleet's median)"));
   compare_with_golden(run, "gpu_tests");
   const std::string report = content(run / "reports/summary_report.md");
-  EXPECT_THAT(report, HasSubstr("| Slow GPUs, burn bf16 on 2 nodes | >= 95 % of the fleet's median | synthetic2 GPU 1: "
-                                "560.0 TFLOP/s, 20.0 % below | FAIL |"));
+  EXPECT_THAT(
+      report,
+      HasSubstr("| Slow GPUs, burn bf16 on 2 nodes | >= 95 % of the fleet's median | synthetic2 GPU 1: "
+                "560.0 TFLOP/s, 20.0 % below | FAIL |"));
   EXPECT_THAT(report, HasSubstr("synthetic2 GPU 1 SLOW"));
   EXPECT_THAT(report, HasSubstr("`attention` waived: this is a synthetic reason"));
   EXPECT_TRUE(fs::exists(run / "reports/charts/burn.svg"));
@@ -141,8 +148,9 @@ TEST(WriteReports, PhasesSayWhyTheyAreMissingAndWhatHelps) {
   };
   testing::PhaseSpec few;
   few.steps = 1;
-  EXPECT_THAT(report_of(few), HasSubstr("forward: SM, tensor and DRAM activity missing: 6 samples at 10 Hz (8 needed); "
-                                        "more with a higher `--steps`, or with `--metrics-interval-ms 110`"));
+  EXPECT_THAT(report_of(few),
+              HasSubstr("forward: SM, tensor and DRAM activity missing: 6 samples at 10 Hz (8 needed); "
+                        "more with a higher `--steps`, or with `--metrics-interval-ms 110`"));
   testing::PhaseSpec accumulation;
   accumulation.accumulation = 4;
   EXPECT_THAT(report_of(accumulation), HasSubstr("`--set training.grad_accumulation=1` separates them"));
@@ -213,7 +221,8 @@ TEST(WriteReports, WhatCannotBeWrittenNamesAWayThatReportHas) {
 // 720 GB/s over two NVLink GPUs of 450 GB/s each.
 TEST(WriteReports, FigureBeyondPhysicsIsMarkedAndFailsTheReport) {
   testing::SyntheticRun run(testing::scratch("run"));
-  run.add("run", testing::run_data("synthetic", Json::array({testing::planned_nccl("n", 1)}), {{"busbw_gBps", 300}}));
+  run.add("run", testing::run_data("synthetic", Json::array({testing::planned_nccl("n", 1)}),
+                                   {{"busbw_gBps", 300}}));
   add_nccl_task(run, {"n", 1, 2, 720});
   run.write();
   const auto outcome = write_reports(run.folder());
@@ -261,7 +270,8 @@ TEST(WriteReports, PublishedFiguresThatCannotBeAreCalledSo) {
   ASSERT_TRUE(summary.ok());
   EXPECT_EQ((*summary)["nccl"][0]["rows"].back()["verdict"], "IMPLAUSIBLE");
   EXPECT_EQ((*summary)["sft"][0]["implausible"], true);
-  EXPECT_EQ((*summary)["verdicts"][0]["status"], "IMPLAUSIBLE") << "92 % of the line is met by a figure that cannot be";
+  EXPECT_EQ((*summary)["verdicts"][0]["status"], "IMPLAUSIBLE")
+      << "92 % of the line is met by a figure that cannot be";
   EXPECT_EQ((*summary)["goals_met"], false);
 }
 

@@ -189,7 +189,7 @@ TEST_P(RoundTrip, LinesEqualTheRecordedOnesButForWhoMeasured) {
 
 INSTANTIATE_TEST_SUITE_P(NcclText, RoundTrip,
                          ::testing::Values(std::pair{"all_reduce", "all_reduce-4xh200.txt"},
-                                         std::pair{"alltoall", "alltoall-4xh200.txt"}),
+                                           std::pair{"alltoall", "alltoall-4xh200.txt"}),
                          [](const auto& test) { return std::string(test.param.first); });
 
 /// The records of a task of make_nccl_run(), through its report.

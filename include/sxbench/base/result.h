@@ -44,7 +44,7 @@ std::string format_errors(const Errors& errors);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}              // NOLINT
   Result(Error error) : state_(std::in_place_index<1>, Errors{std::move(error)}) {}  // NOLINT
   Result(Errors errors) : state_(std::in_place_index<1>, std::move(errors)) {}       // NOLINT
 
@@ -98,15 +98,15 @@ inline Status ok_status() { return Status(Unit{}); }
 #define SXB_CONCAT(a, b) SXB_CONCAT_IMPL(a, b)
 
 /// Returns the errors of `expr` from the enclosing function, if it has any.
-#define SXB_RETURN_IF_ERROR(expr)                                   \
-  do {                                                              \
-    auto&& sxb_status = (expr);                                     \
+#define SXB_RETURN_IF_ERROR(expr)                                    \
+  do {                                                               \
+    auto&& sxb_status = (expr);                                      \
     if (!sxb_status.ok()) return ::sxb::Errors(sxb_status.errors()); \
   } while (false)
 
 /// `SXB_ASSIGN_OR_RETURN(auto x, f());`: the value of f(), or its errors returned.
 #define SXB_ASSIGN_OR_RETURN(lhs, expr) SXB_ASSIGN_OR_RETURN_IMPL(SXB_CONCAT(sxb_r_, __LINE__), lhs, expr)
-#define SXB_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr)      \
-  auto tmp = (expr);                                   \
-  if (!tmp.ok()) return ::sxb::Errors(tmp.errors());   \
+#define SXB_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr)    \
+  auto tmp = (expr);                                 \
+  if (!tmp.ok()) return ::sxb::Errors(tmp.errors()); \
   lhs = std::move(tmp).value()

@@ -1,5 +1,5 @@
-// Physical facts of GPU types and of the paths between them (configs/hardware/*.json): what no measurement may
-// exceed, and what a healthy system reaches. Every figure in those files names its source.
+// Physical facts of GPU types and of the paths between them (configs/hardware/*.json): what no measurement
+// may exceed, and what a healthy system reaches. Every figure in those files names its source.
 #pragma once
 
 #include <map>
@@ -28,8 +28,8 @@ struct GpuHardware {
   double peak_tflops(const std::string& precision) const;
 };
 
-/// The entry whose name equals `name`; nullopt if no table knows the GPU (then no MFU is given, rather than one
-/// against a guessed peak). user_config_dir()/hardware/gpus.json wins over the shipped table.
+/// The entry whose name equals `name`; nullopt if no table knows the GPU (then no MFU is given, rather than
+/// one against a guessed peak). user_config_dir()/hardware/gpus.json wins over the shipped table.
 Result<std::optional<GpuHardware>> find_gpu(const std::string& name);
 Result<std::vector<GpuHardware>> parse_gpus(const Json& json, const std::string& where);
 

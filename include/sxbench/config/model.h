@@ -11,11 +11,11 @@
 
 namespace sxb::config {
 
-enum class Precision { kAuto, kBf16, kFp32 };            ///< kAuto: BF16 on GPU, FP32 on CPU
+enum class Precision { kAuto, kBf16, kFp32 };  ///< kAuto: BF16 on GPU, FP32 on CPU
 /// ZeRO-0, 1, 2, 3; kHybrid = kFull inside a node, whole copies on the nodes.
 enum class Sharding { kAuto, kNone, kOptimizer, kGradients, kFull, kHybrid };
-enum class Offload { kNone, kOptimizer };                ///< kOptimizer: its state in host memory
-enum class CudaGraph { kAuto, kOn, kOff };               ///< kAuto: where shapes never change and launches would show
+enum class Offload { kNone, kOptimizer };   ///< kOptimizer: its state in host memory
+enum class CudaGraph { kAuto, kOn, kOff };  ///< kAuto: where shapes never change and launches would show
 enum class ScheduleKind { kConstant, kLinear, kCosine, kStep };
 
 /// What the backward pass computes again instead of keeping it from the forward pass.
@@ -32,7 +32,7 @@ struct Architecture {
   std::int64_t ffn = 0;
   std::int64_t layers = 0;
   std::int64_t heads = 0;
-  std::int64_t kv_heads = 0;   ///< < heads: grouped-query attention
+  std::int64_t kv_heads = 0;  ///< < heads: grouped-query attention
   std::int64_t vocab = 0;
   double rope_theta = 10000.0;
   double norm_eps = 1e-5;
@@ -46,10 +46,10 @@ struct Architecture {
 
 struct Schedule {
   ScheduleKind kind = ScheduleKind::kCosine;
-  std::int64_t warmup_steps = 0;   ///< linear ramp from 0
-  double min_ratio = 0.0;          ///< floor as a fraction of the peak rate
-  std::int64_t step_every = 0;     ///< kStep: steps between two decays
-  double step_gamma = 0.1;         ///< kStep: factor per decay
+  std::int64_t warmup_steps = 0;  ///< linear ramp from 0
+  double min_ratio = 0.0;         ///< floor as a fraction of the peak rate
+  std::int64_t step_every = 0;    ///< kStep: steps between two decays
+  double step_gamma = 0.1;        ///< kStep: factor per decay
 };
 
 struct Optimizer {
@@ -58,7 +58,7 @@ struct Optimizer {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0.0;
-  double grad_clip = 1.0;          ///< global norm; 0 = off
+  double grad_clip = 1.0;  ///< global norm; 0 = off
   Schedule schedule;
 };
 
@@ -71,25 +71,25 @@ struct CommOptions {
 
 struct Training {
   std::int64_t seq_len = 0;
-  std::int64_t micro_batch = 1;            ///< sequences per rank and micro-step
-  std::int64_t grad_accumulation = 1;      ///< micro-steps per optimizer step
-  std::int64_t steps = 0;                  ///< optimizer steps in all
-  std::int64_t warmup = 0;                 ///< first steps that no figure counts
+  std::int64_t micro_batch = 1;        ///< sequences per rank and micro-step
+  std::int64_t grad_accumulation = 1;  ///< micro-steps per optimizer step
+  std::int64_t steps = 0;              ///< optimizer steps in all
+  std::int64_t warmup = 0;             ///< first steps that no figure counts
   Precision precision = Precision::kAuto;
   Precision reduce_precision = Precision::kAuto;  ///< gradient reduction; kAuto: same as precision
   Sharding sharding = Sharding::kAuto;
-  std::int64_t resident_blocks = 3;        ///< full, hybrid: gathered blocks that exist at once
+  std::int64_t resident_blocks = 3;  ///< full, hybrid: gathered blocks that exist at once
   Offload offload = Offload::kNone;
   CommOptions comm;
   Recompute recompute;
   CudaGraph cuda_graph = CudaGraph::kAuto;  ///< record a step once and replay it; GPUs only
-  bool trace = false;                      ///< trace one more step of every rank after the last
+  bool trace = false;                       ///< trace one more step of every rank after the last
   std::uint64_t seed = 1234;
 };
 
 struct Data {
-  std::string dataset;     ///< Alpaca .json/.jsonl, a shipped name, "synthetic", or a prepared folder
-  std::string tokenizer;   ///< SentencePiece .model (unused with a prepared folder or "synthetic")
+  std::string dataset;    ///< Alpaca .json/.jsonl, a shipped name, "synthetic", or a prepared folder
+  std::string tokenizer;  ///< SentencePiece .model (unused with a prepared folder or "synthetic")
 };
 
 struct Model {
@@ -99,8 +99,8 @@ struct Model {
   Training training;
   Optimizer optimizer;
   Data data;
-  std::string init_from;   ///< Hugging Face safetensors folder; empty = random from the seed
-  std::string source;      ///< file it was read from
+  std::string init_from;  ///< Hugging Face safetensors folder; empty = random from the seed
+  std::string source;     ///< file it was read from
 };
 
 /// Reads and validates one of our model files or a Hugging Face config.json of a Llama (told apart by

@@ -42,7 +42,7 @@ class PackedDataset {
   std::int64_t documents() const;
   const PrepareSummary& counts() const;
   const std::string& name() const;
-  const std::string& hash() const;  ///< of the canonical index
+  const std::string& hash() const;            ///< of the canonical index
   const std::string& tokenizer_hash() const;  ///< hash_hex of the tokenizer's file
   /// Row `i` (seq_len words) straight from the mapping.
   std::span<const std::uint32_t> row(std::int64_t i) const;

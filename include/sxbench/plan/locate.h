@@ -80,16 +80,16 @@ enum class Fault {
 
 struct Suspect {
   Fault fault = Fault::kNode;
-  int node = -1;           ///< kRail: none
-  int peer = -1;           ///< kLink: the other node, the higher of the two
-  int rail = -1;           ///< kGpu: the local rank; kNodeRail, kRail; kLink: -1 = all rails
-  double share = 0;        ///< of what is normal; 0 = it did not answer
-  double normal = 0;       ///< GB/s of a pair, of a node's ranks; TFLOP/s
+  int node = -1;      ///< kRail: none
+  int peer = -1;      ///< kLink: the other node, the higher of the two
+  int rail = -1;      ///< kGpu: the local rank; kNodeRail, kRail; kLink: -1 = all rails
+  double share = 0;   ///< of what is normal; 0 = it did not answer
+  double normal = 0;  ///< GB/s of a pair, of a node's ranks; TFLOP/s
 };
 
 /// How much the figures that should be equal differ, and what a pair normally reaches.
 struct Spread {
-  std::optional<double> pair_gBps;     ///< on the median rail
+  std::optional<double> pair_gBps;  ///< on the median rail
   /// Standard deviation of the logarithm of a pair's figure from probe to probe: 0.1 is about 10 %.
   std::optional<double> noise;
   std::optional<double> node_share;  ///< a node below this share of normal would have been named; <= 0: none

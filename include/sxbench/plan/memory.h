@@ -11,7 +11,7 @@
 namespace sxb::plan {
 
 struct MemoryEstimate {
-  std::int64_t parameters_bytes = 0;   ///< resident and gathered weights
+  std::int64_t parameters_bytes = 0;  ///< resident and gathered weights
   std::int64_t gradients_bytes = 0;
   std::int64_t optimizer_bytes = 0;    ///< FP32 master, m, v
   std::int64_t activations_bytes = 0;  ///< saved for the backward pass
@@ -25,7 +25,7 @@ struct MemoryEstimate {
 struct Ranks {
   int world = 1;
   int nodes = 1;
-  int per_node = 1;               ///< ranks of each node; 0 = not all nodes have as many
+  int per_node = 1;  ///< ranks of each node; 0 = not all nodes have as many
   bool cuda = false;
   std::int64_t memory_bytes = 0;  ///< that one rank may use; 0 = unknown
 };

@@ -274,7 +274,8 @@ class Sweep {
     const auto issue = [&] { runner.issue(c); };
     const Choice choice = groups_.mine().choice_of(issue, memory_.stream());
     const bool on_gpus = std::string_view(groups_.mine().backend()) == "nccl";
-    if (!on_gpus || sweep_.cta_policy == kZeroCta) put(path.text, groups_.mine().path_of(issue, memory_.stream()));
+    if (!on_gpus || sweep_.cta_policy == kZeroCta)
+      put(path.text, groups_.mine().path_of(issue, memory_.stream()));
     put(path.algorithm, choice.algorithm);
     put(path.protocol, choice.protocol);
     path.channels = choice.channels;

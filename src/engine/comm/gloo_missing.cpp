@@ -6,8 +6,8 @@ namespace sxb::engine {
 
 bool has_gloo() { return false; }
 
-std::unique_ptr<Communicator> create_gloo_group(Rendezvous& rendezvous, const CommunicatorOptions& options, int,
-                                                int) {
+std::unique_ptr<Communicator> create_gloo_group(Rendezvous& rendezvous, const CommunicatorOptions& options,
+                                                int, int) {
   return create_gloo_communicator(rendezvous, options);
 }
 

@@ -36,7 +36,8 @@ class NcclCommunicator final : public Communicator {
  public:
   // The private constructor that this one delegates to makes the object complete: when a later step
   // throws, the destructor runs and frees what is there.
-  NcclCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options, int rank, int world, bool blocking)
+  NcclCommunicator(Rendezvous& rendezvous, const CommunicatorOptions& options, int rank, int world,
+                   bool blocking)
       : NcclCommunicator(rank, world, options.timeout) {
     const std::string key = "nccl/" + options.name;
     ncclUniqueId id;

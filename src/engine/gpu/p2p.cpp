@@ -154,8 +154,8 @@ class P2p {
                    runs.rates(static_cast<double>(bytes_), 1e9), runs.stable, wrong_.take(), peer.gpu});
   }
 
-  /// Seconds of a copy of this GPU while the peer's engine does the same towards it. The peer's begin with the first that
-  /// is timed, and are more, so that none of them runs alone.
+  /// Seconds of a copy of this GPU while the peer's engine does the same towards it. The peer's begin with
+  /// the first that is timed, and are more, so that none of them runs alone.
   double both_seconds(const End& other, const std::function<void()>& copy,
                       const std::function<void()>& copy_back) {
     copy();

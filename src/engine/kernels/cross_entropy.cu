@@ -8,8 +8,8 @@ namespace {
 constexpr int kThreads = 512;
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) cross_entropy_kernel(T* logits, float* loss, const int* target,
-                                                                 float scale, int V) {
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_kernel(T* logits, float* loss, const int* target, float scale, int V) {
   constexpr int N = kVector<T>;
   __shared__ float shared[32];
   T* row = logits + static_cast<i64>(blockIdx.x) * V;
@@ -54,10 +54,11 @@ __global__ void __launch_bounds__(kThreads) cross_entropy_kernel(T* logits, floa
 
 }  // namespace
 
-void cross_entropy(Type type, void* logits, float* loss, const std::int32_t* target, float scale, i64 T_rows, i64 V,
-                   Stream stream) {
-  SXB_DISPATCH(type, T, (cross_entropy_kernel<T><<<static_cast<unsigned>(T_rows), kThreads, 0, stream_of(stream)>>>(
-                            static_cast<T*>(logits), loss, target, scale, static_cast<int>(V))));
+void cross_entropy(Type type, void* logits, float* loss, const std::int32_t* target, float scale, i64 T_rows,
+                   i64 V, Stream stream) {
+  SXB_DISPATCH(type, T,
+               (cross_entropy_kernel<T><<<static_cast<unsigned>(T_rows), kThreads, 0, stream_of(stream)>>>(
+                   static_cast<T*>(logits), loss, target, scale, static_cast<int>(V))));
   check_launch("cross_entropy");
 }
 

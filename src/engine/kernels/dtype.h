@@ -27,7 +27,10 @@ enum class RedOp { kSum, kProd, kMin, kMax, kAvg, kMulSum };
 #ifdef __CUDACC__
 __host__ __device__
 #endif
-constexpr int premul_scalar(int rank) { return 1 + rank % 2; }
+    constexpr int
+    premul_scalar(int rank) {
+  return 1 + rank % 2;
+}
 
 /// Bytes per element.
 constexpr std::int64_t dtype_size(DType dtype) {

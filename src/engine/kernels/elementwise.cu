@@ -14,11 +14,12 @@ __device__ inline float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf
 constexpr int kPerThread = 2;
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) swiglu_forward_kernel(T* __restrict__ out, const T* __restrict__ gate_up,
-                                                                  int F) {
+__global__ void __launch_bounds__(kThreads)
+    swiglu_forward_kernel(T* __restrict__ out, const T* __restrict__ gate_up, int F) {
   constexpr int N = kVector<T>;
   const i64 t = blockIdx.x;
-  const int first = (static_cast<int>(blockIdx.y) * kThreads * kPerThread + static_cast<int>(threadIdx.x)) * N;
+  const int first =
+      (static_cast<int>(blockIdx.y) * kThreads * kPerThread + static_cast<int>(threadIdx.x)) * N;
   Raw gates[kPerThread];
   Raw ups[kPerThread];
 #pragma unroll
@@ -37,7 +38,8 @@ __global__ void __launch_bounds__(kThreads) swiglu_forward_kernel(T* __restrict_
     unpack<T>(gate, gates[k]);
     unpack<T>(up, ups[k]);
 #pragma unroll
-    for (int j = 0; j < N; ++j) up[j] *= gate[j] * sigmoid(gate[j]);  // as the backward pass computes it again
+    for (int j = 0; j < N; ++j)
+      up[j] *= gate[j] * sigmoid(gate[j]);  // as the backward pass computes it again
     store<T>(out + t * F + i, up);
   }
 }
@@ -46,7 +48,8 @@ template <typename T, bool kRestore>
 __global__ void __launch_bounds__(kThreads) swiglu_backward_kernel(T* gate_up, T* dout, int F) {
   constexpr int N = kVector<T>;
   const i64 t = blockIdx.x;
-  const int first = (static_cast<int>(blockIdx.y) * kThreads * kPerThread + static_cast<int>(threadIdx.x)) * N;
+  const int first =
+      (static_cast<int>(blockIdx.y) * kThreads * kPerThread + static_cast<int>(threadIdx.x)) * N;
   Raw gates[kPerThread];
   Raw ups[kPerThread];
   Raw grads[kPerThread];
@@ -85,7 +88,8 @@ __global__ void __launch_bounds__(kThreads) swiglu_backward_kernel(T* gate_up, T
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) embedding_kernel(T* out, const T* table, const int* token, int D) {
+__global__ void __launch_bounds__(kThreads)
+    embedding_kernel(T* out, const T* table, const int* token, int D) {
   constexpr int N = kVector<T>;
   const i64 from = static_cast<i64>(token[blockIdx.x]) * D;
   const i64 to = static_cast<i64>(blockIdx.x) * D;
@@ -101,8 +105,8 @@ __device__ inline std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-__global__ void __launch_bounds__(kThreads) init_kernel(float* out, std::uint64_t seed, std::uint64_t first, float std,
-                                                        i64 n) {
+__global__ void __launch_bounds__(kThreads)
+    init_kernel(float* out, std::uint64_t seed, std::uint64_t first, float std, i64 n) {
   const i64 i = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= n) return;
   const std::uint64_t bits = mix(mix(seed) ^ (first + static_cast<std::uint64_t>(i)));
@@ -121,24 +125,26 @@ unsigned blocks_for(i64 items) { return static_cast<unsigned>((items + kThreads 
 }  // namespace
 
 void swiglu_forward(Type type, void* out, const void* gate_up, i64 T_rows, i64 F, Stream stream) {
-  SXB_DISPATCH(type, T, (swiglu_forward_kernel<T><<<swiglu_grid<T>(T_rows, F), kThreads, 0, stream_of(stream)>>>(
-                            static_cast<T*>(out), static_cast<const T*>(gate_up), static_cast<int>(F))));
+  SXB_DISPATCH(type, T,
+               (swiglu_forward_kernel<T><<<swiglu_grid<T>(T_rows, F), kThreads, 0, stream_of(stream)>>>(
+                   static_cast<T*>(out), static_cast<const T*>(gate_up), static_cast<int>(F))));
   check_launch("swiglu_forward");
 }
 
 void swiglu_backward(Type type, void* gate_up, void* dout, bool restore, i64 T_rows, i64 F, Stream stream) {
   SXB_DISPATCH(type, T, {
     const auto kernel = restore ? swiglu_backward_kernel<T, true> : swiglu_backward_kernel<T, false>;
-    kernel<<<swiglu_grid<T>(T_rows, F), kThreads, 0, stream_of(stream)>>>(static_cast<T*>(gate_up),
-                                                                          static_cast<T*>(dout), static_cast<int>(F));
+    kernel<<<swiglu_grid<T>(T_rows, F), kThreads, 0, stream_of(stream)>>>(
+        static_cast<T*>(gate_up), static_cast<T*>(dout), static_cast<int>(F));
   });
   check_launch("swiglu_backward");
 }
 
 void embedding_forward(Type type, void* out, const void* table, const std::int32_t* token, i64 T_rows, i64 D,
                        Stream stream) {
-  SXB_DISPATCH(type, T, (embedding_kernel<T><<<static_cast<unsigned>(T_rows), kThreads, 0, stream_of(stream)>>>(
-                            static_cast<T*>(out), static_cast<const T*>(table), token, static_cast<int>(D))));
+  SXB_DISPATCH(type, T,
+               (embedding_kernel<T><<<static_cast<unsigned>(T_rows), kThreads, 0, stream_of(stream)>>>(
+                   static_cast<T*>(out), static_cast<const T*>(table), token, static_cast<int>(D))));
   check_launch("embedding_forward");
 }
 

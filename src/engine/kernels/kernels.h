@@ -47,11 +47,12 @@ void rope_backward(float* dqkv_TW, const std::int32_t* position_T, const float* 
 /// Causal attention inside each document: document j covers tokens [start[j], start[j+1]).
 /// out_THd (H*d wide rows), lse_HT = log-sum-exp of the scaled scores.
 void attention_forward(float* out_THd, float* lse_HT, const float* qkv_TW, const std::int32_t* start,
-                       std::int64_t documents, std::int64_t T, std::int64_t H, std::int64_t K, std::int64_t d);
+                       std::int64_t documents, std::int64_t T, std::int64_t H, std::int64_t K,
+                       std::int64_t d);
 /// dqkv_TW from dout_THd; overwrites.
 void attention_backward(float* dqkv_TW, const float* dout_THd, const float* qkv_TW, const float* out_THd,
-                        const float* lse_HT, const std::int32_t* start, std::int64_t documents, std::int64_t T,
-                        std::int64_t H, std::int64_t K, std::int64_t d);
+                        const float* lse_HT, const std::int32_t* start, std::int64_t documents,
+                        std::int64_t T, std::int64_t H, std::int64_t K, std::int64_t d);
 /// out_TF = silu(gate) * up from gate_up_T2F ([gate | up] in each row).
 void swiglu_forward(float* out_TF, const float* gate_up_T2F, std::int64_t T, std::int64_t F);
 /// gate_up_T2F becomes its gradient in place. restore: dout_TF becomes the forward's output again, to
@@ -81,8 +82,9 @@ void gradient_scale(float* results, const double* sums, double token_unit, doubl
 // --- CUDA: same meanings; `type` is that of every void* ------------------------------------------
 namespace cuda {
 
-void rmsnorm_forward(Type type, void* out_TD, void* sum_TD, float* rstd_T, const void* x_TD, const void* delta_TD,
-                     const void* weight_D, std::int64_t T, std::int64_t D, float eps, Stream stream);
+void rmsnorm_forward(Type type, void* out_TD, void* sum_TD, float* rstd_T, const void* x_TD,
+                     const void* delta_TD, const void* weight_D, std::int64_t T, std::int64_t D, float eps,
+                     Stream stream);
 /// partial: scratch of rmsnorm_backward_scratch(D) floats.
 void rmsnorm_backward(Type type, void* dx_TD, void* dweight_D, bool accumulate, void* dout_TD, bool restore,
                       const void* residual_TD, const void* x_TD, const void* weight_D, const float* rstd_T,
@@ -97,13 +99,14 @@ struct Strided {
 };
 /// dqkv_TW = [R^T dq | R^T dk | dv]: gathers the three gradients and undoes the rotation in one pass.
 void rope_backward_gather(Type type, void* dqkv_TW, Strided dq, Strided dk, Strided dv,
-                          const std::int32_t* position_T, const float* table, std::int64_t batch, std::int64_t S,
-                          std::int64_t H, std::int64_t K, std::int64_t d, Stream stream);
-void swiglu_forward(Type type, void* out_TF, const void* gate_up_T2F, std::int64_t T, std::int64_t F, Stream stream);
-void swiglu_backward(Type type, void* gate_up_T2F, void* dout_TF, bool restore, std::int64_t T, std::int64_t F,
-                     Stream stream);
-void embedding_forward(Type type, void* out_TD, const void* table_VD, const std::int32_t* token_T, std::int64_t T,
-                       std::int64_t D, Stream stream);
+                          const std::int32_t* position_T, const float* table, std::int64_t batch,
+                          std::int64_t S, std::int64_t H, std::int64_t K, std::int64_t d, Stream stream);
+void swiglu_forward(Type type, void* out_TF, const void* gate_up_T2F, std::int64_t T, std::int64_t F,
+                    Stream stream);
+void swiglu_backward(Type type, void* gate_up_T2F, void* dout_TF, bool restore, std::int64_t T,
+                     std::int64_t F, Stream stream);
+void embedding_forward(Type type, void* out_TD, const void* table_VD, const std::int32_t* token_T,
+                       std::int64_t T, std::int64_t D, Stream stream);
 void cross_entropy(Type type, void* logits_TV, float* loss_T, const std::int32_t* target_T, float scale,
                    std::int64_t T, std::int64_t V, Stream stream);
 /// *out += sum of squares; partial: kSumOfSquaresScratch floats. Same order every time.
@@ -111,8 +114,10 @@ inline constexpr std::int64_t kSumOfSquaresScratch = 1024;
 void sum_of_squares(Type type, double* out, const void* x, float* partial, std::int64_t n, Stream stream);
 /// n: a multiple of 8.
 void adamw(Type param_type, void* param, float* master, float* m, float* v, Type grad_type, const void* grad,
-           const float* grad_scale, const AdamWStep* step, const AdamW& constants, std::int64_t n, Stream stream);
-void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std, std::int64_t n, Stream stream);
+           const float* grad_scale, const AdamWStep* step, const AdamW& constants, std::int64_t n,
+           Stream stream);
+void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std, std::int64_t n,
+                 Stream stream);
 /// The gradient's scale, on the device so that no step waits for the host. Gradients and sums are of
 /// token_unit * (sum of token losses); sums = {sum of squared gradients, sum of token losses, tokens}.
 /// unscale = 1 / (token_unit * tokens), norm = sqrt(sums[0]) * unscale;
@@ -123,6 +128,5 @@ void gradient_scale(float* results, const double* sums, double token_unit, doubl
 void timestamp(std::int64_t* out, Stream stream);
 
 }  // namespace cuda
-
 
 }  // namespace sxb::kernels

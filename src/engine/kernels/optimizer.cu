@@ -18,7 +18,8 @@ __global__ void __launch_bounds__(kThreads) squares_kernel(float* partial, const
   __shared__ float shared[32];
   float sum = 0;
   const i64 stride = static_cast<i64>(gridDim.x) * kThreads;
-  for (i64 first = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x; first < vectors; first += kBatch * stride) {
+  for (i64 first = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x; first < vectors;
+       first += kBatch * stride) {
     Raw batch[kBatch] = {};  // all loads before the first use
 #pragma unroll
     for (int b = 0; b < kBatch; ++b) {
@@ -78,11 +79,10 @@ __device__ inline float fast_sqrt(float x) {
 }
 
 template <typename P, typename G>
-__global__ void __launch_bounds__(kThreads) adamw_kernel(P* __restrict__ param, float* __restrict__ master,
-                                                         float* __restrict__ m, float* __restrict__ v,
-                                                         const G* __restrict__ grad,
-                                                         const float* __restrict__ grad_scale,
-                                                         const AdamWStep* __restrict__ step, AdamW c, i64 groups) {
+__global__ void __launch_bounds__(kThreads)
+    adamw_kernel(P* __restrict__ param, float* __restrict__ master, float* __restrict__ m,
+                 float* __restrict__ v, const G* __restrict__ grad, const float* __restrict__ grad_scale,
+                 const AdamWStep* __restrict__ step, AdamW c, i64 groups) {
   const i64 k = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x;
   if (k >= groups) return;
   const i64 i = k * kElements;
@@ -147,9 +147,11 @@ void adamw(Type param_type, void* param, float* master, float* m, float* v, Type
            const float* grad_scale, const AdamWStep* step, const AdamW& constants, i64 n, Stream stream) {
   const i64 groups = n / kElements;
   const unsigned blocks = static_cast<unsigned>((groups + kThreads - 1) / kThreads);
-  SXB_DISPATCH(param_type, P, SXB_DISPATCH(grad_type, G,
-      (adamw_kernel<P, G><<<blocks, kThreads, 0, stream_of(stream)>>>(
-          static_cast<P*>(param), master, m, v, static_cast<const G*>(grad), grad_scale, step, constants, groups))));
+  SXB_DISPATCH(param_type, P,
+               SXB_DISPATCH(grad_type, G,
+                            (adamw_kernel<P, G><<<blocks, kThreads, 0, stream_of(stream)>>>(
+                                static_cast<P*>(param), master, m, v, static_cast<const G*>(grad), grad_scale,
+                                step, constants, groups))));
   check_launch("adamw");
 }
 

@@ -51,8 +51,8 @@ float dot(const float* a, const float* b, i64 n) {
 
 }  // namespace
 
-void rmsnorm_forward(float* out, float* sum, float* rstd, const float* x, const float* delta, const float* weight,
-                     i64 T, i64 D, float eps) {
+void rmsnorm_forward(float* out, float* sum, float* rstd, const float* x, const float* delta,
+                     const float* weight, i64 T, i64 D, float eps) {
   for (i64 t = 0; t < T; ++t) {
     const float* row = x + t * D;
     if (delta != nullptr) {
@@ -65,8 +65,9 @@ void rmsnorm_forward(float* out, float* sum, float* rstd, const float* x, const 
   }
 }
 
-void rmsnorm_backward(float* dx, float* dweight, bool accumulate, float* dout, bool restore, const float* residual,
-                      const float* x, const float* weight, const float* rstd, i64 T, i64 D) {
+void rmsnorm_backward(float* dx, float* dweight, bool accumulate, float* dout, bool restore,
+                      const float* residual, const float* x, const float* weight, const float* rstd, i64 T,
+                      i64 D) {
   if (!accumulate) std::fill(dweight, dweight + D, 0.0f);
   for (i64 t = 0; t < T; ++t) {
     float* g = dout + t * D;
@@ -89,12 +90,13 @@ void rope_forward(float* qkv, const std::int32_t* position, const float* table, 
   rope(qkv, position, table, T, H, K, d, 1.0f);
 }
 
-void rope_backward(float* dqkv, const std::int32_t* position, const float* table, i64 T, i64 H, i64 K, i64 d) {
+void rope_backward(float* dqkv, const std::int32_t* position, const float* table, i64 T, i64 H, i64 K,
+                   i64 d) {
   rope(dqkv, position, table, T, H, K, d, -1.0f);
 }
 
-void attention_forward(float* out, float* lse, const float* qkv, const std::int32_t* start, i64 documents, i64 T,
-                       i64 H, i64 K, i64 d) {
+void attention_forward(float* out, float* lse, const float* qkv, const std::int32_t* start, i64 documents,
+                       i64 T, i64 H, i64 K, i64 d) {
   const i64 width = (H + 2 * K) * d;
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
   std::vector<float> score;

@@ -38,14 +38,15 @@ __device__ inline float row_sum(float v, float* shared) {
 }
 
 template <typename T, int K, bool kAdd>
-__global__ void __launch_bounds__(kThreads<K>) forward_kernel(T* __restrict__ out, T* __restrict__ sum,
-                                                              float* __restrict__ rstd, const T* __restrict__ x,
-                                                              const T* __restrict__ delta,
-                                                              const T* __restrict__ weight, i64 T_rows, i64 rows,
-                                                              int D, float eps) {
+__global__ void __launch_bounds__(kThreads<K>)
+    forward_kernel(T* __restrict__ out, T* __restrict__ sum, float* __restrict__ rstd,
+                   const T* __restrict__ x, const T* __restrict__ delta, const T* __restrict__ weight,
+                   i64 T_rows, i64 rows, int D, float eps) {
   constexpr int N = kVector<T>;
   __shared__ float shared[2][kMaxThreads / 32];
-  const auto column = [](int k) { return (k * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * N; };
+  const auto column = [](int k) {
+    return (k * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * N;
+  };
   Raw w[K] = {};
   Raw row[K] = {};
   Raw add[K] = {};
@@ -105,15 +106,15 @@ __global__ void __launch_bounds__(kThreads<K>) forward_kernel(T* __restrict__ ou
 /// A thread owns the columns it holds, so it sums their part of dweight in registers over all rows of
 /// its block.
 template <typename T, int K, bool kRestore>
-__global__ void __launch_bounds__(kThreads<K>, kMaxThreads / kThreads<K>) backward_kernel(T* __restrict__ dx, float* __restrict__ partial,
-                                                               T* dout, const T* __restrict__ residual,
-                                                               const T* __restrict__ x,
-                                                               const T* __restrict__ weight,
-                                                               const float* __restrict__ rstd, i64 T_rows, i64 rows,
-                                                               int D) {
+__global__ void __launch_bounds__(kThreads<K>, kMaxThreads / kThreads<K>)
+    backward_kernel(T* __restrict__ dx, float* __restrict__ partial, T* dout, const T* __restrict__ residual,
+                    const T* __restrict__ x, const T* __restrict__ weight, const float* __restrict__ rstd,
+                    i64 T_rows, i64 rows, int D) {
   constexpr int N = kVector<T>;
   __shared__ float shared[2][kMaxThreads / 32];
-  const auto column = [](int k) { return (k * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * N; };
+  const auto column = [](int k) {
+    return (k * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * N;
+  };
   float dweight[K][N] = {};
   int parity = 0;
   const i64 end = (blockIdx.x + 1) * rows < T_rows ? (blockIdx.x + 1) * rows : T_rows;
@@ -187,8 +188,8 @@ constexpr int kSlices = 16;
 /// Adds the partial rows in a fixed order (the same bits every time): each thread of a column every
 /// kSlices-th row, then the slices one after the other.
 template <typename T>
-__global__ void __launch_bounds__(kColumns* kSlices) dweight_kernel(T* dweight, const float* __restrict__ partial,
-                                                                    int blocks, int D, bool accumulate) {
+__global__ void __launch_bounds__(kColumns* kSlices)
+    dweight_kernel(T* dweight, const float* __restrict__ partial, int blocks, int D, bool accumulate) {
   __shared__ float shared[kSlices][kColumns];
   const int column = static_cast<int>(threadIdx.x) % kColumns;
   const int slice = static_cast<int>(threadIdx.x) / kColumns;
@@ -226,8 +227,9 @@ void rmsnorm_forward(Type type, void* out, void* sum, float* rstd, const void* x
   SXB_DISPATCH(type, T, {
     const auto launch = [&](auto kernel, int K) {
       kernel<<<blocks, threads_for<T>(D, K), 0, stream_of(stream)>>>(
-          static_cast<T*>(out), static_cast<T*>(sum), rstd, static_cast<const T*>(x), static_cast<const T*>(delta),
-          static_cast<const T*>(weight), T_rows, kForwardRows, static_cast<int>(D), eps);
+          static_cast<T*>(out), static_cast<T*>(sum), rstd, static_cast<const T*>(x),
+          static_cast<const T*>(delta), static_cast<const T*>(weight), T_rows, kForwardRows,
+          static_cast<int>(D), eps);
     };
     const bool add = delta != nullptr;
     if (is_narrow<T>(D)) {
@@ -242,8 +244,8 @@ void rmsnorm_forward(Type type, void* out, void* sum, float* rstd, const void* x
 std::int64_t rmsnorm_backward_scratch(i64 D) { return kMaxBackwardBlocks * D; }
 
 void rmsnorm_backward(Type type, void* dx, void* dweight, bool accumulate, void* dout, bool restore,
-                      const void* residual, const void* x, const void* weight, const float* rstd, float* partial,
-                      i64 T_rows, i64 D, Stream stream) {
+                      const void* residual, const void* x, const void* weight, const float* rstd,
+                      float* partial, i64 T_rows, i64 D, Stream stream) {
   const i64 rows = std::max(kBackwardRows, (T_rows + kMaxBackwardBlocks - 1) / kMaxBackwardBlocks);
   const auto blocks = static_cast<int>((T_rows + rows - 1) / rows);
   SXB_DISPATCH(type, T, {
@@ -258,9 +260,9 @@ void rmsnorm_backward(Type type, void* dx, void* dweight, bool accumulate, void*
       launch(restore ? backward_kernel<T, kWide, true> : backward_kernel<T, kWide, false>, kWide);
     }
     check_launch("rmsnorm_backward");
-    dweight_kernel<T><<<static_cast<unsigned>((D + kColumns - 1) / kColumns), kColumns * kSlices, 0,
-                        stream_of(stream)>>>(static_cast<T*>(dweight), partial, blocks, static_cast<int>(D),
-                                             accumulate);
+    dweight_kernel<T>
+        <<<static_cast<unsigned>((D + kColumns - 1) / kColumns), kColumns * kSlices, 0, stream_of(stream)>>>(
+            static_cast<T*>(dweight), partial, blocks, static_cast<int>(D), accumulate);
   });
   check_launch("rmsnorm_backward (weight)");
 }

@@ -32,9 +32,9 @@ __device__ inline void load_cos_sin(float (&cos_sin)[N], const float* from) {
 /// One block per token. A thread owns one vector of the half head, whose cosines and sines it reads once,
 /// and walks over the heads.
 template <typename T>
-__global__ void __launch_bounds__(kMaxThreads) forward_kernel(T* qkv, const int* __restrict__ position,
-                                                              const float* __restrict__ table, int heads, int width,
-                                                              int d) {
+__global__ void __launch_bounds__(kMaxThreads)
+    forward_kernel(T* qkv, const int* __restrict__ position, const float* __restrict__ table, int heads,
+                   int width, int d) {
   constexpr int N = kVector<T>;
   const int vectors = d / 2 / N;
   const int i = static_cast<int>(threadIdx.x) % vectors * N;
@@ -60,10 +60,9 @@ struct Sources {
 };
 
 template <typename T>
-__global__ void __launch_bounds__(kMaxThreads) backward_kernel(T* __restrict__ dqkv, Sources from,
-                                                               const int* __restrict__ position,
-                                                               const float* __restrict__ table, i64 S, int H, int K,
-                                                               int d) {
+__global__ void __launch_bounds__(kMaxThreads)
+    backward_kernel(T* __restrict__ dqkv, Sources from, const int* __restrict__ position,
+                    const float* __restrict__ table, i64 S, int H, int K, int d) {
   constexpr int N = kVector<T>;
   const int vectors = d / 2 / N;
   const int i = static_cast<int>(threadIdx.x) % vectors * N;
@@ -102,21 +101,24 @@ unsigned threads_for(i64 d) {
 
 }  // namespace
 
-void rope_forward(Type type, void* qkv, const std::int32_t* position, const float* table, i64 T_tokens, i64 H, i64 K,
-                  i64 d, Stream stream) {
-  SXB_DISPATCH(type, T, (forward_kernel<T><<<static_cast<unsigned>(T_tokens), threads_for<T>(d), 0,
-                                             stream_of(stream)>>>(
-                            static_cast<T*>(qkv), position, table, static_cast<int>(H + K),
-                            static_cast<int>((H + 2 * K) * d), static_cast<int>(d))));
+void rope_forward(Type type, void* qkv, const std::int32_t* position, const float* table, i64 T_tokens, i64 H,
+                  i64 K, i64 d, Stream stream) {
+  SXB_DISPATCH(
+      type, T,
+      (forward_kernel<T><<<static_cast<unsigned>(T_tokens), threads_for<T>(d), 0, stream_of(stream)>>>(
+          static_cast<T*>(qkv), position, table, static_cast<int>(H + K), static_cast<int>((H + 2 * K) * d),
+          static_cast<int>(d))));
   check_launch("rope_forward");
 }
 
-void rope_backward_gather(Type type, void* dqkv, Strided dq, Strided dk, Strided dv, const std::int32_t* position,
-                          const float* table, i64 batch, i64 S, i64 H, i64 K, i64 d, Stream stream) {
-  SXB_DISPATCH(type, T, (backward_kernel<T><<<static_cast<unsigned>(batch * S), threads_for<T>(d), 0,
-                                              stream_of(stream)>>>(
-                            static_cast<T*>(dqkv), Sources{dq, dk, dv}, position, table, S, static_cast<int>(H),
-                            static_cast<int>(K), static_cast<int>(d))));
+void rope_backward_gather(Type type, void* dqkv, Strided dq, Strided dk, Strided dv,
+                          const std::int32_t* position, const float* table, i64 batch, i64 S, i64 H, i64 K,
+                          i64 d, Stream stream) {
+  SXB_DISPATCH(
+      type, T,
+      (backward_kernel<T><<<static_cast<unsigned>(batch * S), threads_for<T>(d), 0, stream_of(stream)>>>(
+          static_cast<T*>(dqkv), Sources{dq, dk, dv}, position, table, S, static_cast<int>(H),
+          static_cast<int>(K), static_cast<int>(d))));
   check_launch("rope_backward_gather");
 }
 

@@ -127,13 +127,13 @@ inline cudaStream_t stream_of(Stream stream) { return static_cast<cudaStream_t>(
 }  // namespace sxb::kernels::cuda
 
 /// Calls `f` with a value of the C++ type that `type` names: SXB_DISPATCH(type, T, kernel<T>(...)).
-#define SXB_DISPATCH(type, T, ...)                          \
-  do {                                                      \
-    if ((type) == ::sxb::kernels::Type::kBFloat16) {        \
-      using T = ::sxb::kernels::cuda::bf16;                 \
-      __VA_ARGS__;                                          \
-    } else {                                                \
-      using T = float;                                      \
-      __VA_ARGS__;                                          \
-    }                                                       \
+#define SXB_DISPATCH(type, T, ...)                   \
+  do {                                               \
+    if ((type) == ::sxb::kernels::Type::kBFloat16) { \
+      using T = ::sxb::kernels::cuda::bf16;          \
+      __VA_ARGS__;                                   \
+    } else {                                         \
+      using T = float;                               \
+      __VA_ARGS__;                                   \
+    }                                                \
   } while (false)

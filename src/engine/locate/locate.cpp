@@ -176,7 +176,7 @@ class Leader {
       const auto node = place.at("node_rank").get<std::size_t>();
       if (node >= nodes_.size()) nodes_.resize(node + 1);
       nodes_[node].name = place.at("node").get<std::string>();
-      nodes_[node].ranks.push_back(rank);  // by local rank: ranks are numbered node by node
+      nodes_[node].ranks.push_back(rank);             // by local rank: ranks are numbered node by node
       peers_.push_back({nodes_[node].name, "", {}});  // its GPU: check_same_gpus()
     }
     for (const Node& node : nodes_) ranks_.push_back(static_cast<int>(node.ranks.size()));

@@ -61,7 +61,8 @@ ProbeFigures Prober::probe(Communicator& comm, bool ways) {
   std::tie(figures.time_us, figures.iterations) =
       settle(comm, [&] { comm.all_reduce(send_, recv_, count_, kType, RedOp::kSum, memory_.stream()); });
   memory_.expect(recv_, count_, pattern, kernels::kAllRanks, 0);
-  figures.wrong = static_cast<std::int64_t>(comm.sum_over_ranks(static_cast<double>(memory_.take_wrong().count)));
+  figures.wrong =
+      static_cast<std::int64_t>(comm.sum_over_ranks(static_cast<double>(memory_.take_wrong().count)));
   if (ways && comm.world() == 2) {
     figures.first_to_second_gBps = one_way_gBps(comm, 0);
     figures.second_to_first_gBps = one_way_gBps(comm, 1);

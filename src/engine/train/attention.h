@@ -41,8 +41,8 @@ class Attention {
   /// Rotates q and k inside qkv_TW (it is saved in that state) and attends.
   void forward(at::Tensor& qkv_TW, const DeviceBatch& batch, AttentionSaved& saved) const;
   /// dqkv_TW from dout_THd and what forward left.
-  void backward(at::Tensor& dqkv_TW, const at::Tensor& dout_THd, const at::Tensor& qkv_TW, const DeviceBatch& batch,
-                const AttentionSaved& saved) const;
+  void backward(at::Tensor& dqkv_TW, const at::Tensor& dout_THd, const at::Tensor& qkv_TW,
+                const DeviceBatch& batch, const AttentionSaved& saved) const;
 
   /// "cudnn" (whole rows), "flash-varlen" (packed documents on the GPU), "reference" (CPU).
   static std::string kernel(bool cuda, bool whole_rows);

@@ -18,8 +18,8 @@ struct HostBatch {
   bool whole_rows = true;              ///< every row is one document: no mask is needed
   std::int64_t tokens = 0;             ///< padding excluded
   std::int64_t loss_tokens = 0;
-  std::int64_t documents = 0;          ///< padding runs are not documents
-  double sum_len_sq = 0;               ///< over documents
+  std::int64_t documents = 0;  ///< padding runs are not documents
+  double sum_len_sq = 0;       ///< over documents
 
   std::int64_t T() const { return rows * seq_len; }
 };

@@ -10,7 +10,8 @@ namespace sxb::engine {
 
 /// N(0, 0.02) for matrices, 1 for norms; a pure function of (seed, element), so any sharding starts
 /// from the same bits.
-void initialize_random(ShardedParameters& parameters, const Layout& layout, std::uint64_t seed, const Device& device);
+void initialize_random(ShardedParameters& parameters, const Layout& layout, std::uint64_t seed,
+                       const Device& device);
 
 /// Reads F32, BF16 or F16 tensors. Throws EngineError naming the tensor that is missing or has
 /// another shape.

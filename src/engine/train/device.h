@@ -2,8 +2,8 @@
 // run where they stand.
 #pragma once
 
-#include <ATen/cuda/CUDAEvent.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -40,7 +40,9 @@ class Event {
   void synchronize() const {
     if (event_) event_->synchronize();
   }
-  double milliseconds_to(const Event& later) const { return static_cast<double>(event_->elapsed_time(*later.event_)); }
+  double milliseconds_to(const Event& later) const {
+    return static_cast<double>(event_->elapsed_time(*later.event_));
+  }
 
  private:
   bool timing_ = false;
@@ -94,6 +96,8 @@ struct Device {
   at::Tensor zeros(at::IntArrayRef shape, at::ScalarType type) const;
 };
 
-inline DType comm_dtype(at::ScalarType type) { return type == at::kBFloat16 ? DType::kBFloat16 : DType::kFloat32; }
+inline DType comm_dtype(at::ScalarType type) {
+  return type == at::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
+}
 
 }  // namespace sxb::engine

@@ -39,8 +39,12 @@ struct Problem {
   bool transpose_a, transpose_b;
   bool accumulate;
 
-  static Problem forward(std::int64_t M, std::int64_t N, std::int64_t K) { return {N, M, K, true, false, false}; }
-  static Problem input_grad(std::int64_t M, std::int64_t N, std::int64_t K) { return {K, M, N, false, false, false}; }
+  static Problem forward(std::int64_t M, std::int64_t N, std::int64_t K) {
+    return {N, M, K, true, false, false};
+  }
+  static Problem input_grad(std::int64_t M, std::int64_t N, std::int64_t K) {
+    return {K, M, N, false, false, false};
+  }
   static Problem weight_grad(std::int64_t M, std::int64_t N, std::int64_t K, bool accumulate) {
     return {K, N, M, false, true, accumulate};
   }
@@ -93,12 +97,13 @@ struct Gemm::Impl {
 
   void run(const Problem& problem, const at::Tensor& a, const at::Tensor& b, at::Tensor& c) {
     const Entry& e = entry(problem);
-    e.matmul->run(handle, e.algorithms[e.chosen], a.data_ptr(), b.data_ptr(), c.data_ptr(), workspace.data_ptr(),
-                  c10::cuda::getCurrentCUDAStream().stream());
+    e.matmul->run(handle, e.algorithms[e.chosen], a.data_ptr(), b.data_ptr(), c.data_ptr(),
+                  workspace.data_ptr(), c10::cuda::getCurrentCUDAStream().stream());
   }
 
   /// Mean milliseconds of one call; operands hold at least the matrices a, b, c of the problem.
-  double time_ms(const Entry& e, std::size_t algorithm, int iterations, const std::array<at::Tensor, 3>& operands) {
+  double time_ms(const Entry& e, std::size_t algorithm, int iterations,
+                 const std::array<at::Tensor, 3>& operands) {
     const auto stream = c10::cuda::getCurrentCUDAStream();
     Event begin(true);
     Event end(true);
@@ -124,18 +129,20 @@ struct Gemm::Impl {
   /// times[i][a]: milliseconds of candidate a of problem i, summed over ranks, which all work at once;
   /// infinity for candidates that a first call ruled out.
   std::vector<std::vector<double>> time_all(const std::vector<Problem>& problems, Communicator& comm);
-  std::vector<double> time_candidates(const Entry& e, const std::array<at::Tensor, 3>& operands, Communicator& comm);
+  std::vector<double> time_candidates(const Entry& e, const std::array<at::Tensor, 3>& operands,
+                                      Communicator& comm);
 };
 
-std::vector<std::vector<double>> Gemm::Impl::time_all(const std::vector<Problem>& problems, Communicator& comm) {
+std::vector<std::vector<double>> Gemm::Impl::time_all(const std::vector<Problem>& problems,
+                                                      Communicator& comm) {
   std::int64_t largest[3] = {};
   for (const Problem& p : problems) {
     const std::int64_t sizes[3] = {p.m * p.k, p.k * p.n, p.m * p.n};
     for (int i = 0; i < 3; ++i) largest[i] = std::max(largest[i], sizes[i]);
   }
   const auto options = at::TensorOptions().dtype(at::kBFloat16).device(at::kCUDA);
-  const std::array<at::Tensor, 3> operands = {at::randn({largest[0]}, options), at::randn({largest[1]}, options),
-                                              at::randn({largest[2]}, options)};
+  const std::array<at::Tensor, 3> operands = {
+      at::randn({largest[0]}, options), at::randn({largest[1]}, options), at::randn({largest[2]}, options)};
   comm.barrier();
   for (const std::int64_t until = monotonic_ns() + kHeatNs; monotonic_ns() < until;) {
     for (const Problem& p : problems) time_ms(entry(p), 0, 2, operands);
@@ -155,7 +162,8 @@ std::vector<double> Gemm::Impl::time_candidates(const Entry& e, const std::array
   const double best = *std::min_element(once.begin(), once.end());
   std::vector<double> times(once.size(), std::numeric_limits<double>::infinity());
   for (std::size_t a = 0; a < once.size(); ++a) {
-    if (a > 0 && once[a] > kHopeless * best) continue;  // the first choice is what the gain is measured against
+    if (a > 0 && once[a] > kHopeless * best)
+      continue;  // the first choice is what the gain is measured against
     const auto iterations = [&](double milliseconds) { return 1 + static_cast<int>(milliseconds / once[a]); };
     time_ms(e, a, iterations(kSettleMs), operands);
     times[a] = comm.sum_over_ranks(time_ms(e, a, iterations(kTimedMs), operands));
@@ -214,7 +222,9 @@ Gemm::Tuning Gemm::tune(const std::vector<Layer>& layers, Communicator& comm, co
 
   const auto loaded = load_json(cache_file);
   Json cache = loaded.ok() && loaded->is_object() ? *loaded : Json::object();
-  const auto known = [&](const Problem& p) { return cache.contains(p.name()) && cache[p.name()].is_number_unsigned(); };
+  const auto known = [&](const Problem& p) {
+    return cache.contains(p.name()) && cache[p.name()].is_number_unsigned();
+  };
   const bool complete = std::all_of(problems.begin(), problems.end(), known);
   // One rank without the choices makes all of them time: timing is a joint act.
   result.cached = comm.max_over_ranks(complete ? 0 : 1) == 0;

@@ -33,9 +33,9 @@ class Gemm {
     std::int64_t tokens, out, in;
   };
   struct Tuning {
-    int products = 0;     ///< distinct products that were timed or read from the cache
-    int changed = 0;      ///< of them, those that do not use cuBLASLt's first choice
-    double gain = 0;      ///< summed time of the first choices / of the chosen; 0 if from the cache
+    int products = 0;  ///< distinct products that were timed or read from the cache
+    int changed = 0;   ///< of them, those that do not use cuBLASLt's first choice
+    double gain = 0;   ///< summed time of the first choices / of the chosen; 0 if from the cache
     bool cached = false;
   };
   /// Chooses an algorithm for the three products of every layer (forward, input gradient, weight

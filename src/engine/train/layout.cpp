@@ -3,7 +3,9 @@
 namespace sxb::engine {
 namespace {
 
-std::int64_t round_up(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 /// Appends parameters to a unit; `align()` starts the next matrix on an aligned offset.
 class UnitBuilder {

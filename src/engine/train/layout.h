@@ -13,9 +13,9 @@ namespace sxb::engine {
 
 /// One named tensor of the Hugging Face checkpoint, a (rows, cols) range of its unit.
 struct Param {
-  std::string name;        ///< "model.layers.0.self_attn.q_proj.weight"
-  std::int64_t offset = 0; ///< elements from the start of the unit
-  std::int64_t rows = 0;   ///< 1 for norm weights, which are vectors of `cols`
+  std::string name;         ///< "model.layers.0.self_attn.q_proj.weight"
+  std::int64_t offset = 0;  ///< elements from the start of the unit
+  std::int64_t rows = 0;    ///< 1 for norm weights, which are vectors of `cols`
   std::int64_t cols = 0;
   bool is_norm = false;
   std::int64_t numel() const { return rows * cols; }
@@ -24,7 +24,7 @@ struct Param {
 struct UnitLayout {
   std::string name;
   std::vector<Param> params;
-  std::int64_t numel = 0;   ///< with alignment gaps, padded so that every rank gets an equal share
+  std::int64_t numel = 0;  ///< with alignment gaps, padded so that every rank gets an equal share
 };
 
 /// Offsets in elements of the six matrices of a block.

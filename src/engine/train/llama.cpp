@@ -18,9 +18,12 @@ BlockView block_view(const Layout& layout, const at::Tensor& flat) {
   const BlockOffsets& at = layout.block;
   const std::int64_t D = a.hidden;
   const std::int64_t W = D + 2 * a.kv_heads * a.head_dim();
-  return {flat.narrow(0, at.attn_norm, D),        matrix(flat, at.qkv, W, D),
-          matrix(flat, at.o, D, D),               flat.narrow(0, at.mlp_norm, D),
-          matrix(flat, at.gate_up, 2 * a.ffn, D), matrix(flat, at.down, D, a.ffn)};
+  return {flat.narrow(0, at.attn_norm, D),
+          matrix(flat, at.qkv, W, D),
+          matrix(flat, at.o, D, D),
+          flat.narrow(0, at.mlp_norm, D),
+          matrix(flat, at.gate_up, 2 * a.ffn, D),
+          matrix(flat, at.down, D, a.ffn)};
 }
 
 HeadView head_view(const Layout& layout, const at::Tensor& flat) {
@@ -41,14 +44,21 @@ std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab) {
 std::vector<Gemm::Layer> gemm_layers(const config::Architecture& a, std::int64_t tokens) {
   const std::int64_t D = a.hidden;
   const std::int64_t W = D + 2 * a.kv_heads * a.head_dim();
-  return {{tokens, W, D}, {tokens, D, D}, {tokens, 2 * a.ffn, D}, {tokens, D, a.ffn},
+  return {{tokens, W, D},
+          {tokens, D, D},
+          {tokens, 2 * a.ffn, D},
+          {tokens, D, a.ffn},
           {head_chunk(tokens, a.vocab), a.vocab, D}};
 }
 
 Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len,
              const config::Recompute& recompute)
-    : arch_(layout.arch), device_(device), T_(tokens), W_(arch_.hidden + 2 * arch_.kv_heads * arch_.head_dim()),
-      recompute_(recompute), attention_(arch_, seq_len, device) {
+    : arch_(layout.arch),
+      device_(device),
+      T_(tokens),
+      W_(arch_.hidden + 2 * arch_.kv_heads * arch_.head_dim()),
+      recompute_(recompute),
+      attention_(arch_, seq_len, device) {
   const std::int64_t D = arch_.hidden;
   const std::size_t layers = static_cast<std::size_t>(arch_.layers);
   dproduct_TF_ = device.empty({T_, arch_.ffn});
@@ -99,14 +109,17 @@ Residual Llama::embed(const DeviceBatch& batch, const at::Tensor& table_VD) {
   return {embed_TD_, at::Tensor()};
 }
 
-Residual Llama::block_forward(const Residual& in, const BlockView& w, const DeviceBatch& batch, BlockSaved& saved) {
+Residual Llama::block_forward(const Residual& in, const BlockView& w, const DeviceBatch& batch,
+                              BlockSaved& saved) {
   // Attention: x + Wo attend(rope(Wqkv norm(x)))
-  ops::rmsnorm(saved.norm_attn_TD, saved.x_TD, saved.rstd_attn_T, in.x_TD, in.delta_TD, w.attn_norm_D, arch_.norm_eps);
+  ops::rmsnorm(saved.norm_attn_TD, saved.x_TD, saved.rstd_attn_T, in.x_TD, in.delta_TD, w.attn_norm_D,
+               arch_.norm_eps);
   gemm_.linear(saved.qkv_TW, saved.norm_attn_TD, w.qkv_WD);
   attention_.forward(saved.qkv_TW, batch, saved.attention);
   gemm_.linear(delta_TD_, saved.attention.out_THd, w.o_DD);
   // MLP: x + Wdown (silu(Wgate norm(x)) * Wup norm(x))
-  ops::rmsnorm(saved.norm_mlp_TD, saved.x_mid_TD, saved.rstd_mlp_T, saved.x_TD, delta_TD_, w.mlp_norm_D, arch_.norm_eps);
+  ops::rmsnorm(saved.norm_mlp_TD, saved.x_mid_TD, saved.rstd_mlp_T, saved.x_TD, delta_TD_, w.mlp_norm_D,
+               arch_.norm_eps);
   gemm_.linear(saved.gate_up_T2F, saved.norm_mlp_TD, w.gate_up_2FD);
   ops::swiglu(saved.product_TF, saved.gate_up_T2F);
   gemm_.linear(delta_TD_, saved.product_TF, w.down_DF);
@@ -126,7 +139,7 @@ Residual Llama::block(int layer, const Residual& in, const BlockView& weights, c
 
 at::Tensor Llama::head_and_loss(const Residual& in, const HeadView& w, const HeadView& grads, bool accumulate,
                                 const DeviceBatch& batch, double scale, at::Tensor& loss_sum) {
-  at::Tensor norm_TD = dmid_TD_;     // two buffers of the backward pass, which has not begun
+  at::Tensor norm_TD = dmid_TD_;  // two buffers of the backward pass, which has not begun
   at::Tensor final_TD = dx_TD_[1];
   ops::rmsnorm(norm_TD, final_TD, rstd_T_, in.x_TD, in.delta_TD, w.norm_D, arch_.norm_eps);
   at::Tensor dweight_VD = grads.weight_VD;
@@ -154,7 +167,8 @@ at::Tensor Llama::head_and_loss(const Residual& in, const HeadView& w, const Hea
 at::Tensor Llama::block_backward(int layer, const at::Tensor& dx, const BlockView& w, const BlockView& grads,
                                  bool accumulate, const DeviceBatch& batch) {
   BlockSaved& saved = recompute_.blocks ? saved_[0] : saved_[static_cast<std::size_t>(layer)];
-  if (recompute_.blocks) block_forward({inputs_[static_cast<std::size_t>(layer)], at::Tensor()}, w, batch, saved);
+  if (recompute_.blocks)
+    block_forward({inputs_[static_cast<std::size_t>(layer)], at::Tensor()}, w, batch, saved);
   BlockView g = grads;
 
   // MLP. swiglu_backward turns gate_up into its gradient.
@@ -178,7 +192,8 @@ at::Tensor Llama::block_backward(int layer, const at::Tensor& dx, const BlockVie
   return out;
 }
 
-void Llama::embed_backward(const at::Tensor& dx, at::Tensor& dtable_VD, bool accumulate, const DeviceBatch& batch) {
+void Llama::embed_backward(const at::Tensor& dx, at::Tensor& dtable_VD, bool accumulate,
+                           const DeviceBatch& batch) {
   ops::embedding_backward(dtable_VD, accumulate, dx, batch.token_T);
 }
 

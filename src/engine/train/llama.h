@@ -42,7 +42,8 @@ std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab);
 /// elements more) or share the scratch buffer of their own gradient, over which the backward kernels
 /// write them again: one more write of memory each.
 struct BlockSaved {
-  at::Tensor x_TD, rstd_attn_T, norm_attn_TD, qkv_TW, x_mid_TD, rstd_mlp_T, norm_mlp_TD, gate_up_T2F, product_TF;
+  at::Tensor x_TD, rstd_attn_T, norm_attn_TD, qkv_TW, x_mid_TD, rstd_mlp_T, norm_mlp_TD, gate_up_T2F,
+      product_TF;
   AttentionSaved attention;
 };
 
@@ -66,18 +67,20 @@ class Llama {
   /// Final norm, head and cross-entropy over chunks of tokens, forward and backward in one go. Adds
   /// the sum of the token losses to *loss_sum (double scalar tensor) and returns the gradient with
   /// respect to the residual stream. Gradients are of scale * (sum of token losses).
-  at::Tensor head_and_loss(const Residual& in, const HeadView& weights, const HeadView& grads, bool accumulate,
-                           const DeviceBatch& batch, double scale, at::Tensor& loss_sum);
+  at::Tensor head_and_loss(const Residual& in, const HeadView& weights, const HeadView& grads,
+                           bool accumulate, const DeviceBatch& batch, double scale, at::Tensor& loss_sum);
   /// dx_TD of the block's output -> dx_TD of its input.
-  at::Tensor block_backward(int layer, const at::Tensor& dx_TD, const BlockView& weights, const BlockView& grads,
-                            bool accumulate, const DeviceBatch& batch);
+  at::Tensor block_backward(int layer, const at::Tensor& dx_TD, const BlockView& weights,
+                            const BlockView& grads, bool accumulate, const DeviceBatch& batch);
   /// Frees what the attention library allocated for the backward pass; the next step allocates it anew.
   void release_attention();
-  void embed_backward(const at::Tensor& dx_TD, at::Tensor& dtable_VD, bool accumulate, const DeviceBatch& batch);
+  void embed_backward(const at::Tensor& dx_TD, at::Tensor& dtable_VD, bool accumulate,
+                      const DeviceBatch& batch);
 
  private:
   BlockSaved make_saved() const;
-  Residual block_forward(const Residual& in, const BlockView& weights, const DeviceBatch& batch, BlockSaved& saved);
+  Residual block_forward(const Residual& in, const BlockView& weights, const DeviceBatch& batch,
+                         BlockSaved& saved);
   at::Tensor& other(const at::Tensor& dx_TD);  ///< the gradient buffer that dx_TD is not
 
   config::Architecture arch_;
@@ -86,8 +89,8 @@ class Llama {
   config::Recompute recompute_;
   Attention attention_;
   Gemm gemm_;
-  std::vector<BlockSaved> saved_;      ///< per layer; one shared entry when blocks are recomputed
-  std::vector<at::Tensor> inputs_;     ///< blocks recomputed: x_TD of each block
+  std::vector<BlockSaved> saved_;   ///< per layer; one shared entry when blocks are recomputed
+  std::vector<at::Tensor> inputs_;  ///< blocks recomputed: x_TD of each block
   // Scratch, shared by all blocks because work on the compute stream is ordered.
   at::Tensor embed_TD_, delta_TD_, dproduct_TF_, dnorm_TD_, dqkv_TW_, dx_TD_[2], dmid_TD_;
   at::Tensor rstd_T_, logits_CV_, loss_T_, norm_scratch_;

@@ -80,7 +80,8 @@ HostBatch Loader::build(std::int64_t micro_step) const {
     std::uint64_t state = options_.seed ^ (static_cast<std::uint64_t>(first + b) * 0x9e3779b97f4a7c15ULL);
     for (std::uint32_t& word : synthetic) {
       state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-      word = static_cast<std::uint32_t>((state >> 33) % static_cast<std::uint64_t>(options_.vocab)) | data::kLossBit;
+      word = static_cast<std::uint32_t>((state >> 33) % static_cast<std::uint64_t>(options_.vocab)) |
+             data::kLossBit;
     }
     synthetic[0] |= data::kDocumentStartBit;
     builder.add_row(synthetic.data());

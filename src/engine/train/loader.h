@@ -36,7 +36,7 @@ struct LoaderOptions {
   int rank = 0;
   int world = 1;
   std::uint64_t seed = 0;
-  std::int64_t vocab = 0;        ///< synthetic tokens are drawn below it
+  std::int64_t vocab = 0;  ///< synthetic tokens are drawn below it
   std::int64_t first_micro_step = 0;
 };
 

@@ -22,8 +22,8 @@ void rmsnorm(at::Tensor& out, at::Tensor& sum, at::Tensor& rstd, const at::Tenso
   const std::int64_t D = x.size(1);
   if (!delta.defined()) sum = x;
   if (x.is_cuda()) {
-    kernels::cuda::rmsnorm_forward(type_of(x), raw(out), raw(sum), f32(rstd), raw(x), raw(delta), raw(weight), T, D,
-                                   static_cast<float>(eps), stream());
+    kernels::cuda::rmsnorm_forward(type_of(x), raw(out), raw(sum), f32(rstd), raw(x), raw(delta), raw(weight),
+                                   T, D, static_cast<float>(eps), stream());
   } else {
     kernels::cpu::rmsnorm_forward(f32(out), f32(sum), f32(rstd), f32(x), f32(delta), f32(weight), T, D,
                                   static_cast<float>(eps));
@@ -38,11 +38,12 @@ void rmsnorm_backward(at::Tensor& dx, at::Tensor& dweight, bool accumulate, at::
   const std::int64_t T = x.size(0);
   const std::int64_t D = x.size(1);
   if (x.is_cuda()) {
-    kernels::cuda::rmsnorm_backward(type_of(x), raw(dx), raw(dweight), accumulate, raw(dout), restore, raw(residual),
-                                    raw(x), raw(weight), f32(rstd), f32(scratch), T, D, stream());
+    kernels::cuda::rmsnorm_backward(type_of(x), raw(dx), raw(dweight), accumulate, raw(dout), restore,
+                                    raw(residual), raw(x), raw(weight), f32(rstd), f32(scratch), T, D,
+                                    stream());
   } else {
-    kernels::cpu::rmsnorm_backward(f32(dx), f32(dweight), accumulate, f32(dout), restore, f32(residual), f32(x), f32(weight),
-                                   f32(rstd), T, D);
+    kernels::cpu::rmsnorm_backward(f32(dx), f32(dweight), accumulate, f32(dout), restore, f32(residual),
+                                   f32(x), f32(weight), f32(rstd), T, D);
   }
 }
 
@@ -56,7 +57,8 @@ void swiglu(at::Tensor& out, const at::Tensor& gate_up) {
 
 void swiglu_backward(at::Tensor& gate_up, at::Tensor& dout, bool restore) {
   if (dout.is_cuda()) {
-    kernels::cuda::swiglu_backward(type_of(dout), raw(gate_up), raw(dout), restore, dout.size(0), dout.size(1), stream());
+    kernels::cuda::swiglu_backward(type_of(dout), raw(gate_up), raw(dout), restore, dout.size(0),
+                                   dout.size(1), stream());
   } else {
     kernels::cpu::swiglu_backward(f32(gate_up), f32(dout), restore, dout.size(0), dout.size(1));
   }
@@ -71,7 +73,8 @@ void embedding(at::Tensor& out, const at::Tensor& table, const at::Tensor& token
   }
 }
 
-void embedding_backward(at::Tensor& dtable, bool accumulate, const at::Tensor& dout, const at::Tensor& token) {
+void embedding_backward(at::Tensor& dtable, bool accumulate, const at::Tensor& dout,
+                        const at::Tensor& token) {
   if (dout.is_cuda()) {
     // ATen sorts the tokens and adds the rows of each in order: the same bits every time.
     const at::Tensor gradient = at::embedding_dense_backward(dout, token, dtable.size(0), -1, false);
@@ -88,11 +91,11 @@ void embedding_backward(at::Tensor& dtable, bool accumulate, const at::Tensor& d
 
 void cross_entropy(at::Tensor& logits, at::Tensor& loss, const at::Tensor& target, double scale) {
   if (logits.is_cuda()) {
-    kernels::cuda::cross_entropy(type_of(logits), raw(logits), f32(loss), i32(target), static_cast<float>(scale),
-                                 logits.size(0), logits.size(1), stream());
+    kernels::cuda::cross_entropy(type_of(logits), raw(logits), f32(loss), i32(target),
+                                 static_cast<float>(scale), logits.size(0), logits.size(1), stream());
   } else {
-    kernels::cpu::cross_entropy(f32(logits), f32(loss), i32(target), static_cast<float>(scale), logits.size(0),
-                                logits.size(1));
+    kernels::cpu::cross_entropy(f32(logits), f32(loss), i32(target), static_cast<float>(scale),
+                                logits.size(0), logits.size(1));
   }
 }
 

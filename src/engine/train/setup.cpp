@@ -51,10 +51,12 @@ void check_shape(const config::Architecture& a, bool cuda, bool bf16) {
     return;
   }
   const std::int64_t vector = bf16 ? 8 : 4;
-  if (a.hidden % vector != 0 || a.ffn % vector != 0 || a.vocab % vector != 0 || a.head_dim() / 2 % vector != 0) {
+  if (a.hidden % vector != 0 || a.ffn % vector != 0 || a.vocab % vector != 0 ||
+      a.head_dim() / 2 % vector != 0) {
     throw EngineError("on the GPU hidden, ffn, vocab and half of the head size must be multiples of " +
-                          std::to_string(vector), "shape_unsupported",
-                      "change arch.hidden, arch.ffn, arch.vocab or arch.heads", ExitCode::kUsage);
+                          std::to_string(vector),
+                      "shape_unsupported", "change arch.hidden, arch.ffn, arch.vocab or arch.heads",
+                      ExitCode::kUsage);
   }
   if (a.hidden > 16384) {
     throw EngineError("hidden sizes above 16384 are not supported on the GPU", "shape_unsupported", "",
@@ -65,7 +67,8 @@ void check_shape(const config::Architecture& a, bool cuda, bool bf16) {
 std::string graph_obstacle(const plan::RankTask& task) {
   using config::CudaGraph;
   const config::Training& training = task.task.model.training;
-  constexpr std::int64_t kWarmup = TrainStep::kLaunchedSteps + 1;  // recording takes seconds: not in a measured step
+  constexpr std::int64_t kWarmup =
+      TrainStep::kLaunchedSteps + 1;  // recording takes seconds: not in a measured step
   if (training.cuda_graph == CudaGraph::kOff) return "training.cuda_graph is off";
   std::string obstacle, help;
   if (!task.cuda) {
@@ -82,8 +85,8 @@ std::string graph_obstacle(const plan::RankTask& task) {
                " ms and more, which hides its launches";
   }
   if (training.cuda_graph == CudaGraph::kOn && !obstacle.empty()) {
-    throw EngineError("training.cuda_graph is on, but the steps cannot be replayed: " + obstacle, "cuda_graph_unusable",
-                      help, ExitCode::kUsage);
+    throw EngineError("training.cuda_graph is on, but the steps cannot be replayed: " + obstacle,
+                      "cuda_graph_unusable", help, ExitCode::kUsage);
   }
   return obstacle;
 }
@@ -98,16 +101,19 @@ std::optional<data::PackedDataset> open_dataset(const plan::RankTask& task) {
     throw EngineError(error.what + " (" + error.where + ")", "dataset_invalid", error.help, error.code);
   }
   if (dataset->seq_len() != seq_len) {
-    throw EngineError("the dataset is packed to " + std::to_string(dataset->seq_len()) + " tokens, the model trains on " +
-                          std::to_string(seq_len), "dataset_invalid",
+    throw EngineError("the dataset is packed to " + std::to_string(dataset->seq_len()) +
+                          " tokens, the model trains on " + std::to_string(seq_len),
+                      "dataset_invalid",
                       "prepare it again: sxbench data prepare --seq-len " + std::to_string(seq_len),
                       ExitCode::kUsage);
   }
   if (dataset->vocab() > model.arch.vocab) {
-    throw EngineError("the tokenizer has " + std::to_string(dataset->vocab()) + " tokens, the model's vocabulary " +
-                          std::to_string(model.arch.vocab), "vocabulary_overflow",
+    throw EngineError("the tokenizer has " + std::to_string(dataset->vocab()) +
+                          " tokens, the model's vocabulary " + std::to_string(model.arch.vocab),
+                      "vocabulary_overflow",
                       "use the tokenizer that belongs to the model, or set arch.vocab to at least " +
-                          std::to_string(dataset->vocab()), ExitCode::kUsage);
+                          std::to_string(dataset->vocab()),
+                      ExitCode::kUsage);
   }
   return std::move(*dataset);
 }

@@ -49,7 +49,7 @@ class Trainer {
   Layout layout_;
   std::optional<ShardedParameters> parameters_;
   std::optional<Llama> llama_;
-  std::string communication_;  // what the device runs for a block's collectives
+  std::string communication_;             // what the device runs for a block's collectives
   std::string gemm_ = "library default";  // how the GEMM algorithms were chosen
   std::optional<Loader> loader_;
   std::optional<TrainStep> step_;
@@ -57,8 +57,14 @@ class Trainer {
 
 Trainer::Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, Communicator& comm,
                  const EmitRecord& emit)
-    : task_(task), sharding_(sharding), model_(task.task.model), training_(model_.training), comm_(comm),
-      emit_(emit), bf16_(trains_in_bf16(training_, task.cuda)), graph_obstacle_(graph_obstacle(task)),
+    : task_(task),
+      sharding_(sharding),
+      model_(task.task.model),
+      training_(model_.training),
+      comm_(comm),
+      emit_(emit),
+      bf16_(trains_in_bf16(training_, task.cuda)),
+      graph_obstacle_(graph_obstacle(task)),
       report_(task, comm, emit) {
   check_shape(model_.arch, task.cuda, bf16_);
   device_ = Device::make(task.cuda, bf16_);
@@ -116,8 +122,9 @@ void Trainer::trace() {
   step_->run_traced();
   const at::Tensor stamps = device_.clock->stamps().cpu();
   const std::string process = model_.name + " on " + task_.node + ", rank " + std::to_string(task_.rank);
-  emit_(record::kind::kTrace, {{"events", chrome_trace(device_.clock->marks(), stamps.data_ptr<std::int64_t>(), layout_,
-                                                      process, task_.rank)}});
+  emit_(record::kind::kTrace,
+        {{"events", chrome_trace(device_.clock->marks(), stamps.data_ptr<std::int64_t>(), layout_, process,
+                                 task_.rank)}});
 }
 
 void Trainer::run() {

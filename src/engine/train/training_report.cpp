@@ -49,9 +49,10 @@ TrainingReport::TrainingReport(const plan::RankTask& task, Communicator& comm, c
 void TrainingReport::take(const StepResult& r) {
   whole_rows_ = whole_rows_ && r.facts.whole_rows;
   if (!std::isfinite(r.loss) || !std::isfinite(r.grad_norm)) {
-    throw EngineError("loss or gradient norm is not finite at step " + std::to_string(r.facts.step), "nan_loss",
-                      "lower the learning rate (--set optimizer.lr=...), lengthen schedule.warmup_steps, or check the "
-                      "initial weights");
+    throw EngineError(
+        "loss or gradient norm is not finite at step " + std::to_string(r.facts.step), "nan_loss",
+        "lower the learning rate (--set optimizer.lr=...), lengthen schedule.warmup_steps, or check the "
+        "initial weights");
   }
   if (r.facts.step > training_.warmup) {
     own_ms_.push_back(r.own_ms);
@@ -75,14 +76,26 @@ void TrainingReport::emit_step(const StepResult& r) {
   const double tokens_per_s = r.tokens / (r.longest_ms / 1e3);
   const FlopsPerToken flops = flops_per_token(model_.arch, r.tokens > 0 ? r.sum_len_sq / r.tokens : 0);
   const std::int64_t samples = training_.micro_batch * training_.grad_accumulation * comm_.world();
-  Json data = {{"step", r.facts.step}, {"loss", r.loss}, {"lr", r.facts.lr}, {"grad_norm", r.grad_norm},
-               {"tokens", static_cast<std::int64_t>(r.tokens)}, {"loss_tokens", static_cast<std::int64_t>(r.loss_tokens)},
-               {"samples", samples}, {"documents", static_cast<std::int64_t>(r.documents)},
-               {"sum_len_sq", whole_rows_ ? 0.0 : r.sum_len_sq}, {"step_time_ms", r.longest_ms},
-               {"data_wait_ms", r.facts.data_wait_ms}, {"forward_ms", r.phases.forward_ms},
-               {"backward_ms", r.phases.backward_ms}, {"optimizer_ms", r.phases.optimizer_ms},
-               {"exposed_comm_ms", r.phases.exposed_comm_ms}, {"tokens_per_s", tokens_per_s}, {"mfu", nullptr},
-               {"memory_bytes", peak_memory_bytes(task_.cuda)}, {"begin_ns", r.begin_ns}, {"end_ns", r.end_ns},
+  Json data = {{"step", r.facts.step},
+               {"loss", r.loss},
+               {"lr", r.facts.lr},
+               {"grad_norm", r.grad_norm},
+               {"tokens", static_cast<std::int64_t>(r.tokens)},
+               {"loss_tokens", static_cast<std::int64_t>(r.loss_tokens)},
+               {"samples", samples},
+               {"documents", static_cast<std::int64_t>(r.documents)},
+               {"sum_len_sq", whole_rows_ ? 0.0 : r.sum_len_sq},
+               {"step_time_ms", r.longest_ms},
+               {"data_wait_ms", r.facts.data_wait_ms},
+               {"forward_ms", r.phases.forward_ms},
+               {"backward_ms", r.phases.backward_ms},
+               {"optimizer_ms", r.phases.optimizer_ms},
+               {"exposed_comm_ms", r.phases.exposed_comm_ms},
+               {"tokens_per_s", tokens_per_s},
+               {"mfu", nullptr},
+               {"memory_bytes", peak_memory_bytes(task_.cuda)},
+               {"begin_ns", r.begin_ns},
+               {"end_ns", r.end_ns},
                {"measured", r.facts.step > training_.warmup}};
   if (task_.peak_tflops > 0) {
     data["mfu"] = flops.causal * tokens_per_s / (task_.peak_tflops * 1e12 * comm_.world());
@@ -105,8 +118,10 @@ void TrainingReport::finish(const TrainingFacts& facts) {
 
 void TrainingReport::emit_rank() {
   const std::int64_t predicted = plan::estimate_memory(model_, plan::ranks_of(task_)).total();
-  Json rank = {{"gpu", task_.cuda ? task_.gpu : -1}, {"step_time_ms_median", nullptr},
-               {"peak_memory_bytes", peak_memory_bytes(task_.cuda)}, {"predicted_memory_bytes", predicted}};
+  Json rank = {{"gpu", task_.cuda ? task_.gpu : -1},
+               {"step_time_ms_median", nullptr},
+               {"peak_memory_bytes", peak_memory_bytes(task_.cuda)},
+               {"predicted_memory_bytes", predicted}};
   if (!own_ms_.empty()) rank["step_time_ms_median"] = median(own_ms_);
   emit_(kind::kRank, rank);
 }
@@ -117,7 +132,8 @@ void TrainingReport::emit_phases() {
     for (const PhaseTimes& times : phases_) values.push_back(times.*phase);
     return median(std::move(values));
   };
-  emit_(kind::kPhases, {{"steps", phases_.size()}, {"step_ms", median(own_ms_)},
+  emit_(kind::kPhases, {{"steps", phases_.size()},
+                        {"step_ms", median(own_ms_)},
                         {"forward_ms", median_of(&PhaseTimes::forward_ms)},
                         {"backward_ms", median_of(&PhaseTimes::backward_ms)},
                         {"optimizer_ms", median_of(&PhaseTimes::optimizer_ms)},
@@ -126,22 +142,32 @@ void TrainingReport::emit_phases() {
 
 void TrainingReport::emit_training(const TrainingFacts& facts) {
   const FlopsPerToken flops = flops_per_token(model_.arch, static_cast<double>(training_.seq_len));
-  Json training = {{"model", model_.name}, {"parameters", model_.arch.parameters()},
-                   {"matmul_parameters", model_.arch.matmul_parameters()}, {"precision", facts.bf16 ? "bf16" : "fp32"},
+  Json training = {{"model", model_.name},
+                   {"parameters", model_.arch.parameters()},
+                   {"matmul_parameters", model_.arch.matmul_parameters()},
+                   {"precision", facts.bf16 ? "bf16" : "fp32"},
                    {"sharding", config::to_string(facts.sharding.sharding)},
-                   {"sharding_reason", facts.sharding.reason}, {"resident_blocks", training_.resident_blocks},
-                   {"offload", config::to_string(training_.offload)}, {"communication", facts.communication},
+                   {"sharding_reason", facts.sharding.reason},
+                   {"resident_blocks", training_.resident_blocks},
+                   {"offload", config::to_string(training_.offload)},
+                   {"communication", facts.communication},
                    {"recompute", config::to_string(training_.recompute)},
                    {"attention_kernel", Attention::kernel(task_.cuda, whole_rows_)},
                    {"gemm", facts.gemm},
                    {"cuda_graph", facts.graph_obstacle.empty() ? "replayed" : facts.graph_obstacle},
-                   {"seq_len", training_.seq_len}, {"micro_batch", training_.micro_batch},
-                   {"grad_accumulation", training_.grad_accumulation}, {"world", comm_.world()},
-                   {"flops_per_token_causal", flops.causal}, {"flops_per_token_full", flops.full},
-                   {"peak_tflops", nullptr}, {"dataset", facts.dataset != nullptr ? facts.dataset->name() : "synthetic"},
+                   {"seq_len", training_.seq_len},
+                   {"micro_batch", training_.micro_batch},
+                   {"grad_accumulation", training_.grad_accumulation},
+                   {"world", comm_.world()},
+                   {"flops_per_token_causal", flops.causal},
+                   {"flops_per_token_full", flops.full},
+                   {"peak_tflops", nullptr},
+                   {"dataset", facts.dataset != nullptr ? facts.dataset->name() : "synthetic"},
                    {"dataset_hash", facts.dataset != nullptr ? facts.dataset->hash() : ""},
-                   {"init", model_.init_from.empty() ? "random(" + std::to_string(training_.seed) + ")" : model_.init_from},
-                   {"steps", training_.steps}, {"warmup", training_.warmup}};
+                   {"init", model_.init_from.empty() ? "random(" + std::to_string(training_.seed) + ")"
+                                                     : model_.init_from},
+                   {"steps", training_.steps},
+                   {"warmup", training_.warmup}};
   if (task_.peak_tflops > 0) training["peak_tflops"] = task_.peak_tflops;
   emit_(kind::kTraining, training);
 }

@@ -31,7 +31,8 @@ DeviceBatch make_batch(std::int64_t rows, std::int64_t seq_len, const std::vecto
       const std::int64_t end = d + 1 < starts.size() ? starts[d + 1] : seq_len;
       start.push_back(static_cast<std::int32_t>(r * seq_len + starts[d]));
       batch.max_document = std::max(batch.max_document, end - starts[d]);
-      for (std::int64_t t = starts[d]; t < end; ++t) position.push_back(static_cast<std::int32_t>(t - starts[d]));
+      for (std::int64_t t = starts[d]; t < end; ++t)
+        position.push_back(static_cast<std::int32_t>(t - starts[d]));
     }
   }
   start.push_back(static_cast<std::int32_t>(rows * seq_len));
@@ -59,16 +60,19 @@ at::Tensor rotate(const at::Tensor& x_THd, const at::Tensor& position, double th
 }
 
 /// The block in double: x_TD -> x_TD.
-at::Tensor reference_block(const at::Tensor& x, std::map<std::string, at::Tensor>& w, const config::Architecture& a,
-                           const DeviceBatch& batch) {
+at::Tensor reference_block(const at::Tensor& x, std::map<std::string, at::Tensor>& w,
+                           const config::Architecture& a, const DeviceBatch& batch) {
   const std::int64_t T = x.size(0), H = a.heads, K = a.kv_heads, d = a.head_dim();
-  const at::Tensor qkv = rmsnorm(x, w.at("attn_norm"), a.norm_eps).matmul(w.at("qkv").t()).view({T, H + 2 * K, d});
+  const at::Tensor qkv =
+      rmsnorm(x, w.at("attn_norm"), a.norm_eps).matmul(w.at("qkv").t()).view({T, H + 2 * K, d});
   const at::Tensor q = rotate(qkv.narrow(1, 0, H), batch.position_T, a.rope_theta).transpose(0, 1);
-  const at::Tensor k = rotate(qkv.narrow(1, H, K), batch.position_T, a.rope_theta).transpose(0, 1).repeat_interleave(H / K, 0);
+  const at::Tensor k =
+      rotate(qkv.narrow(1, H, K), batch.position_T, a.rope_theta).transpose(0, 1).repeat_interleave(H / K, 0);
   const at::Tensor v = qkv.narrow(1, H + K, K).transpose(0, 1).repeat_interleave(H / K, 0);
   const at::Tensor token = at::arange(T, batch.start.options());
   const at::Tensor document = at::bucketize(token, batch.start, false, /*right=*/true);
-  const at::Tensor visible = document.unsqueeze(1).eq(document.unsqueeze(0)) & token.unsqueeze(1).ge(token.unsqueeze(0));
+  const at::Tensor visible =
+      document.unsqueeze(1).eq(document.unsqueeze(0)) & token.unsqueeze(1).ge(token.unsqueeze(0));
   const at::Tensor scores = q.matmul(k.transpose(1, 2)) / std::sqrt(static_cast<double>(d));
   const at::Tensor p = scores.masked_fill(~visible, -INFINITY).softmax(-1);
   const at::Tensor mid = x + p.matmul(v).transpose(0, 1).reshape({T, H * d}).matmul(w.at("o").t());
@@ -108,8 +112,9 @@ void check_block(const config::Architecture& arch, const std::vector<std::int64_
     dx = llama.block_backward(0, dy, w, g, false, batch).clone();
   }
 
-  std::map<std::string, at::Tensor> weights = {{"attn_norm", w.attn_norm_D}, {"qkv", w.qkv_WD}, {"o", w.o_DD},
-                                               {"mlp_norm", w.mlp_norm_D}, {"gate_up", w.gate_up_2FD}, {"down", w.down_DF}};
+  std::map<std::string, at::Tensor> weights = {
+      {"attn_norm", w.attn_norm_D}, {"qkv", w.qkv_WD},          {"o", w.o_DD},
+      {"mlp_norm", w.mlp_norm_D},   {"gate_up", w.gate_up_2FD}, {"down", w.down_DF}};
   for (auto& [name, t] : weights) t = t.to(at::kDouble).requires_grad_();
   const at::Tensor x64 = x.to(at::kDouble).requires_grad_();
   const at::Tensor out64 = reference_block(x64, weights, arch, batch);

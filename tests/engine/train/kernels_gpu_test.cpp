@@ -22,7 +22,8 @@ class Kernels : public testing::TestWithParam<at::ScalarType> {
   at::Tensor random(at::IntArrayRef shape) { return at::randn(shape).to(GetParam()).to(at::kFloat); }
   at::Tensor gpu(const at::Tensor& t) { return t.to(at::Device(at::kCUDA, 0), GetParam()); }
   at::Tensor gpu_poison(at::IntArrayRef shape, std::optional<at::ScalarType> type = {}) {
-    return at::empty(shape, at::TensorOptions().device(at::kCUDA).dtype(type.value_or(GetParam()))).fill_(NAN);
+    return at::empty(shape, at::TensorOptions().device(at::kCUDA).dtype(type.value_or(GetParam())))
+        .fill_(NAN);
   }
   void expect_close(const at::Tensor& ours, const at::Tensor& reference, const char* what) {
     const at::Tensor a = ours.cpu().to(at::kDouble);
@@ -37,11 +38,13 @@ class RmsNorm : public Kernels {
     SCOPED_TRACE("T " + std::to_string(T) + ", D " + std::to_string(D));
     const at::Tensor x = random({T, D}), delta = random({T, D}), w = random({D}), res = random({T, D});
     at::Tensor dout = random({T, D}), gdout = gpu(dout);
-    at::Tensor out = at::empty({T, D}), sum = at::empty({T, D}), rstd = at::empty({T}), dx = at::empty({T, D});
+    at::Tensor out = at::empty({T, D}), sum = at::empty({T, D}), rstd = at::empty({T}),
+               dx = at::empty({T, D});
     at::Tensor dw = random({D});
     at::Tensor gdw = gpu(dw), none;
     ops::rmsnorm(out, sum, rstd, x, delta, w, 1e-5);
-    at::Tensor gout = gpu_poison({T, D}), gsum = gpu_poison({T, D}), grstd = gpu_poison({T}, at::kFloat), gdx = gpu_poison({T, D});
+    at::Tensor gout = gpu_poison({T, D}), gsum = gpu_poison({T, D}), grstd = gpu_poison({T}, at::kFloat),
+               gdx = gpu_poison({T, D});
     ops::rmsnorm(gout, gsum, grstd, gpu(x), gpu(delta), gpu(w), 1e-5);
     expect_close(gout, out, "out");
     expect_close(gsum, sum, "sum");
@@ -145,11 +148,13 @@ void Rope::check(std::int64_t H, std::int64_t K, std::int64_t d) {
   at::Tensor table = at::empty({S, d / 2, 2});
   for (std::int64_t p = 0; p < S; ++p) {
     for (std::int64_t i = 0; i < d / 2; ++i) {
-      const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(d));
+      const double angle =
+          static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(d));
       table[p][i][0] = std::cos(angle), table[p][i][1] = std::sin(angle);
     }
   }
-  const at::Tensor position = at::randint(S, {T}).to(at::kInt), gposition = position.cuda(), gtable = table.cuda();
+  const at::Tensor position = at::randint(S, {T}).to(at::kInt), gposition = position.cuda(),
+                   gtable = table.cuda();
   at::Tensor gqkv = gpu(qkv), gdqkv = gpu_poison({T, W});
   const auto type = GetParam() == at::kBFloat16 ? kernels::Type::kBFloat16 : kernels::Type::kFloat32;
   kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
@@ -161,11 +166,15 @@ void Rope::check(std::int64_t H, std::int64_t K, std::int64_t d) {
     return kernels::cuda::Strided{t.data_ptr(), S * t.size(1) * d, t.size(1) * d, d};
   };
   kernels::cuda::rope_backward_gather(type, gdqkv.data_ptr(), strided(dq), strided(dk), strided(dv),
-                                      gposition.data_ptr<int>(), gtable.data_ptr<float>(), B, S, H, K, d, stream);
-  kernels::cuda::rope_forward(type, gqkv.data_ptr(), gposition.data_ptr<int>(), gtable.data_ptr<float>(), T, H, K, d, stream);
+                                      gposition.data_ptr<int>(), gtable.data_ptr<float>(), B, S, H, K, d,
+                                      stream);
+  kernels::cuda::rope_forward(type, gqkv.data_ptr(), gposition.data_ptr<int>(), gtable.data_ptr<float>(), T,
+                              H, K, d, stream);
   at::Tensor back = qkv.clone();
-  kernels::cpu::rope_forward(qkv.data_ptr<float>(), position.data_ptr<int>(), table.data_ptr<float>(), T, H, K, d);
-  kernels::cpu::rope_backward(back.data_ptr<float>(), position.data_ptr<int>(), table.data_ptr<float>(), T, H, K, d);
+  kernels::cpu::rope_forward(qkv.data_ptr<float>(), position.data_ptr<int>(), table.data_ptr<float>(), T, H,
+                             K, d);
+  kernels::cpu::rope_backward(back.data_ptr<float>(), position.data_ptr<int>(), table.data_ptr<float>(), T, H,
+                              K, d);
   expect_close(gqkv, qkv, "forward");
   expect_close(gdqkv, back, "backward");
 }
@@ -194,7 +203,8 @@ void Optimizer::check(std::int64_t n) {
   SCOPED_TRACE(n);
   at::Tensor grad = random({n});
   grad.narrow(0, 0, 64).zero_();
-  at::Tensor master = at::randn({n}), m = at::randn({n}).mul(0.1).masked_fill(at::arange(n).lt(64), 0), v = at::rand({n}), param = at::empty({n});
+  at::Tensor master = at::randn({n}), m = at::randn({n}).mul(0.1).masked_fill(at::arange(n).lt(64), 0),
+             v = at::rand({n}), param = at::empty({n});
   v.narrow(0, 0, 64).zero_();  // no gradient yet: the root is 0
   at::Tensor gmaster = master.cuda(), gm = m.cuda(), gv = v.cuda(), gparam = gpu_poison({n});
   const at::Tensor scale = at::full({1}, 0.5), gscale = scale.cuda(), ggrad = gpu(grad);
@@ -205,10 +215,12 @@ void Optimizer::check(std::int64_t n) {
   };
   const auto type = GetParam() == at::kBFloat16 ? kernels::Type::kBFloat16 : kernels::Type::kFloat32;
   kernels::Stream stream = c10::cuda::getCurrentCUDAStream().stream();
-  kernels::cpu::adamw(param.data_ptr<float>(), master.data_ptr<float>(), m.data_ptr<float>(), v.data_ptr<float>(),
-                      grad.data_ptr<float>(), scale.data_ptr<float>(), scalars(step), c, n);
-  kernels::cuda::adamw(type, gparam.data_ptr(), gmaster.data_ptr<float>(), gm.data_ptr<float>(), gv.data_ptr<float>(),
-                       type, ggrad.data_ptr(), gscale.data_ptr<float>(), scalars(gstep), c, n, stream);
+  kernels::cpu::adamw(param.data_ptr<float>(), master.data_ptr<float>(), m.data_ptr<float>(),
+                      v.data_ptr<float>(), grad.data_ptr<float>(), scale.data_ptr<float>(), scalars(step), c,
+                      n);
+  kernels::cuda::adamw(type, gparam.data_ptr(), gmaster.data_ptr<float>(), gm.data_ptr<float>(),
+                       gv.data_ptr<float>(), type, ggrad.data_ptr(), gscale.data_ptr<float>(), scalars(gstep),
+                       c, n, stream);
   expect_close(gmaster, master, "master");
   expect_close(gm, m, "m");
   expect_close(gv, v, "v");
@@ -218,7 +230,8 @@ void Optimizer::check(std::int64_t n) {
   at::Tensor gsum = at::full({1}, 1.0, at::TensorOptions().dtype(at::kDouble).device(at::kCUDA));
   at::Tensor partial = gpu_poison({kernels::cuda::kSumOfSquaresScratch}, at::kFloat);
   kernels::cpu::sum_of_squares(&sum, grad.data_ptr<float>(), n);
-  kernels::cuda::sum_of_squares(type, gsum.data_ptr<double>(), ggrad.data_ptr(), partial.data_ptr<float>(), n, stream);
+  kernels::cuda::sum_of_squares(type, gsum.data_ptr<double>(), ggrad.data_ptr(), partial.data_ptr<float>(), n,
+                                stream);
   EXPECT_NEAR(gsum.item<double>() / sum, 1.0, 1e-5);
 
   const double sums[3] = {16.0, 30.0, 10.0};

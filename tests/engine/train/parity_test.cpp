@@ -33,7 +33,8 @@ HostBatch reference_batch(const data::SafetensorsReader& reader) {
   BatchBuilder builder(kRows, kSeqLen);
   for (std::int64_t r = 0; r < kRows; ++r) {
     std::vector<std::uint32_t> row;
-    for (std::int64_t t = 0; t < kSeqLen; ++t) row.push_back(static_cast<std::uint32_t>(words[r][t].item<std::int64_t>()));
+    for (std::int64_t t = 0; t < kSeqLen; ++t)
+      row.push_back(static_cast<std::uint32_t>(words[r][t].item<std::int64_t>()));
     builder.add_row(row.data());
   }
   return builder.finish();
@@ -45,7 +46,8 @@ DeviceBatch on_cpu(HostBatch& host) {
   const auto view = [](std::vector<std::int32_t>& v) {
     return at::from_blob(v.data(), {static_cast<std::int64_t>(v.size())}, at::TensorOptions(at::kInt));
   };
-  batch.token_T = view(host.token), batch.target_T = view(host.target), batch.position_T = view(host.position);
+  batch.token_T = view(host.token), batch.target_T = view(host.target),
+  batch.position_T = view(host.position);
   batch.start = view(host.start);
   batch.documents = static_cast<std::int64_t>(host.start.size()) - 1;
   batch.max_document = host.max_document, batch.whole_rows = host.whole_rows;
@@ -80,13 +82,16 @@ void expect_parity(const config::Recompute& recompute, std::vector<at::Tensor>& 
   Llama llama(layout, device, kRows * kSeqLen, kSeqLen, recompute);
 
   Residual stream = llama.embed(batch, embedding_view(layout, p.gather(0)));
-  for (int u = 1; u < layout.head(); ++u) stream = llama.block(u - 1, stream, block_view(layout, p.gather(u)), batch);
+  for (int u = 1; u < layout.head(); ++u)
+    stream = llama.block(u - 1, stream, block_view(layout, p.gather(u)), batch);
   at::Tensor loss_sum = device.zeros({}, at::kDouble);
   const int head = layout.head();
-  at::Tensor dx = llama.head_and_loss(stream, head_view(layout, p.gather(head)), head_view(layout, p.gradients(head)),
-                                      false, batch, 1.0 / static_cast<double>(host.loss_tokens), loss_sum);
+  at::Tensor dx =
+      llama.head_and_loss(stream, head_view(layout, p.gather(head)), head_view(layout, p.gradients(head)),
+                          false, batch, 1.0 / static_cast<double>(host.loss_tokens), loss_sum);
   for (int u = head - 1; u >= 1; --u) {
-    dx = llama.block_backward(u - 1, dx, block_view(layout, p.gather(u)), block_view(layout, p.gradients(u)), false, batch);
+    dx = llama.block_backward(u - 1, dx, block_view(layout, p.gather(u)), block_view(layout, p.gradients(u)),
+                              false, batch);
   }
   at::Tensor dtable = embedding_view(layout, p.gradients(0));
   llama.embed_backward(dx, dtable, false, batch);

@@ -74,7 +74,8 @@ TEST(AdamW, MatchesTheFormulaInDouble) {
   const double g = 0.5;
   const double m1 = 0.9 * 0.1 + 0.1 * g;
   const double v1 = 0.99 * 0.01 + 0.01 * g * g;
-  const double expected = 0.5 * (1 - 0.1 * 0.01) - 0.1 * (m1 / 0.19) / (std::sqrt(v1 / (1 - 0.99 * 0.99)) + 1e-8);
+  const double expected =
+      0.5 * (1 - 0.1 * 0.01) - 0.1 * (m1 / 0.19) / (std::sqrt(v1 / (1 - 0.99 * 0.99)) + 1e-8);
   EXPECT_NEAR(static_cast<double>(master), expected, 1e-6);
   EXPECT_EQ(param, master);
   EXPECT_NEAR(static_cast<double>(m), m1, 1e-7);

@@ -59,7 +59,8 @@ inline plan::RankTask tiny_task(int world, std::int64_t steps) {
   task.task.phase = plan::Phase::kSft;
   config::Model& model = task.task.model;
   model.name = "tiny";
-  model.arch.hidden = 64, model.arch.ffn = 176, model.arch.layers = 2, model.arch.heads = 4, model.arch.kv_heads = 2;
+  model.arch.hidden = 64, model.arch.ffn = 176, model.arch.layers = 2, model.arch.heads = 4,
+  model.arch.kv_heads = 2;
   model.arch.vocab = 1024;
   model.training.seq_len = kSeqLen;
   model.training.micro_batch = kGlobalBatch / world;

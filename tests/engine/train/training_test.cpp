@@ -12,7 +12,8 @@ namespace {
 
 void expect_same_curve(const std::vector<double>& a, const std::vector<double>& b) {
   ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i] / b[i], 1.0, i < 10 ? 1e-5 : 1e-3) << "step " << i + 1;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(a[i] / b[i], 1.0, i < 10 ? 1e-5 : 1e-3) << "step " << i + 1;
 }
 
 class Sharded : public testing::TestWithParam<std::tuple<int, config::Sharding>> {};
@@ -32,7 +33,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::tuple(3, config::Sharding::kFull), std::tuple(4, config::Sharding::kFull),
                     std::tuple(2, config::Sharding::kOptimizer), std::tuple(2, config::Sharding::kGradients)),
     [](const auto& values) {
-      return config::to_string(std::get<1>(values.param)) + "_on_" + std::to_string(std::get<0>(values.param)) + "_ranks";
+      return config::to_string(std::get<1>(values.param)) + "_on_" +
+             std::to_string(std::get<0>(values.param)) + "_ranks";
     });
 
 /// `nodes` pretended nodes with `per_node` ranks.
@@ -64,7 +66,8 @@ TEST(Hybrid, GivesTheCurveAndTheNormsOfOneRank) {
   for (const auto& [kind, data] : two_by_two.all) {
     if (kind != record::kind::kTraining) continue;
     EXPECT_EQ(data.at("sharding"), "hybrid");
-    EXPECT_EQ(data.at("communication"), "all-gather: gloo; reduce-scatter: gloo; all-reduce between nodes: gloo");
+    EXPECT_EQ(data.at("communication"),
+              "all-gather: gloo; reduce-scatter: gloo; all-reduce between nodes: gloo");
   }
 }
 
@@ -132,7 +135,8 @@ TEST(Training, AccumulationEqualsALargerBatch) {
   plan::RankTask task = tiny_task(2, 12);
   task.task.model.training.micro_batch = 2;
   task.task.model.training.grad_accumulation = 3;
-  for (const auto sharding : {config::Sharding::kNone, config::Sharding::kGradients, config::Sharding::kFull}) {
+  for (const auto sharding :
+       {config::Sharding::kNone, config::Sharding::kGradients, config::Sharding::kFull}) {
     task.task.model.training.sharding = sharding;
     expect_same_curve(losses(task), losses(tiny_task(1, 12)));
   }
@@ -142,9 +146,10 @@ TEST(Training, RecomputationChangesNoBit) {
   plan::RankTask task = tiny_task(1, 8);
   task.task.model.training.recompute = {false, false, false, false};
   const std::vector<double> kept = losses(task);
-  for (const config::Recompute& recompute : std::vector<config::Recompute>{
-           {false, true, false, false}, {false, false, true, false}, {false, false, false, true},
-           {false, true, true, true}}) {
+  for (const config::Recompute& recompute : std::vector<config::Recompute>{{false, true, false, false},
+                                                                           {false, false, true, false},
+                                                                           {false, false, false, true},
+                                                                           {false, true, true, true}}) {
     task.task.model.training.recompute = recompute;
     EXPECT_EQ(losses(task), kept) << config::to_string(recompute);
   }
@@ -173,7 +178,8 @@ TEST(Training, HoldsTheGoldenCurve) {
   std::vector<double> expected;
   for (double loss = 0; in >> loss;) expected.push_back(loss);
   ASSERT_EQ(expected.size(), ours.size());
-  for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_NEAR(ours[i] / expected[i], 1.0, 1e-4) << "step " << i + 1;
+  for (std::size_t i = 0; i < ours.size(); ++i)
+    EXPECT_NEAR(ours[i] / expected[i], 1.0, 1e-4) << "step " << i + 1;
 }
 
 TEST(Training, ClippingBoundsTheUpdate) {
@@ -254,7 +260,9 @@ TEST(Training, PhasesArePartsOfTheStep) {
     }
     const double sum = phases[0] + phases[1] + phases[2] + phases[3];
     // Between the phases lie only the waits for data and the host's own bookkeeping.
-    const double own_ms = static_cast<double>(data.at("end_ns").get<std::int64_t>() - data.at("begin_ns").get<std::int64_t>()) / 1e6;
+    const double own_ms =
+        static_cast<double>(data.at("end_ns").get<std::int64_t>() - data.at("begin_ns").get<std::int64_t>()) /
+        1e6;
     EXPECT_LE(sum, own_ms);
     EXPECT_GE(sum + data.at("data_wait_ms").get<double>(), 0.5 * own_ms);
   }
