@@ -24,7 +24,7 @@ if(SXBENCH_SANITIZE)
 endif()
 
 # sxb_module(name SOURCES ... DEPS ...): one static library per folder of src/. DEPS are the modules
-# it may include (DESIGN: who may include whom).
+# it may include (docs/architecture.md: who may include whom).
 function(sxb_module name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_library(sxb_${name} STATIC ${ARG_SOURCES})
@@ -35,9 +35,10 @@ endfunction()
 function(sxb_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name}_test ${ARG_SOURCES})
+  target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${name}_test PRIVATE sxb_build ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name}_test PRIVATE
-    SXB_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data" SXB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    SXB_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/fixtures" SXB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   set(labels ${ARG_LABELS})
   if(NOT labels)
     set(labels unit)

@@ -5,19 +5,19 @@
 #include <string>
 #include <vector>
 
-#include "analysis/dataset.h"
-#include "analysis/expected.h"
-#include "analysis/figures.h"
-#include "analysis/fit.h"
-#include "analysis/gpu_groups.h"
-#include "analysis/guard.h"
-#include "analysis/hardware.h"
-#include "analysis/limits.h"
-#include "analysis/locate.h"
-#include "analysis/mark.h"
-#include "analysis/nic_rates.h"
-#include "analysis/phases.h"
-#include "analysis/samples.h"
+#include "analysis/gpu/gpu_groups.h"
+#include "analysis/guard/guard.h"
+#include "analysis/guard/nic_rates.h"
+#include "analysis/guard/verdict_mark.h"
+#include "analysis/locate/locate.h"
+#include "analysis/model/expected.h"
+#include "analysis/model/latency_bandwidth_fit.h"
+#include "analysis/model/limits.h"
+#include "analysis/read/dataset.h"
+#include "analysis/read/hardware.h"
+#include "analysis/read/samples.h"
+#include "analysis/sft/phases.h"
+#include "analysis/sft/sft_figures.h"
 
 namespace sxb::analysis {
 

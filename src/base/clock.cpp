@@ -1,4 +1,4 @@
-#include "sxbench/base/clock.h"
+#include "base/clock.h"
 
 #include <ctime>
 

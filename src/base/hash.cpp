@@ -1,11 +1,11 @@
-#include "sxbench/base/hash.h"
+#include "base/hash.h"
 
 #include <fmt/format.h>
 #include <sys/random.h>
 
 #include <cstdint>
 
-#include "sxbench/base/result.h"
+#include "base/result.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

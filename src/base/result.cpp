@@ -1,4 +1,4 @@
-#include "sxbench/base/result.h"
+#include "base/result.h"
 
 #include <cstdio>
 

@@ -1,4 +1,4 @@
-#include "sxbench/base/units.h"
+#include "base/units.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "sxbench/base/text.h"
+#include "base/text.h"
 
 namespace sxb {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <sstream>
 
-#include "cli/verbs.h"
-#include "sxbench/base/build_info.h"
-#include "sxbench/base/text.h"
+#include "base/build_info.h"
+#include "base/text.h"
+#include "cli/verbs/verbs.h"
 
 namespace sxb::cli {
 namespace {

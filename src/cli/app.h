@@ -4,7 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "sxbench/base/result.h"
+#include "base/result.h"
 
 namespace sxb::cli {
 

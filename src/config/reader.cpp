@@ -1,11 +1,11 @@
-#include "sxbench/config/reader.h"
+#include "config/reader.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "sxbench/base/text.h"
+#include "base/text.h"
 
 namespace sxb::config {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "sxbench/base/files.h"
-#include "sxbench/base/text.h"
+#include "base/files.h"
+#include "base/text.h"
 
 namespace sxb::config {
 namespace fs = std::filesystem;

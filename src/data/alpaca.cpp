@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "sxbench/base/files.h"
-#include "sxbench/base/json.h"
-#include "sxbench/base/text.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/text.h"
 
 namespace sxb::data {
 namespace {

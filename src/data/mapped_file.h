@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "sxbench/base/result.h"
+#include "base/result.h"
 
 namespace sxb::data {
 

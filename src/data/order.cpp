@@ -2,7 +2,7 @@
 // broadcast, and the same on every node, so a resumed run continues exactly.
 #include <bit>
 
-#include "sxbench/data/packed.h"
+#include "data/packed.h"
 
 namespace sxb::data {
 namespace {

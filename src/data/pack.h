@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sxbench/data/packed.h"
+#include "data/packed.h"
 
 namespace sxb::data {
 

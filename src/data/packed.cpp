@@ -1,4 +1,4 @@
-#include "sxbench/data/packed.h"
+#include "data/packed.h"
 
 #include <fmt/format.h>
 
@@ -6,10 +6,10 @@
 #include <cstring>
 #include <vector>
 
+#include "base/files.h"
+#include "base/hash.h"
 #include "data/mapped_file.h"
 #include "data/shard.h"
-#include "sxbench/base/files.h"
-#include "sxbench/base/hash.h"
 
 namespace sxb::data {
 namespace fs = std::filesystem;

@@ -7,12 +7,12 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/files.h"
+#include "base/hash.h"
 #include "data/alpaca.h"
 #include "data/pack.h"
 #include "data/shard.h"
 #include "data/tokenizer.h"
-#include "sxbench/base/files.h"
-#include "sxbench/base/hash.h"
 
 namespace sxb::data {
 namespace fs = std::filesystem;

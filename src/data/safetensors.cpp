@@ -1,7 +1,7 @@
 // The format: 8 bytes little-endian header size N, N bytes JSON {name: {dtype, shape, data_offsets:
 // [begin, end)}, "__metadata__": {...}}, then the data. Offsets count from the first data byte; the
 // tensors cover the data without overlap and without a hole.
-#include "sxbench/data/safetensors.h"
+#include "data/safetensors.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,9 +13,9 @@
 #include <set>
 #include <string_view>
 
+#include "base/json.h"
+#include "base/text.h"
 #include "data/mapped_file.h"
-#include "sxbench/base/json.h"
-#include "sxbench/base/text.h"
 
 namespace sxb::data {
 namespace fs = std::filesystem;

@@ -5,8 +5,8 @@
 
 #include <iostream>
 
-#include "sxbench/base/files.h"
-#include "sxbench/base/hash.h"
+#include "base/files.h"
+#include "base/hash.h"
 
 namespace sxb::data {
 namespace {

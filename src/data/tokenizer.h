@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sxbench/base/result.h"
+#include "base/result.h"
 
 namespace sxb::data {
 

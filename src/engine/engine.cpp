@@ -4,22 +4,22 @@
 #include <memory>
 #include <new>
 
-#include "engine/bench/sweep.h"
+#include "base/build_info.h"
+#include "engine/base/cuda_check.h"
+#include "engine/base/emitter.h"
+#include "engine/base/runtime.h"
+#include "engine/bench/sweep/sweep.h"
 #include "engine/comm/communicator.h"
-#include "engine/comm/cuda_check.h"
-#include "engine/comm/nccl_log.h"
+#include "engine/comm/nccl/nccl_log.h"
 #include "engine/comm/rendezvous.h"
-#include "engine/device.h"
-#include "engine/emitter.h"
-#include "engine/gpu/burn.h"
+#include "engine/gpu/burn/burn.h"
 #include "engine/gpu/suite.h"
+#include "engine/kernel_bench/kernel_bench.h"
 #include "engine/locate/locate.h"
-#include "engine/peers.h"
-#include "engine/runtime.h"
-#include "engine/train/kernel_bench.h"
-#include "engine/train/trainer.h"
-#include "sxbench/base/build_info.h"
-#include "sxbench/plan/task.h"
+#include "engine/rank/device_facts.h"
+#include "engine/rank/peers.h"
+#include "engine/train/loop/trainer.h"
+#include "plan/task.h"
 
 namespace sxb::engine {
 namespace {

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/build_info.h"
+#include "base/files.h"
+#include "base/text.h"
 #include "metrics/host.h"
 #include "metrics/nvml.h"
-#include "sxbench/base/build_info.h"
-#include "sxbench/base/files.h"
-#include "sxbench/base/text.h"
-#include "sxbench/metrics/sampler.h"
+#include "metrics/sampler.h"
 
 namespace sxb::metrics {
 namespace {

@@ -1,4 +1,4 @@
-#include "sxbench/metrics/gpu_faults.h"
+#include "metrics/gpu_faults.h"
 
 #include <fmt/format.h>
 

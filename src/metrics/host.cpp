@@ -12,8 +12,8 @@
 #include <sstream>
 #include <utility>
 
-#include "sxbench/base/files.h"
-#include "sxbench/base/text.h"
+#include "base/files.h"
+#include "base/text.h"
 
 namespace sxb::metrics {
 namespace {

@@ -1,8 +1,8 @@
 // Samples from /proc and /sys: CPU and memory, network interfaces, RDMA ports.
 #pragma once
 
+#include "metrics/sampler.h"
 #include "metrics/source.h"
-#include "sxbench/metrics/sampler.h"
 
 namespace sxb::metrics {
 

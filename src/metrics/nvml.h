@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "metrics/nvml_api.h"
-#include "sxbench/base/result.h"
 
 namespace sxb::metrics {
 

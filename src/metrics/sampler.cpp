@@ -1,4 +1,4 @@
-#include "sxbench/metrics/sampler.h"
+#include "metrics/sampler.h"
 
 #include <algorithm>
 #include <chrono>
@@ -7,11 +7,11 @@
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "metrics/gpu_source.h"
 #include "metrics/host.h"
 #include "metrics/schedule.h"
 #include "metrics/source.h"
-#include "sxbench/base/clock.h"
 
 namespace sxb::metrics {
 

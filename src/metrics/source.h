@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "sxbench/base/clock.h"
-#include "sxbench/base/json.h"
+#include "base/clock.h"
+#include "base/json.h"
 
 namespace sxb::metrics {
 

@@ -1,12 +1,12 @@
-#include "sxbench/plan/gpu.h"
+#include "plan/gpu.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "sxbench/base/text.h"
-#include "sxbench/base/units.h"
-#include "sxbench/config/reader.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "config/reader.h"
 
 namespace sxb::plan {
 namespace {

@@ -1,12 +1,12 @@
-#include "sxbench/plan/memory.h"
+#include "plan/memory.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "sxbench/base/text.h"
-#include "sxbench/base/units.h"
+#include "base/text.h"
+#include "base/units.h"
 
 namespace sxb::plan {
 namespace {

@@ -1,4 +1,4 @@
-#include "sxbench/plan/sweep.h"
+#include "plan/sweep.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <limits>
 #include <optional>
 
-#include "sxbench/base/text.h"
+#include "base/text.h"
 
 namespace sxb::plan {
 namespace {

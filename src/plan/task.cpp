@@ -1,13 +1,13 @@
-#include "sxbench/plan/task.h"
+#include "plan/task.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 
-#include "sxbench/base/hash.h"
-#include "sxbench/base/text.h"
-#include "sxbench/config/reader.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "config/reader.h"
 
 namespace sxb::plan {
 namespace {

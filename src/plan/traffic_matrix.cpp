@@ -5,8 +5,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "sxbench/base/text.h"
-#include "sxbench/plan/sweep.h"
+#include "base/text.h"
+#include "plan/sweep.h"
 
 namespace sxb::plan {
 namespace {

@@ -1,4 +1,4 @@
-#include "sxbench/plan/validate.h"
+#include "plan/validate.h"
 
 #include <fmt/format.h>
 
@@ -6,9 +6,9 @@
 #include <cmath>
 #include <map>
 
-#include "sxbench/base/text.h"
-#include "sxbench/base/units.h"
-#include "sxbench/plan/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "plan/memory.h"
 
 namespace sxb::plan {
 namespace {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <map>
 
-#include "sxbench/base/text.h"
-#include "sxbench/base/units.h"
-#include "sxbench/plan/validate.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "plan/validate.h"
 
 namespace sxb::plan {
 namespace {

@@ -1,5 +1,5 @@
 // The field table: every field of every record kind, once.
-#include "sxbench/record/record.h"
+#include "record/record.h"
 
 namespace sxb::record {
 

@@ -1,4 +1,4 @@
-#include "sxbench/record/record.h"
+#include "record/record.h"
 
 #include <fmt/format.h>
 

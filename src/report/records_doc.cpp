@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "analysis/figures.h"
-#include "sxbench/base/text.h"
-#include "sxbench/record/record.h"
+#include "analysis/sft/sft_figures.h"
+#include "base/text.h"
+#include "record/record.h"
 
 namespace sxb::report {
 namespace {
@@ -49,7 +49,7 @@ constexpr KindInfo kKinds[] = {
 
 constexpr const char* kIntroduction = R"(# Records, samples and figures
 
-Generated from the field table (`src/record/fields.cpp`) and the figure table (`src/analysis/figures.cpp`); a test keeps
+Generated from the field table (`src/record/fields.cpp`) and the figure table (`src/analysis/sft/sft_figures.cpp`); a test keeps
 it equal.
 
 A run keeps its data in `records.jsonl`, one JSON object a line, appended and never changed, and in `samples/`. A line is:

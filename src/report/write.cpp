@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include "analysis/analysis.h"
-#include "report/exports.h"
-#include "report/sections.h"
-#include "sxbench/base/files.h"
-#include "sxbench/report/report.h"
+#include "base/files.h"
+#include "report/exports/exports.h"
+#include "report/report.h"
+#include "report/sections/sections.h"
 
 namespace sxb::report {
 namespace {

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "compare_sides.h"
+#include "support/compare_sides.h"
 
 namespace sxb::analysis {
 namespace {

@@ -1,10 +1,10 @@
-#include "analysis/compare.h"
+#include "analysis/compare/compare.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "compare_sides.h"
+#include "support/compare_sides.h"
 
 namespace sxb::analysis {
 namespace {

@@ -1,9 +1,9 @@
-#include "analysis/dataset.h"
+#include "analysis/read/dataset.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "synthetic_run.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::analysis {
 namespace {

@@ -1,12 +1,12 @@
 // The model by hand: hardware as in configs/hardware (H200: 450 GB/s NVLink, ring share 0.82, payload 0.975),
 // formulas as in docs/expectations.md.
-#include "analysis/expected.h"
+#include "analysis/model/expected.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "hardware_facts.h"
-#include "synthetic_run.h"
+#include "support/hardware_facts.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::analysis {
 namespace {

@@ -1,11 +1,11 @@
 // Figures against values worked out by hand from the synthetic journal.
-#include "analysis/figures.h"
+#include "analysis/sft/sft_figures.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "synthetic_run.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::analysis {
 namespace {

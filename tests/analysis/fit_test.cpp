@@ -1,5 +1,5 @@
 // Known latency and bandwidth come back out of sweeps made with them, noise, outliers and ramp included.
-#include "analysis/fit.h"
+#include "analysis/model/latency_bandwidth_fit.h"
 
 #include <gtest/gtest.h>
 
@@ -75,8 +75,8 @@ TEST(Fit, TooLittleToFitIsNoFit) {
   EXPECT_FALSE(fit_sweep(flat));
 }
 
-// nccl-tests' own output of 4 x H200 (tests/data/nccl-tests): the ring share of NVLink is in it, 369 = 0.82 x
-// 450.
+// nccl-tests' own output of 4 x H200 (tests/fixtures/nccl-tests): the ring share of NVLink is in it, 369 =
+// 0.82 x 450.
 TEST(Fit, ARealSweep) {
   std::ifstream file(SXB_TEST_DATA "/nccl-tests/all_reduce-4xh200.txt");
   std::vector<SweepPoint> points;

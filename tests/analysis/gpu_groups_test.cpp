@@ -1,13 +1,13 @@
-#include "analysis/gpu_groups.h"
+#include "analysis/gpu/gpu_groups.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "analysis/analysis.h"
-#include "gpu_run.h"
-#include "hardware_facts.h"
-#include "synthetic_run.h"
+#include "support/gpu_run.h"
+#include "support/hardware_facts.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::analysis {
 namespace {

@@ -1,13 +1,13 @@
 // Figures against the speed of light, limits worked out by hand from configs/hardware.
-#include "analysis/guard.h"
+#include "analysis/guard/guard.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/counter_rate.h"
-#include "analysis/nic_rates.h"
-#include "hardware_facts.h"
-#include "synthetic_run.h"
+#include "analysis/guard/nic_rates.h"
+#include "analysis/read/counter_rate.h"
+#include "support/hardware_facts.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::analysis {
 namespace {

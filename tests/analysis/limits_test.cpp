@@ -1,4 +1,4 @@
-#include "analysis/limits.h"
+#include "analysis/model/limits.h"
 
 #include <gtest/gtest.h>
 

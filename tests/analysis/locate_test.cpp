@@ -1,5 +1,5 @@
 // Searches as their records tell them: what is named, with which evidence.
-#include "analysis/locate.h"
+#include "analysis/locate/locate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

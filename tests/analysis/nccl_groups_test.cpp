@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "analysis/analysis.h"
-#include "nccl_run.h"
-#include "synthetic_run.h"
+#include "support/nccl_run.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::analysis {
 namespace {

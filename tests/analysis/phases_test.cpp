@@ -1,13 +1,13 @@
 // Attribution of samples to phases, on journals with a known answer.
-#include "analysis/phases.h"
+#include "analysis/sft/phases.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "analysis/analysis.h"
-#include "hardware_facts.h"
-#include "phase_run.h"
-#include "synthetic_run.h"
+#include "support/hardware_facts.h"
+#include "support/phase_run.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::analysis {
 namespace {

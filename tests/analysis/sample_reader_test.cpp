@@ -1,4 +1,4 @@
-#include "analysis/sample_reader.h"
+#include "analysis/read/sample_reader.h"
 
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <fstream>
 #include <vector>
 
-#include "sxbench/base/json.h"
+#include "base/json.h"
 
 namespace sxb::analysis {
 namespace {

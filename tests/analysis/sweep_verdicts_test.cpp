@@ -7,8 +7,8 @@
 #include <functional>
 
 #include "analysis/analysis.h"
-#include "hardware_facts.h"
-#include "synthetic_run.h"
+#include "support/hardware_facts.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::analysis {
 namespace {

@@ -1,4 +1,4 @@
-#include "sxbench/base/build_info.h"
+#include "base/build_info.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "sxbench/base/hash.h"
+#include "base/hash.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

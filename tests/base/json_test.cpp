@@ -1,8 +1,8 @@
-#include "sxbench/base/json.h"
+#include "base/json.h"
 
 #include <gtest/gtest.h>
 
-#include "sxbench/base/files.h"
+#include "base/files.h"
 
 namespace sxb {
 namespace {

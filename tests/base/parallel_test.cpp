@@ -1,4 +1,4 @@
-#include "sxbench/base/parallel.h"
+#include "base/parallel.h"
 
 #include <gtest/gtest.h>
 

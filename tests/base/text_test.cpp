@@ -1,4 +1,4 @@
-#include "sxbench/base/text.h"
+#include "base/text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

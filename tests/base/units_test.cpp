@@ -1,4 +1,4 @@
-#include "sxbench/base/units.h"
+#include "base/units.h"
 
 #include <gtest/gtest.h>
 

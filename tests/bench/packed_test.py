@@ -10,7 +10,7 @@ from packed import DOCUMENT_START, IGNORED, LOSS, PADDING, PackedDataset, Row, r
 
 class PackedTest(unittest.TestCase):
     def test_order_is_the_one_that_the_trainer_pins(self):
-        # RowOrder.IsPinned in tests/dataset/order_test.cpp.
+        # RowOrder.IsPinned in tests/data/order_test.cpp.
         self.assertEqual([row_at(i, 8, 42) for i in range(8)], [3, 2, 1, 7, 5, 4, 0, 6])
         self.assertEqual([row_at(8 + i, 8, 42) for i in range(8)], [6, 2, 3, 0, 5, 7, 1, 4])
         self.assertEqual(row_at(5, 1, 42), 0)

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "cli/request.h"
-#include "sxbench/base/files.h"
+#include "base/files.h"
+#include "cli/request/request.h"
 
 namespace sxb::cli {
 namespace {

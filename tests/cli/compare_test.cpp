@@ -4,11 +4,11 @@
 
 #include <filesystem>
 
-#include "../analysis/synthetic_run.h"
+#include "base/files.h"
+#include "base/json.h"
 #include "cli/app.h"
-#include "cli/fail_on.h"
-#include "sxbench/base/files.h"
-#include "sxbench/base/json.h"
+#include "cli/request/fail_on.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/fold.h"
+#include "cli/ui/fold.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "cli/run_status.h"
+#include "cli/ui/run_status.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "sxbench/config/cluster.h"
+#include "config/cluster/cluster.h"
 
 #include <gmock/gmock.h>
 

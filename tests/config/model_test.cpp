@@ -1,4 +1,4 @@
-#include "sxbench/config/model.h"
+#include "config/model/model.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "sxbench/config/node_set.h"
+#include "config/cluster/node_set.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

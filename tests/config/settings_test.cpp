@@ -1,4 +1,4 @@
-#include "sxbench/config/settings.h"
+#include "config/settings/settings.h"
 
 #include <gmock/gmock.h>
 

@@ -5,11 +5,11 @@
 #include <functional>
 #include <set>
 
+#include "base/text.h"
+#include "config/cluster/cluster.h"
+#include "config/hardware/hardware.h"
+#include "config/model/model.h"
 #include "config/testing.h"
-#include "sxbench/base/text.h"
-#include "sxbench/config/cluster.h"
-#include "sxbench/config/hardware.h"
-#include "sxbench/config/model.h"
 
 namespace sxb::config {
 namespace {

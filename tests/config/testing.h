@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "sxbench/base/json.h"
-#include "sxbench/base/result.h"
+#include "base/json.h"
+#include "base/result.h"
 
 namespace sxb::config {
 

@@ -23,9 +23,9 @@
 #include <thread>
 #include <vector>
 
-#include "sxbench/base/build_info.h"
-#include "sxbench/base/clock.h"
-#include "sxbench/base/json.h"
+#include "base/build_info.h"
+#include "base/clock.h"
+#include "base/json.h"
 #include "sxbench/engine.h"
 
 namespace {

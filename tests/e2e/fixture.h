@@ -11,12 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "launch/process.h"
-#include "sxbench/base/clock.h"
-#include "sxbench/base/files.h"
-#include "sxbench/base/json.h"
-#include "sxbench/base/text.h"
-#include "sxbench/record/record.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "launch/os/process.h"
+#include "record/record.h"
 
 namespace sxb::e2e {
 

@@ -20,9 +20,9 @@
 #include <string>
 #include <thread>
 
-#include "sxbench/base/build_info.h"
-#include "sxbench/base/clock.h"
-#include "sxbench/base/json.h"
+#include "base/build_info.h"
+#include "base/clock.h"
+#include "base/json.h"
 
 namespace {
 

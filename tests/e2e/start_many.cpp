@@ -7,8 +7,8 @@
 #include <memory>
 #include <set>
 
-#include "launch/transports.h"
-#include "sxbench/base/clock.h"
+#include "base/clock.h"
+#include "launch/transport/transports.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // What CUDA's errors become: on a cluster they are about a GPU of a node, and somebody has to do something.
-#include "engine/comm/cuda_check.h"
+#include "engine/base/cuda_check.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

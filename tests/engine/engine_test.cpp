@@ -6,11 +6,11 @@
 
 #include <cstdio>
 
+#include "base/build_info.h"
+#include "base/json.h"
+#include "plan/task.h"
 #include "ranks.h"
-#include "sxbench/base/build_info.h"
-#include "sxbench/base/json.h"
 #include "sxbench/engine.h"
-#include "sxbench/plan/task.h"
 
 namespace sxb {
 namespace {

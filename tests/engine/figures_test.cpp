@@ -1,5 +1,5 @@
 // Figures of a size from the times of its ranks.
-#include "engine/bench/figures.h"
+#include "engine/bench/sweep/sweep_figures.h"
 
 #include <gtest/gtest.h>
 

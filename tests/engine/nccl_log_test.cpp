@@ -1,5 +1,5 @@
 // What is read from NCCL's log, on lines of NCCL 2.28.
-#include "engine/comm/nccl_log.h"
+#include "engine/comm/nccl/nccl_log.h"
 
 #include <gtest/gtest.h>
 #include <nccl.h>

@@ -5,11 +5,11 @@
 
 #include <cstdio>
 
-#include "engine/bench/collective.h"
-#include "engine/bench/sweep.h"
-#include "engine/comm/cuda_check.h"
+#include "engine/base/cuda_check.h"
+#include "engine/bench/collectives/collective.h"
+#include "engine/bench/sweep/sweep.h"
 #include "engine/comm/group.h"
-#include "engine/comm/nccl_memory.h"
+#include "engine/comm/nccl/nccl_memory.h"
 #include "forwarding.h"
 #include "gpu_ranks.h"
 

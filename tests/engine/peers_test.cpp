@@ -1,5 +1,5 @@
 // What ranks find out about each other before they measure.
-#include "engine/peers.h"
+#include "engine/rank/peers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

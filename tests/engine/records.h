@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "sxbench/base/json.h"
+#include "base/json.h"
 
 namespace sxb::engine {
 

@@ -1,5 +1,5 @@
 // What is asked of libtorch's exceptions. Sees torch's headers: no fmt, spdlog or json here.
-#include "engine/runtime.h"
+#include "engine/base/runtime.h"
 
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "engine/bench/collective.h"
+#include "engine/bench/collectives/collective.h"
 #include "sweeps.h"
 
 namespace sxb::engine {

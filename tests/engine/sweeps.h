@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/bench/sweep.h"
+#include "engine/bench/sweep/sweep.h"
 #include "ranks.h"
 #include "records.h"
 

@@ -1,4 +1,4 @@
-#include "launch/evidence.h"
+#include "launch/node/evidence.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 #include <functional>
 #include <thread>
 
-#include "sxbench/base/clock.h"
+#include "base/clock.h"
 
 namespace sxb::launch {
 namespace {

@@ -1,4 +1,4 @@
-#include "launch/journal.h"
+#include "launch/head/journal.h"
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
@@ -8,8 +8,8 @@
 #include <csignal>
 #include <fstream>
 
-#include "sxbench/base/files.h"
-#include "sxbench/base/text.h"
+#include "base/files.h"
+#include "base/text.h"
 
 namespace sxb::launch {
 namespace {

@@ -1,4 +1,4 @@
-#include "launch/layout.h"
+#include "launch/head/placement.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "launch/run.h"
-#include "launch/transport.h"
+#include "launch/head/run.h"
+#include "launch/transport/transport.h"
 
 namespace sxb::launch {
 namespace {

@@ -1,4 +1,4 @@
-#include "launch/process.h"
+#include "launch/os/process.h"
 
 #include <gmock/gmock.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
-#include "launch/slurm.h"
+#include "launch/transport/slurm.h"
 
 #include <gmock/gmock.h>
 
-#include "launch/bundle.h"
+#include "launch/transport/bundle.h"
 
 namespace sxb::launch {
 namespace {

@@ -1,10 +1,10 @@
-#include "launch/spread.h"
+#include "launch/push/distribution_rounds.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
-#include "launch/distribute.h"
+#include "launch/push/distribute.h"
 
 namespace sxb::launch {
 namespace {

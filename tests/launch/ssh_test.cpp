@@ -1,10 +1,10 @@
-#include "launch/ssh.h"
+#include "launch/transport/ssh.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
-#include "launch/process.h"
+#include "launch/os/process.h"
 
 namespace sxb::launch {
 namespace {

@@ -13,11 +13,11 @@
 #include <functional>
 #include <regex>
 
-#include "launch/clock_watch.h"
-#include "launch/head_watch.h"
-#include "launch/ssh_line.h"
-#include "sxbench/base/clock.h"
-#include "sxbench/base/files.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "launch/node/clock_watch.h"
+#include "launch/node/head_watch.h"
+#include "launch/transport/ssh_line.h"
 
 namespace sxb::launch {
 namespace {

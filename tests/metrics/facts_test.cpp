@@ -1,9 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/build_info.h"
 #include "fake_library.h"
-#include "sxbench/base/build_info.h"
-#include "sxbench/record/record.h"
+#include "record/record.h"
 
 namespace sxb::metrics {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "fake_nvml.h"
-#include "sxbench/metrics/sampler.h"
+#include "metrics/sampler.h"
 
 namespace sxb::metrics::fake {
 
@@ -33,7 +33,7 @@ class Library {
   Script* script_ = nullptr;
 };
 
-/// The fake tree tests/data/<name> with the fake NVML.
+/// The fake tree tests/fixtures/<name> with the fake NVML.
 inline Roots roots_of(const std::string& name) {
   const std::string base = std::string(SXB_TEST_DATA) + "/" + name;
   return Roots{base + "/proc", base + "/sys", base + "/etc", SXB_FAKE_NVML};

@@ -1,4 +1,4 @@
-#include "sxbench/metrics/gpu_faults.h"
+#include "metrics/gpu_faults.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

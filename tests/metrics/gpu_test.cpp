@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "sxbench/metrics/sampler.h"
+#include "metrics/sampler.h"
 
 namespace sxb::metrics {
 namespace {

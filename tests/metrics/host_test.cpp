@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
+#include "base/files.h"
 #include "fake_library.h"
-#include "sxbench/base/files.h"
 
 namespace sxb::metrics {
 namespace {
@@ -16,7 +16,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// A copy of tests/data/sys-basic that a test may change.
+/// A copy of tests/fixtures/sys-basic that a test may change.
 class HostTest : public ::testing::Test {
  protected:
   void SetUp() override {

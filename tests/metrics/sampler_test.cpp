@@ -1,4 +1,4 @@
-#include "sxbench/metrics/sampler.h"
+#include "metrics/sampler.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,11 +9,11 @@
 #include <mutex>
 #include <set>
 
+#include "base/clock.h"
 #include "fake_library.h"
 #include "metrics/nvml.h"
 #include "metrics/schedule.h"
-#include "sxbench/base/clock.h"
-#include "sxbench/record/record.h"
+#include "record/record.h"
 
 namespace sxb::metrics {
 namespace {

@@ -1,13 +1,13 @@
-#include "sxbench/plan/gpu.h"
+#include "plan/gpu.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "sxbench/base/units.h"
-#include "sxbench/plan/task.h"
-#include "sxbench/plan/validate.h"
+#include "base/units.h"
+#include "plan/task.h"
+#include "plan/validate.h"
 
 namespace sxb::plan {
 namespace {

@@ -1,10 +1,10 @@
 // Which sharding the planner takes, and what it predicts of it.
-#include "sxbench/plan/memory.h"
+#include "plan/memory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sxbench/base/units.h"
+#include "base/units.h"
 
 namespace sxb::plan {
 namespace {

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "plan/locate_groups.h"
-#include "sxbench/plan/locate.h"
+#include "plan/locate/locate.h"
+#include "plan/locate/trial_groups.h"
 
 namespace sxb::plan {
 

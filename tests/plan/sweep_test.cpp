@@ -1,4 +1,4 @@
-#include "sxbench/plan/sweep.h"
+#include "plan/sweep.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

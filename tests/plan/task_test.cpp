@@ -1,4 +1,4 @@
-#include "sxbench/plan/task.h"
+#include "plan/task.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sxbench/plan/sweep.h"
+#include "plan/sweep.h"
 
 namespace sxb::plan {
 namespace {

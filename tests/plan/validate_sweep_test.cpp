@@ -4,8 +4,8 @@
 
 #include <functional>
 
-#include "sxbench/base/units.h"
-#include "sxbench/plan/validate.h"
+#include "base/units.h"
+#include "plan/validate.h"
 
 namespace sxb::plan {
 namespace {

@@ -1,11 +1,11 @@
-#include "sxbench/plan/validate.h"
+#include "plan/validate.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sxbench/base/units.h"
-#include "sxbench/plan/memory.h"
+#include "base/units.h"
+#include "plan/memory.h"
 
 namespace sxb::plan {
 namespace {

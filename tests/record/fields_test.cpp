@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "sxbench/record/record.h"
+#include "record/record.h"
 
 namespace sxb::record {
 namespace {

@@ -1,7 +1,7 @@
-// The documents of a comparison against files in tests/data/golden/compare/. After a wanted change:
+// The documents of a comparison against files in tests/fixtures/golden/compare/. After a wanted change:
 //   SXB_UPDATE_GOLDENS=1 build/bin/report_test --gtest_filter='CompareDocuments*'
 // and read the diff before committing it.
-#include "report/compare.h"
+#include "report/compare/compare_report.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -9,8 +9,8 @@
 
 #include <cstdlib>
 
-#include "../analysis/synthetic_run.h"
-#include "sxbench/base/files.h"
+#include "base/files.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::report {
 namespace {

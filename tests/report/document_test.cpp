@@ -1,10 +1,10 @@
 // The document model, its two writers, charts and number formats.
-#include "report/document.h"
+#include "report/document/document.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "report/format.h"
+#include "report/document/format.h"
 
 namespace sxb::report {
 namespace {

@@ -1,4 +1,4 @@
-// Every output of the synthetic runs against files in tests/data/golden/. After a wanted change:
+// Every output of the synthetic runs against files in tests/fixtures/golden/. After a wanted change:
 //   SXB_UPDATE_GOLDENS=1 ctest -R Golden
 // and read the diff before committing it.
 #include <gmock/gmock.h>
@@ -8,14 +8,14 @@
 #include <filesystem>
 #include <map>
 
-#include "../analysis/gpu_run.h"
-#include "../analysis/nccl_run.h"
-#include "../analysis/phase_run.h"
-#include "../analysis/synthetic_run.h"
-#include "report/document.h"
+#include "base/files.h"
+#include "report/document/document.h"
 #include "report/records_doc.h"
-#include "sxbench/base/files.h"
-#include "sxbench/report/report.h"
+#include "report/report.h"
+#include "support/gpu_run.h"
+#include "support/nccl_run.h"
+#include "support/phase_run.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::report {
 namespace {
@@ -245,7 +245,7 @@ TEST(WriteReports, ATimeThatIsNotTheSlowestRanksSaysWhose) {
   EXPECT_THAT(content(outcome->summary_report), HasSubstr("Times are the mean over ranks (`-a 1`)."));
 }
 
-// tests/data/implausible: figures of a published report, as if they had been measured.
+// tests/fixtures/implausible: figures of a published report, as if they had been measured.
 TEST(WriteReports, PublishedFiguresThatCannotBeAreCalledSo) {
   const fs::path run = testing::scratch("run");
   fs::remove_all(run);

@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/locate.h"
-#include "report/exports.h"
-#include "report/sections.h"
+#include "analysis/locate/locate.h"
+#include "report/exports/exports.h"
+#include "report/sections/sections.h"
 
 namespace sxb::report {
 namespace {

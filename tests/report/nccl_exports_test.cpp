@@ -2,11 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "../analysis/nccl_run.h"
-#include "../analysis/synthetic_run.h"
-#include "sxbench/base/files.h"
-#include "sxbench/base/text.h"
-#include "sxbench/report/report.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "report/report.h"
+#include "support/nccl_run.h"
+#include "support/synthetic_run.h"
 
 namespace sxb::report {
 namespace {

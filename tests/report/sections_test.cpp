@@ -1,5 +1,5 @@
 // What the sections of a report do where there is much to show: a large fleet, a split into many groups.
-#include "report/sections.h"
+#include "report/sections/sections.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "engine/comm/cuda_check.h"
+#include "engine/base/cuda_check.h"
 
 namespace sxb::engine {
 namespace {

@@ -13,8 +13,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/result.h"
 #include "engine/kernels/dtype.h"
-#include "sxbench/base/result.h"
 
 namespace sxb::engine {
 

@@ -2,8 +2,8 @@
 #include <array>
 #include <type_traits>
 
+#include "base/text.h"
 #include "engine/comm/communicator.h"
-#include "sxbench/base/text.h"
 
 namespace sxb::engine {
 namespace {

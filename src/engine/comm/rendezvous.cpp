@@ -3,8 +3,8 @@
 
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "base/text.h"
 #include "engine/comm/communicator.h"
-#include "sxbench/base/text.h"
 
 namespace sxb::engine {
 namespace {

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
+#include "engine/base/cuda_check.h"
 #include "engine/comm/communicator.h"
-#include "engine/comm/cuda_check.h"
 #include "stats/stats.h"
 #include "stats/stopping_rule.h"
-#include "sxbench/base/clock.h"
 
 namespace sxb::engine::gpu {
 namespace {

@@ -1,8 +1,8 @@
 // The phase gpu on one rank: the tests that the plan names, figure by figure.
 #pragma once
 
-#include "engine/emitter.h"
-#include "engine/gpu/test.h"
+#include "engine/base/emitter.h"
+#include "engine/gpu/tests/test.h"
 
 namespace sxb::engine::gpu {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "engine/comm/communicator.h"
-#include "sxbench/base/text.h"
 
 namespace sxb::engine {
 namespace {

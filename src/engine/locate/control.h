@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "engine/comm/rendezvous.h"
-#include "sxbench/base/json.h"
 
 namespace sxb::engine {
 

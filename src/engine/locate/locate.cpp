@@ -5,16 +5,16 @@
 #include <numeric>
 #include <optional>
 
-#include "engine/bench/memory.h"
+#include "base/clock.h"
+#include "engine/bench/memory/memory.h"
 #include "engine/comm/group.h"
 #include "engine/locate/control.h"
 #include "engine/locate/matmul.h"
 #include "engine/locate/network.h"
 #include "engine/locate/probe.h"
-#include "engine/peers.h"
-#include "sxbench/base/clock.h"
-#include "sxbench/plan/locate.h"
-#include "sxbench/record/record.h"
+#include "engine/rank/peers.h"
+#include "plan/locate/locate.h"
+#include "record/record.h"
 
 namespace sxb::engine {
 namespace {

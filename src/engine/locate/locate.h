@@ -1,10 +1,10 @@
 // The engine's side of `sxbench locate`: one launch, all rounds.
 #pragma once
 
+#include "base/json.h"
+#include "engine/base/emitter.h"
 #include "engine/comm/rendezvous.h"
-#include "engine/emitter.h"
-#include "sxbench/base/json.h"
-#include "sxbench/plan/task.h"
+#include "plan/task.h"
 
 namespace sxb::engine {
 

@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "engine/comm/nccl_log.h"
-#include "engine/emitter.h"
-#include "sxbench/base/json.h"
+#include "base/json.h"
+#include "engine/base/emitter.h"
+#include "engine/comm/nccl/nccl_log.h"
 
 namespace sxb::engine {
 

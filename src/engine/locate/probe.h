@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "engine/bench/memory.h"
+#include "engine/bench/memory/memory.h"
 #include "engine/comm/communicator.h"
 
 namespace sxb::engine {

@@ -1,6 +1,6 @@
 // sxbench deploy and sxbench data push against real sshd and rsync.
+#include "base/build_info.h"
 #include "e2e/net/net_cluster.h"
-#include "sxbench/base/build_info.h"
 
 namespace sxb::e2e {
 namespace {

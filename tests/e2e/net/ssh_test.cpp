@@ -1,6 +1,6 @@
 // The ssh transport against real sshd.
+#include "base/build_info.h"
 #include "e2e/net/net_cluster.h"
-#include "sxbench/base/build_info.h"
 
 namespace sxb::e2e {
 namespace {

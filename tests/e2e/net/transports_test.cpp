@@ -1,8 +1,8 @@
 // The same run over each transport, against real sshd, pdsh and Slurm.
 #include <set>
 
+#include "base/text.h"
 #include "e2e/net/net_cluster.h"
-#include "sxbench/base/text.h"
 
 namespace sxb::e2e {
 namespace {

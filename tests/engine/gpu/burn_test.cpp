@@ -1,11 +1,11 @@
-#include "engine/gpu/burn.h"
+#include "engine/gpu/burn/burn.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/clock.h"
 #include "engine/comm/communicator.h"
 #include "on_node.h"
-#include "sxbench/base/clock.h"
 
 namespace sxb::engine::gpu {
 namespace {

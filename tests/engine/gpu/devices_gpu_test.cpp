@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/gpu/burn.h"
-#include "engine/gpu/gemm_case.h"
+#include "engine/gpu/burn/burn.h"
 #include "engine/gpu/suite.h"
+#include "engine/gpu/tests/gemm_case.h"
 #include "engine/kernels/bench_pattern.h"
 #include "gpu_ranks.h"
 #include "on_node.h"

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/emitter.h"
-#include "engine/gpu/node_ranks.h"
+#include "engine/base/emitter.h"
+#include "engine/gpu/device/node_ranks.h"
+#include "plan/task.h"
 #include "ranks.h"
 #include "records.h"
-#include "sxbench/plan/task.h"
 
 namespace sxb::engine::gpu {
 

@@ -9,7 +9,7 @@
 #include <map>
 
 #include "engine/ranks.h"
-#include "engine/train/llama.h"
+#include "engine/train/model/llama.h"
 
 namespace sxb::engine {
 namespace {

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/train/device.h"
-#include "engine/train/ops.h"
+#include "engine/train/device/device.h"
+#include "engine/train/model/ops.h"
 
 namespace sxb::engine {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/train/loader.h"
+#include "engine/train/loop/loader.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes tests/data/hf-tiny: weights, a packed batch, and Hugging Face's loss and gradients for it.
+"""Writes tests/fixtures/hf-tiny: weights, a packed batch, and Hugging Face's loss and gradients for it.
 
 Hugging Face computes in double precision; weights are rounded to BF16 first, so the stored file is
 exact. Needs torch, transformers (5.17.0 was used) and safetensors.
 
-    python3 tests/engine/train/make_hf_reference.py tests/data/hf-tiny
+    python3 tests/engine/train/make_hf_reference.py tests/fixtures/hf-tiny
 """
 import sys
 

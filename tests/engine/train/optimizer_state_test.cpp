@@ -1,5 +1,5 @@
 // Offloaded optimizer state passes through in chunks: the same bits as without.
-#include "engine/train/optimizer_state.h"
+#include "engine/train/parallel/optimizer_state.h"
 
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>

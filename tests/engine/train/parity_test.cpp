@@ -5,11 +5,11 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include "data/safetensors.h"
 #include "engine/ranks.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/llama.h"
-#include "engine/train/loader.h"
-#include "sxbench/data/safetensors.h"
+#include "engine/train/loop/checkpoint.h"
+#include "engine/train/loop/loader.h"
+#include "engine/train/model/llama.h"
 
 namespace sxb::engine {
 namespace {

@@ -1,9 +1,9 @@
-#include "engine/train/schedule.h"
+#include "engine/train/loop/schedule.h"
 
 #include <gtest/gtest.h>
 
 #include "engine/kernels/kernels.h"
-#include "engine/train/flops.h"
+#include "engine/train/model/flops.h"
 
 namespace sxb::engine {
 namespace {

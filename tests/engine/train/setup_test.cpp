@@ -1,5 +1,5 @@
 // What a task is told before its first step.
-#include "engine/train/setup.h"
+#include "engine/train/loop/setup.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,8 +1,8 @@
 // Phases and spans of a step on the CPU, where the stamps are the host's clock.
 #include <gtest/gtest.h>
 
-#include "engine/train/device.h"
-#include "engine/train/step_clock.h"
+#include "engine/train/device/device.h"
+#include "engine/train/device/step_clock.h"
 
 namespace sxb::engine {
 namespace {

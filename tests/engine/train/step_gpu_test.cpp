@@ -10,11 +10,11 @@
 #include <cuda_runtime_api.h>
 
 #include "engine/gpu_ranks.h"
-#include "engine/train/checkpoint.h"
 #include "engine/train/cuda_calls.h"
-#include "engine/train/step.h"
-#include "engine/train/trainer.h"
-#include "sxbench/record/record.h"
+#include "engine/train/loop/checkpoint.h"
+#include "engine/train/loop/step.h"
+#include "engine/train/loop/trainer.h"
+#include "record/record.h"
 
 namespace sxb::engine {
 namespace {

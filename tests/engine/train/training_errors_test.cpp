@@ -1,8 +1,8 @@
 // Training that cannot go on ends with a clear error.
 #include <fstream>
 
+#include "base/files.h"
 #include "engine/train/training_run.h"
-#include "sxbench/base/files.h"
 
 namespace sxb::engine {
 namespace {

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "data/packed.h"
 #include "engine/ranks.h"
-#include "engine/train/trainer.h"
-#include "sxbench/data/packed.h"
-#include "sxbench/record/record.h"
+#include "engine/train/loop/trainer.h"
+#include "record/record.h"
 
 namespace sxb::engine {
 
@@ -41,7 +41,7 @@ inline const fs::path& dataset() {
   static const TemporaryDir dir;
   static const fs::path packed = [] {
     data::PrepareOptions options;
-    const fs::path shipped = fs::path(SXB_SOURCE_DIR) / "tests/data/train-dataset";
+    const fs::path shipped = fs::path(SXB_SOURCE_DIR) / "tests/fixtures/train-dataset";
     options.dataset = shipped / "data.json";
     options.tokenizer = shipped / "tokenizer.model";
     options.name = "data";

@@ -3,9 +3,9 @@
 #include <fstream>
 #include <map>
 
-#include "engine/train/groups.h"
+#include "base/files.h"
+#include "engine/train/parallel/shard_groups.h"
 #include "engine/train/training_run.h"
-#include "sxbench/base/files.h"
 
 namespace sxb::engine {
 namespace {
@@ -165,7 +165,7 @@ TEST(Training, SameSeedSameBits) {
 }
 
 TEST(Training, HoldsTheGoldenCurve) {
-  // tests/data/losses/tiny.txt: a refactor must not move it. Regenerate with SXB_UPDATE_GOLDENS=1
+  // tests/fixtures/losses/tiny.txt: a refactor must not move it. Regenerate with SXB_UPDATE_GOLDENS=1
   // only when the mathematics is meant to change. Other CPUs round GEMMs differently: 1e-4.
   const fs::path golden = fs::path(SXB_TEST_DATA) / "losses" / "tiny.txt";
   const std::vector<double> ours = losses(tiny_task(1, 50));

@@ -1,0 +1,238 @@
+#include "analysis/compare/compare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "analysis/compare/comparison_points.h"
+#include "base/parallel.h"
+#include "base/text.h"
+
+namespace sxb::analysis {
+namespace {
+
+/// Where no spread was recorded (one value a side), only a change that no repeat of such a measurement
+/// shows counts: single latencies of NCCL differ by up to a tenth from run to run.
+constexpr double kBlindThreshold = 0.10;
+/// Step times are compared only where the work of a step is the same.
+constexpr double kSameWork = 0.01;
+
+std::string percent(double ratio) { return fmt::format("{:+.1f}", ratio * 100); }
+
+std::string arithmetic(const stats::Change& change, double threshold) {
+  std::string text = percent(change.ratio) + " %";
+  if (change.interval) {
+    text += fmt::format(" [{}, {}]", percent(change.interval->low), percent(change.interval->high));
+  }
+  return text + fmt::format(", threshold {:g} %", threshold * 100);
+}
+
+/// What the interval does not know.
+std::string note_on(const Point& a, const Point& b) {
+  const std::size_t in_a = a.repeats.size();
+  const std::size_t in_b = b.repeats.size();
+  if (in_a > 1 && in_b > 1) return "";
+  if (in_a == 1 && in_b == 1 && a.sample == b.sample) {
+    if (!a.sample.empty())
+      return fmt::format("one repeat a side: only the spread of the {} is known", a.sample);
+    return fmt::format("one value a side, spread unknown: judged against {:g} %", kBlindThreshold * 100);
+  }
+  std::vector<std::string> parts;
+  for (const auto& [name, point] : {std::pair{"A", &a}, {"B", &b}}) {
+    if (point->repeats.size() > 1) continue;
+    parts.push_back(point->sample.empty()
+                        ? fmt::format("of {} no spread is known", name)
+                        : fmt::format("of {} only the spread of its {} is known", name, point->sample));
+  }
+  return fmt::format("A has {} repeat{}, B {}: {}", in_a, in_a == 1 ? "" : "s", in_b, join(parts, ", "));
+}
+
+Compared describe(const Point& point) {
+  Compared item;
+  item.section = point.section;
+  item.series = point.series;
+  item.variant = point.variant;
+  item.member = point.member;
+  item.figure = point.figure;
+  item.unit = point.unit;
+  item.higher_is_better = point.higher_is_better;
+  return item;
+}
+
+ComparedSide describe_side(const Point& point) {
+  return {point.repeats.empty() ? std::nullopt : std::optional(stats::center(point.repeats)),
+          point.repeats.size(), point.disbelief};
+}
+
+Compared only_one(const Point& point, bool in_a, const PointSet& other) {
+  Compared item = describe(point);
+  item.judgement = Judgement::kMissing;
+  (in_a ? item.a : item.b) = describe_side(point);
+  const std::string problem = other.task_problem(point.task);
+  item.reason = fmt::format("not in {}", in_a ? "B" : "A");
+  if (!problem.empty()) item.reason += ": " + problem;
+  return item;
+}
+
+/// Adds to the reason which side is UNSTABLE by itself, if its spread hides the change.
+bool hidden_by_spread(const Point& a, const Point& b, double change, Compared& item) {
+  for (const auto& [name, point] : {std::pair{"A", &a}, {"B", &b}}) {
+    const stats::Spread spread = point->spread();
+    if (!stats::unstable(spread) || std::abs(change) > spread.largest()) continue;
+    const bool repeats = spread.repeats.value_or(0) >= spread.within.value_or(0);
+    item.reason += fmt::format("; {} itself is UNSTABLE: its {} by {:.1f} %", name,
+                               repeats ? "repeats differ" : point->sample + " vary", spread.largest() * 100);
+    return true;
+  }
+  return false;
+}
+
+Compared judge_pair(const Point& a, const Point& b, double threshold) {
+  Compared item = describe(b);
+  item.a = describe_side(a);
+  item.b = describe_side(b);
+  for (const auto& [name, point] : {std::pair{"A", &a}, {"B", &b}}) {
+    if (point->disbelief.empty()) continue;
+    item.judgement = Judgement::kMissing;
+    item.reason += fmt::format("{}{}: {}", item.reason.empty() ? "" : "; ", name, point->disbelief);
+  }
+  if (item.judgement == Judgement::kMissing) return item;
+  const stats::Change change = stats::relative_change(a.repeats, b.repeats);
+  item.change = change.ratio;
+  item.interval = change.interval;
+  const double blind = std::max(threshold, kBlindThreshold);
+  item.reason = arithmetic(change, change.interval ? threshold : blind);
+  item.note = note_on(a, b);
+  switch (stats::direction(change, threshold, blind)) {
+    case stats::Direction::kHigher:
+      item.judgement = b.higher_is_better ? Judgement::kFaster : Judgement::kSlower;
+      break;
+    case stats::Direction::kLower:
+      item.judgement = b.higher_is_better ? Judgement::kSlower : Judgement::kFaster;
+      break;
+    case stats::Direction::kUnclear:
+      item.judgement = Judgement::kUnstable;
+      item.reason += "; the interval is too wide to tell";
+      return item;
+    case stats::Direction::kSame:
+      break;
+  }
+  if (hidden_by_spread(a, b, change.ratio, item)) item.judgement = Judgement::kUnstable;
+  return item;
+}
+
+bool comparable(const Point& a, const Point& b) {
+  return !a.work || !b.work || std::abs(*b.work - *a.work) <= kSameWork * *a.work;
+}
+
+/// For each point of B its partner in A: the same figure, or, where both sides measured it under one
+/// setting only, the same but for the setting (which changed_facts() then names).
+std::map<const Point*, const Point*> pair_up(const PointSet& a, const PointSet& b) {
+  std::map<const Point*, const Point*> partner;  // both ways
+  for (const bool with_variant : {true, false}) {
+    std::map<std::string, std::vector<const Point*>> left, right;
+    for (const Point& point : a.points()) {
+      if (!partner.contains(&point)) left[point.key(with_variant)].push_back(&point);
+    }
+    for (const Point& point : b.points()) {
+      if (!partner.contains(&point)) right[point.key(with_variant)].push_back(&point);
+    }
+    for (const auto& [key, points] : left) {
+      const auto it = right.find(key);
+      if (it == right.end() || points.size() != 1 || it->second.size() != 1) continue;
+      partner[points.front()] = it->second.front();
+      partner[it->second.front()] = points.front();
+    }
+  }
+  return partner;
+}
+
+PointSet collect(const Side& side) {
+  PointSet points;
+  for (const auto& run : side) points.add(run->analysis);
+  return points;
+}
+
+}  // namespace
+
+const char* to_string(Judgement judgement) {
+  switch (judgement) {
+    case Judgement::kSlower:
+      return "SLOWER";
+    case Judgement::kUnstable:
+      return "UNSTABLE";
+    case Judgement::kMissing:
+      return "MISSING";
+    case Judgement::kFaster:
+      return "FASTER";
+    case Judgement::kSame:
+      return "SAME";
+  }
+  return "";
+}
+
+const std::vector<std::string>& compare_sections() {
+  static const std::vector<std::string> names = {"sft", "nccl", "gpu"};
+  return names;
+}
+
+Result<Side> load_side(const std::vector<std::filesystem::path>& paths) {
+  Side side;
+  for (const std::filesystem::path& path : paths) {
+    SXB_ASSIGN_OR_RETURN(const std::filesystem::path folder, find_run(path));
+    auto run = std::make_unique<LoadedRun>();
+    SXB_ASSIGN_OR_RETURN(run->dataset, load_dataset(folder));
+    SXB_ASSIGN_OR_RETURN(const Hardware hardware, load_hardware(run->dataset));
+    run->analysis = analyze(run->dataset, hardware);
+    side.push_back(std::move(run));
+  }
+  return side;
+}
+
+std::size_t Comparison::count(Judgement judgement) const {
+  return static_cast<std::size_t>(std::count_if(
+      items.begin(), items.end(), [&](const Compared& item) { return item.judgement == judgement; }));
+}
+
+bool Comparison::any_pair() const {
+  return std::any_of(items.begin(), items.end(),
+                     [](const Compared& item) { return item.a.value && item.b.value; });
+}
+
+Comparison compare(const Side& a, const Side& b, const CompareOptions& options) {
+  const PointSet in_a = collect(a);
+  const PointSet in_b = collect(b);
+  const auto partner = pair_up(in_a, in_b);
+  const auto wanted = [&](const Point& point) {
+    return options.sections.empty() || options.sections.contains(point.section);
+  };
+  Comparison comparison{&a, &b, options.threshold, changed_facts(a, b), {}};
+  struct Pair {
+    const Point *a, *b;
+    std::size_t item;
+  };
+  std::vector<Pair> pairs;
+  for (const Point& point : in_a.points()) {
+    if (!wanted(point)) continue;
+    const auto it = partner.find(&point);
+    if (it == partner.end()) {
+      comparison.items.push_back(only_one(point, true, in_b));
+    } else if (comparable(point, *it->second)) {
+      pairs.push_back({&point, it->second, comparison.items.size()});
+      comparison.items.emplace_back();
+    }
+  }
+  for_each_index(pairs.size(), [&](std::size_t i) {
+    comparison.items[pairs[i].item] = judge_pair(*pairs[i].a, *pairs[i].b, options.threshold);
+  });
+  for (const Point& point : in_b.points()) {
+    if (wanted(point) && !partner.contains(&point)) comparison.items.push_back(only_one(point, false, in_a));
+  }
+  std::stable_sort(comparison.items.begin(), comparison.items.end(),
+                   [](const Compared& x, const Compared& y) { return x.judgement < y.judgement; });
+  return comparison;
+}
+
+}  // namespace sxb::analysis

@@ -1,0 +1,120 @@
+// GPU micro-benchmarks and burns: the figures of all devices side by side, and which device stands off.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/read/dataset.h"
+#include "analysis/read/samples.h"
+#include "stats/outliers.h"
+
+namespace sxb::analysis {
+
+/// A device below the others of its fleet: more than 5 % and more than 3.5 sigma below their median (1.4826
+/// MAD, at least 0.5 % of the median). Fewer than three devices have no median to stand off from: none is
+/// slow.
+std::vector<stats::Outlier> slow_devices(std::span<const double> values);
+inline constexpr std::size_t kLeastFleet = 3;
+
+/// What one device has measured.
+struct GpuValue {
+  std::string node;
+  int rank = -1, gpu = -1;  ///< gpu -1: the CPU
+  std::optional<int> peer;  ///< other GPU of the pair
+  std::string shape;
+  double value = 0, p5 = 0, p95 = 0;
+  double runs = 0;
+  bool stable = true;
+  std::optional<double> wrong;  ///< absent: no data to check
+  /// "node001 GPU 3", "node001 GPU 3 <- 5", "node001 rank 2" on the CPU.
+  std::string name() const;
+};
+
+/// One figure of a test, over all devices and repeats.
+struct GpuFigure {
+  std::string group, test, shape, metric;
+  std::vector<GpuValue> values;      ///< in rank order; of repeats the median of each device
+  std::vector<stats::Outlier> slow;  ///< indices of `values`; only where more is better
+  double median = 0;
+  const GpuValue& least() const;
+  const GpuValue& most() const;
+  double wrong() const;
+  bool checked() const;
+};
+
+struct Waived {
+  std::string test, why;
+  int devices = 0;
+};
+
+/// The devices while a test ran, from the samples in its window.
+struct TestState {
+  std::string test;
+  TaskSamples samples;
+};
+
+/// The repeats of the suite on one node count.
+struct GpuGroup {
+  int nodes = 0;
+  std::vector<const TaskData*> tasks;
+  int ok = 0;
+  bool cuda = false;
+  bool mixed = false;  ///< GPUs of more than one type: no fleet
+  std::vector<GpuFigure> figures;
+  std::vector<Waived> waived;
+  std::vector<TestState> states;  ///< of the last task
+};
+
+/// A "burn" record with what the samples in its span say of the GPU.
+struct BurnSecond {
+  double second = 0, span_s = 0, tflops = 0, iterations = 0, mismatches = 0;
+  std::optional<double> memory_bytes, power_w, sm_mhz, temp_c;
+  std::string throttle;  ///< reasons seen, joined by "|"
+};
+
+struct BurnGpu {
+  std::string node;
+  int rank = -1, gpu = -1;
+  std::vector<BurnSecond> seconds;
+  double tflops = 0;        ///< over the whole burn
+  double least_tflops = 0;  ///< of a whole second
+  double mismatches = 0;
+  std::optional<double> below;  ///< (median - tflops) / median
+  bool slow = false;
+  std::optional<double> memory_growth_bytes;  ///< from the first record to the last
+  std::optional<GpuUse> use;  ///< over the whole burn, its single samples left out; absent without any
+  std::string name() const;
+};
+
+struct BurnTask {
+  const TaskData* task = nullptr;
+  std::string precision;
+  int nodes = 0;
+  std::int64_t size = 0, streams = 0, duration_s = 0;
+  bool cuda = false;
+  bool mixed = false;         ///< GPUs of more than one type: no fleet
+  std::vector<BurnGpu> gpus;  ///< in rank order
+  double total_tflops = 0, median_tflops = 0;
+  bool ok() const { return task->status() == TaskStatus::kOk; }
+  std::string label() const;  ///< "bf16 on 2 nodes"
+};
+
+/// Whether the task's ranks have devices of more than one type.
+bool has_mixed_devices(const TaskData& task);
+
+/// Figures from "gpu_bench" records of one or more tasks, in the order in which they came.
+std::vector<GpuFigure> fold_figures(const std::vector<const record::Record*>& records);
+std::vector<Waived> fold_waived(const std::vector<const record::Record*>& records);
+
+struct Verdict;
+struct Finding;
+std::vector<GpuGroup> group_gpu(const Dataset& dataset);
+std::vector<BurnTask> group_burns(const Dataset& dataset);
+/// Wrong data, mismatches, slow devices and growth of memory.
+std::vector<Verdict> judge_devices(const std::vector<GpuGroup>& gpu, const std::vector<BurnTask>& burns);
+/// Heat and power brakes while GPUs burnt, figures that did not settle.
+std::vector<Finding> device_findings(const std::vector<GpuGroup>& gpu, const std::vector<BurnTask>& burns);
+
+}  // namespace sxb::analysis

@@ -1,0 +1,34 @@
+// Collective sweeps: groups with their rows, judged.
+#include "analysis/analysis.h"
+#include "analysis/nccl/nccl_rows.h"
+#include "analysis/read/json_read.h"
+
+namespace sxb::analysis {
+
+std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardware) {
+  std::vector<NcclGroup> groups = collect_groups(dataset);
+  for (NcclGroup& group : groups) {
+    const TaskData* measured = nullptr;
+    for (const TaskData* task : group.tasks) {
+      if (task->status() != TaskStatus::kOk) continue;
+      ++group.ok;
+      measured = task;
+    }
+    if (measured == nullptr) {
+      group.failed_rows = join_rows(group, false);
+      continue;
+    }
+    group.ranks = group.group_ranks.empty() ? measured->world() : static_cast<int>(group.group_ranks.size());
+    group.hosts = count_hosts(*measured, group);
+    const std::vector<Entry>& devices = measured->of(record::kind::kDevice);
+    if (!devices.empty()) group.backend = text(devices.front().record.data, "backend");
+    for (const Entry& entry : measured->of(record::kind::kOverhead))
+      group.overhead_us = number(entry.record.data, "null_call_us");
+    group.rows = join_rows(group, true);
+    judge_sweep(dataset, *measured, hardware, group);
+  }
+  compare_groups(groups);
+  return groups;
+}
+
+}  // namespace sxb::analysis

@@ -1,0 +1,214 @@
+#include "analysis/read/dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "analysis/read/json_read.h"
+#include "base/files.h"
+#include "config/cluster/node_set.h"
+
+namespace sxb::analysis {
+namespace {
+
+namespace kind = record::kind;
+
+/// Parses one line; no value if it is not whole (a crash cut it), an error if the schema is unknown.
+Result<std::optional<record::Record>> parse_line(std::string_view line, const std::string& where) {
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("v")) return std::optional<record::Record>();
+  SXB_ASSIGN_OR_RETURN(record::Record record, record::parse_record(json, where));
+  return std::optional(std::move(record));
+}
+
+TaskData& find_or_add(std::vector<TaskData>& tasks, const std::string& id) {
+  const auto it =
+      std::find_if(tasks.begin(), tasks.end(), [&](const TaskData& task) { return task.id == id; });
+  if (it != tasks.end()) return *it;
+  tasks.emplace_back().id = id;
+  return tasks.back();
+}
+
+void take_task_start(const Entry& entry, TaskData& task) {
+  const Json& data = entry.record.data;
+  task.kinds.clear();  // of several attempts the last counts
+  task.end.reset();
+  task.attempt = static_cast<int>(integer(data, "attempt").value_or(task.attempt + 1));
+  task.phase = text(data, "phase");
+  task.label = text(data, "label");
+  if (const Json& nodes = member(data, "nodes"); nodes.is_array())
+    task.nodes = static_cast<int>(nodes.size());
+}
+
+void take(Entry entry, Dataset& dataset) {
+  const record::Record& record = entry.record;
+  dataset.end_wall_ns = std::max(dataset.end_wall_ns, record.wall_ns);
+  if (record.kind == kind::kRun) {
+    if (dataset.run.line == 0) dataset.start_wall_ns = record.wall_ns;
+    dataset.complete = false;
+    dataset.run = std::move(entry);
+  } else if (record.kind == kind::kRunEnd) {
+    dataset.complete = true;
+  } else if (record.task.empty()) {
+    if (record.kind == kind::kFinding) dataset.findings.push_back(std::move(entry));
+  } else {
+    TaskData& task = find_or_add(dataset.tasks, record.task);
+    if (record.kind == kind::kTaskEnd) {
+      task.end = std::move(entry);
+      return;
+    }
+    if (record.kind == kind::kTaskStart) take_task_start(entry, task);
+    task.kinds[entry.record.kind].push_back(std::move(entry));
+  }
+}
+
+/// Puts the tasks into the plan's order, with those that never started.
+void apply_plan(Dataset& dataset) {
+  std::vector<TaskData> ordered;
+  for (const Json& planned : member(dataset.run.record.data, "plan")) {
+    const std::string id = text(planned, "id");
+    const auto seen = dataset.tasks.begin() + (&find_or_add(dataset.tasks, id) - dataset.tasks.data());
+    TaskData task = std::move(*seen);
+    dataset.tasks.erase(seen);
+    task.plan = planned;
+    task.nodes = static_cast<int>(integer(planned, "nodes").value_or(task.nodes));
+    task.repeat = static_cast<int>(integer(planned, "repeat").value_or(0));
+    task.phase = text(planned, "phase");
+    if (task.label.empty()) {
+      const std::string what =
+          text(member(planned, "model"), "name") + text(member(planned, "sweep"), "collective");
+      task.label = fmt::format("{} {} on {}", task.phase, what, on_nodes(task.nodes));
+    }
+    ordered.push_back(std::move(task));
+  }
+  std::move(dataset.tasks.begin(), dataset.tasks.end(), std::back_inserter(ordered));
+  dataset.tasks = std::move(ordered);
+}
+
+std::vector<std::string> list_traces(const std::filesystem::path& run_folder) {
+  std::vector<std::string> names;
+  std::error_code ec;
+  for (const auto& entry : std::filesystem::directory_iterator(run_folder / "traces", ec)) {
+    if (entry.is_regular_file(ec)) names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+const char* to_string(TaskStatus status) {
+  switch (status) {
+    case TaskStatus::kOk:
+      return "ok";
+    case TaskStatus::kFailed:
+      return "failed";
+    case TaskStatus::kInterrupted:
+      return "interrupted";
+    case TaskStatus::kMissing:
+      return "missing";
+  }
+  return "";
+}
+
+TaskStatus TaskData::status() const {
+  if (!end) return attempt == 0 ? TaskStatus::kMissing : TaskStatus::kInterrupted;
+  const std::string status = text(end->record.data, "status");
+  if (status == "ok") return TaskStatus::kOk;
+  return status == "interrupted" ? TaskStatus::kInterrupted : TaskStatus::kFailed;
+}
+
+std::string TaskData::reason() const {
+  switch (status()) {
+    case TaskStatus::kOk:
+      return "";
+    case TaskStatus::kMissing:
+      return "was planned, never started";
+    case TaskStatus::kFailed:
+    case TaskStatus::kInterrupted:
+      break;
+  }
+  if (!end) return "started, and the journal ends before it does";
+  const std::string reason = text(end->record.data, "reason");
+  return reason.empty() ? "no reason recorded" : reason;
+}
+
+const std::vector<Entry>& TaskData::of(const char* kind) const {
+  static const std::vector<Entry> kNone;
+  const auto it = kinds.find(kind);
+  return it == kinds.end() ? kNone : it->second;
+}
+
+const Json& TaskData::training() const {
+  static const Json kNull;
+  const std::vector<Entry>& entries = of(kind::kTraining);
+  return entries.empty() ? kNull : entries.back().record.data;
+}
+
+int TaskData::world() const {
+  const std::vector<Entry>& starts = of(kind::kTaskStart);
+  return starts.empty() ? 0 : static_cast<int>(integer(starts.back().record.data, "world").value_or(0));
+}
+
+int count_hosts(const TaskData& task) {
+  std::set<std::string> hosts;
+  for (const Entry& entry : task.of(kind::kNode)) {
+    if (const std::string name = text(entry.record.data, "hostname"); !name.empty()) hosts.insert(name);
+  }
+  return static_cast<int>(hosts.size());
+}
+
+std::string on_nodes(int nodes) { return nodes == 1 ? "1 node" : fmt::format("{} nodes", nodes); }
+
+std::string fold_nodes(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+    return std::pair(a.size(), a) < std::pair(b.size(), b);
+  });
+  return config::fold_node_set(names);
+}
+
+Result<std::filesystem::path> find_run(const std::filesystem::path& path) {
+  std::error_code ec;
+  for (const std::filesystem::path& candidate : {path, path / "latest"}) {
+    if (std::filesystem::exists(candidate / "records.jsonl", ec)) return candidate;
+  }
+  if (!std::filesystem::exists(path, ec)) {
+    return Error{"no such folder", path.string(), "give a run folder, or the results folder that holds it"};
+  }
+  return Error{"no run found: neither records.jsonl nor latest/records.jsonl is here", path.string(),
+               "give a run folder such as results/20261121T071340Z-name-1a2b3c, or a results folder; "
+               "`sxbench run` makes one"};
+}
+
+Result<Dataset> load_dataset(const std::filesystem::path& run_folder) {
+  const std::filesystem::path path = run_folder / "records.jsonl";
+  SXB_ASSIGN_OR_RETURN(const std::string content, read_file(path));
+  Dataset dataset;
+  dataset.folder = run_folder;
+  std::size_t number = 0;
+  for (std::size_t begin = 0; begin < content.size();) {
+    const std::size_t end = std::min(content.find('\n', begin), content.size());
+    const std::string_view line(content.data() + begin, end - begin);
+    begin = end + 1;
+    ++number;
+    if (line.empty()) continue;
+    SXB_ASSIGN_OR_RETURN(auto record, parse_line(line, fmt::format("{}:{}", path.string(), number)));
+    if (record) {
+      take({number, std::move(*record)}, dataset);
+    } else {
+      dataset.torn_lines.push_back(number);
+    }
+  }
+  if (dataset.run.line == 0) {
+    return Error{"the journal holds no run record", path.string(),
+                 "the run ended before it began, or this is no run folder of sxbench; give a folder that "
+                 "`sxbench run` made"};
+  }
+  apply_plan(dataset);
+  dataset.traces = list_traces(run_folder);
+  return dataset;
+}
+
+}  // namespace sxb::analysis

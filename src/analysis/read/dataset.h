@@ -1,0 +1,73 @@
+// The journal of one run, read back and sorted by task. Later stages see only this and the samples.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "record/record.h"
+
+namespace sxb::analysis {
+
+/// A record and the line of records.jsonl (from 1) it stands on: the evidence of every figure.
+struct Entry {
+  std::size_t line = 0;
+  record::Record record;
+};
+
+enum class TaskStatus { kOk, kFailed, kInterrupted, kMissing };
+const char* to_string(TaskStatus status);
+
+/// What one task left in the journal; of several attempts the last.
+struct TaskData {
+  std::string id;
+  Json plan = Json::object();  ///< the task as planned; empty if the plan does not hold it
+  std::string phase, label;
+  int nodes = 0;
+  int repeat = 0;
+  int attempt = 0;                                  ///< 0: never started
+  std::optional<Entry> end;                         ///< task_end
+  std::map<std::string, std::vector<Entry>> kinds;  ///< everything else, by kind, in journal order
+
+  TaskStatus status() const;
+  /// Why it has no result; "" if it has one.
+  std::string reason() const;
+  const std::vector<Entry>& of(const char* kind) const;
+  /// The `training` record or null.
+  const Json& training() const;
+  /// Ranks as the head started them; 0 if unknown.
+  int world() const;
+};
+
+struct Dataset {
+  std::filesystem::path folder;
+  Entry run;                            ///< the last `run` record (a resumed run writes one more)
+  std::int64_t start_wall_ns = 0;       ///< of the first `run` record
+  std::int64_t end_wall_ns = 0;         ///< of the last record
+  bool complete = false;                ///< a run_end stands after the last run record
+  std::vector<TaskData> tasks;          ///< in plan order, then any other in order of appearance
+  std::vector<Entry> findings;          ///< at run level
+  std::vector<std::string> traces;      ///< files in RUN/traces, sorted
+  std::vector<std::size_t> torn_lines;  ///< lines that are no JSON: cut off by a crash, ignored
+};
+
+/// Machines behind the nodes of a task, by host name: pretended nodes share one. 0 = unknown.
+int count_hosts(const TaskData& task);
+
+/// "1 node", "4 nodes".
+std::string on_nodes(int nodes);
+/// "node[001-002,004]"; node10 comes after node2.
+std::string fold_nodes(std::vector<std::string> names);
+
+/// The run folder that `path` means: itself, or the `latest` of a results folder.
+Result<std::filesystem::path> find_run(const std::filesystem::path& path);
+
+/// Reads RUN/records.jsonl. Errors: no such file, no records, records of an unknown schema.
+Result<Dataset> load_dataset(const std::filesystem::path& run_folder);
+
+}  // namespace sxb::analysis

@@ -1,0 +1,224 @@
+// What a reader must know before believing a figure: recorded findings, and those the data show.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "analysis/analysis.h"
+#include "analysis/read/json_read.h"
+#include "analysis/read/measured_steps.h"
+#include "base/text.h"
+#include "stats/outliers.h"
+#include "stats/stability.h"
+
+namespace sxb::analysis {
+namespace {
+
+Finding from_record(const Entry& entry) {
+  const Json& data = entry.record.data;
+  std::string where = entry.record.node;
+  if (entry.record.rank >= 0) where += fmt::format("{}rank {}", where.empty() ? "" : " ", entry.record.rank);
+  return {text(data, "severity"),
+          text(data, "code"),
+          text(data, "message"),
+          text(data, "help"),
+          where,
+          entry.line};
+}
+
+void add_journal(const Dataset& dataset, std::vector<Finding>& out) {
+  if (!dataset.torn_lines.empty()) {
+    std::vector<std::string> lines;
+    for (const std::size_t line : dataset.torn_lines) lines.push_back(std::to_string(line));
+    out.push_back(
+        {"warning", "torn_line",
+         fmt::format("records.jsonl has lines that are cut off: {}", join(lines, ", ")),
+         "they were being written when the run was interrupted; all figures come from the other lines",
+         "records.jsonl", dataset.torn_lines.front()});
+  }
+  if (!dataset.complete) {
+    out.push_back({"warning", "unfinished_run",
+                   "the journal has no run_end record: the run was interrupted or still goes on",
+                   "figures cover the tasks that ended", "records.jsonl", 0});
+  }
+}
+
+void add_throttling(const SftGroup& group, const SftTask& item, std::vector<Finding>& out) {
+  for (const GpuUse& use : item.samples.gpus) {
+    for (const auto& [reason, share] : use.throttle) {
+      // A power cap that binds is how these GPUs work under full load; heat and brakes are faults.
+      const bool fault = reason.find("thermal") != std::string::npos || reason.find("hw_") == 0;
+      if (!fault || share < 0.01) continue;
+      out.push_back({"warning", "gpu_throttled",
+                     fmt::format("{} on {}: GPU {} was slowed down by {} in {:.0f} % of the samples",
+                                 group.model, on_nodes(group.nodes), use.gpu, reason, share * 100),
+                     "check cooling and power supply of this node", use.node, 0});
+    }
+  }
+}
+
+/// Steps that stand off from the others of their repeat. They are named, and stay in every figure.
+void add_outliers(const std::string& what, const TaskData& task, std::vector<Finding>& out) {
+  constexpr std::size_t kNamed = 5;
+  const MeasuredSteps steps = measured_steps(task);
+  const std::vector<stats::Outlier> outliers = stats::mark_outliers(steps.time_ms);
+  if (outliers.empty()) return;
+  std::vector<std::string> named;
+  bool high = false;
+  for (const stats::Outlier& outlier : outliers) {
+    high = high || outlier.severity == stats::Severity::kHigh;
+    if (named.size() == kNamed) continue;
+    named.push_back(fmt::format("step {} {:+.1f} % ({})", steps.number[outlier.index],
+                                outlier.deviation * 100, stats::to_string(outlier.severity)));
+  }
+  if (outliers.size() > kNamed) named.push_back("...");
+  out.push_back(
+      {high ? "warning" : "info", "outlier_steps",
+       fmt::format("{}{}: {} of {} measured steps stand off from the median: {}", what,
+                   task.repeat > 0 ? fmt::format(", repeat {}", task.repeat + 1) : "", outliers.size(),
+                   steps.time_ms.size(), join(named, ", ")),
+       "they count in every figure; data wait, throttling or other work on the node may explain them", "",
+       0});
+}
+
+void add_sft(const SftGroup& group, std::vector<Finding>& out) {
+  const std::string what = fmt::format("sft {} on {}", group.model, on_nodes(group.nodes));
+  if (group.unstable) {
+    std::vector<std::string> why;
+    if (group.repeat_spread.value_or(0) > stats::kUnstable) {
+      why.push_back(fmt::format("the repeats differ by {:.1f} %", *group.repeat_spread * 100));
+    }
+    if (group.step_noise.value_or(0) > stats::kUnstable) {
+      why.push_back(
+          fmt::format("step times vary by {:.1f} % (1.4826 MAD / median)", *group.step_noise * 100));
+    }
+    out.push_back({"warning", "unstable", fmt::format("{}: UNSTABLE, {}", what, join(why, " and ")),
+                   "more steps, a longer warm-up or an idle machine give a figure to rely on", "", 0});
+  }
+  for (const SftTask& item : group.tasks) {
+    if (item.task->status() != TaskStatus::kOk) continue;
+    if (item.samples.window_s <= 0) {
+      out.push_back({"warning", "no_window",
+                     fmt::format("{}: no measured window recorded, so no sample counts", what),
+                     "GPU, network and host figures of this task are missing", "", 0});
+    }
+    add_outliers(what, *item.task, out);
+    add_throttling(group, item, out);
+  }
+}
+
+void add_implausible(const Analysis& analysis, std::vector<Finding>& out) {
+  for (const Check& check : analysis.checks()) {
+    if (!check.implausible()) continue;
+    out.push_back(
+        {"error", "implausible",
+         fmt::format("{}: {} is IMPLAUSIBLE: {}", check.subject, check.figure, check.arithmetic()),
+         fmt::format("do not quote this figure: it is above the limit of {}; the clock, the count or the "
+                     "hardware's description (network.nics, configs/hardware) is wrong",
+                     check.resource),
+         "", 0});
+  }
+}
+
+void add_lagging_nics(const Analysis& analysis, std::vector<Finding>& out) {
+  for (const NcclGroup& group : analysis.nccl) {
+    for (const NicRate& nic : group.nics) {
+      if (!nic.lags) continue;
+      out.push_back({"warning", "nic_lags", fmt::format("{}: {} {}", group.label(), nic.name, nic.note),
+                     "check this port's link speed, cable, PFC/ECN counters and PCIe slot; rings run at the "
+                     "pace of the "
+                     "slowest NIC",
+                     nic.node, 0});
+    }
+  }
+}
+
+void sort_by_severity(std::vector<Finding>& findings) {
+  const auto weight = [](const Finding& finding) {
+    return finding.severity == "error" ? 0 : finding.severity == "warning" ? 1 : 2;
+  };
+  std::stable_sort(findings.begin(), findings.end(),
+                   [&](const Finding& a, const Finding& b) { return weight(a) < weight(b); });
+}
+
+/// One finding a source, with the nodes that lack it.
+void add_missing(const std::vector<SftGroup>& sft, std::vector<Finding>& out) {
+  std::vector<std::pair<std::pair<std::string, std::string>, std::vector<std::string>>> sources;
+  for (const SftGroup& group : sft) {
+    for (const SftTask& item : group.tasks) {
+      if (item.task->status() != TaskStatus::kOk) continue;
+      for (const MissingSource& missing : item.samples.missing) {
+        const auto key = std::pair{missing.name, missing.reason};
+        auto it = std::find_if(sources.begin(), sources.end(),
+                               [&](const auto& entry) { return entry.first == key; });
+        if (it == sources.end()) it = sources.insert(sources.end(), {key, {}});
+        if (std::find(it->second.begin(), it->second.end(), missing.node) == it->second.end()) {
+          it->second.push_back(missing.node);
+        }
+      }
+    }
+  }
+  for (const auto& [source, nodes] : sources) {
+    out.push_back({"info", "missing_source",
+                   fmt::format("{} was not measured: {}", source.first, source.second), "", join(nodes, ", "),
+                   0});
+  }
+}
+
+}  // namespace
+
+std::vector<Finding> collect_findings(const Analysis& analysis) {
+  const Dataset& dataset = *analysis.dataset;
+  std::vector<Finding> findings;
+  add_implausible(analysis, findings);
+  add_lagging_nics(analysis, findings);
+  for (const Entry& entry : dataset.findings) findings.push_back(from_record(entry));
+  for (const TaskData& task : dataset.tasks) {
+    for (const Entry& entry : task.of(record::kind::kFinding)) findings.push_back(from_record(entry));
+  }
+  for (const SftGroup& group : analysis.sft) add_sft(group, findings);
+  add_journal(dataset, findings);
+  add_missing(analysis.sft, findings);
+  return findings;
+}
+
+bool Analysis::goals_met() const {
+  return std::none_of(verdicts.begin(), verdicts.end(),
+                      [](const Verdict& verdict) { return verdict.missed(); });
+}
+
+std::vector<Check> Analysis::checks() const {
+  std::vector<Check> out = gpu_checks;
+  for (const NcclGroup& group : nccl) out.insert(out.end(), group.checks.begin(), group.checks.end());
+  for (const SftGroup& group : sft) out.insert(out.end(), group.checks.begin(), group.checks.end());
+  return out;
+}
+
+Analysis analyze(const Dataset& dataset, const Hardware& hardware) {
+  Analysis analysis;
+  analysis.dataset = &dataset;
+  for (const TaskData& task : dataset.tasks) {
+    for (const Entry& entry : task.of(record::kind::kDevice)) {
+      const bool cuda = text(entry.record.data, "device") == "cuda";
+      (cuda ? analysis.cuda : analysis.cpu) = true;
+    }
+  }
+  analysis.sft = group_sft(dataset, hardware);
+  analysis.nccl = group_nccl(dataset, hardware);
+  analysis.searches = read_searches(dataset);
+  analysis.gpu = group_gpu(dataset);
+  analysis.burns = group_burns(dataset);
+  analysis.gpu_checks = guard_gpus(dataset, hardware);
+  analysis.verdicts = judge(analysis);
+  judge_searches(analysis.searches, analysis.verdicts);
+  const std::vector<Verdict> devices = judge_devices(analysis.gpu, analysis.burns);
+  analysis.verdicts.insert(analysis.verdicts.end(), devices.begin(), devices.end());
+  analysis.findings = collect_findings(analysis);
+  for (Finding& finding : device_findings(analysis.gpu, analysis.burns)) {
+    analysis.findings.push_back(std::move(finding));
+  }
+  sort_by_severity(analysis.findings);
+  return analysis;
+}
+
+}  // namespace sxb::analysis

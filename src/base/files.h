@@ -1,0 +1,40 @@
+// Files: whole-file reads, writes that survive a crash, and where sxbench keeps its own things.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace sxb {
+
+Result<std::string> read_file(const std::filesystem::path& path);
+
+/// Writes to a temporary file beside `path`, fsyncs and renames: a reader sees the old or the new
+/// content, never a part. Creates missing parent folders.
+Status write_file_atomic(const std::filesystem::path& path, std::string_view content);
+
+/// The same for content that is too large to be held: `produce` calls what it is given for each piece.
+using Append = std::function<void(std::string_view piece)>;
+Status write_file_atomic(const std::filesystem::path& path,
+                         const std::function<void(const Append& append)>& produce);
+
+/// Points the symbolic link `link` at `target` in one step (temporary link + rename).
+Status swap_symlink(const std::filesystem::path& link, const std::filesystem::path& target);
+
+/// The folder of the running executable (resolved), e.g. PREFIX/bin.
+std::filesystem::path executable_dir();
+
+/// The shipped configs: $SXBENCH_CONFIGS, PREFIX/share/sxbench/configs of an installed tree, or
+/// configs/ of the source tree a developer's build came from.
+std::filesystem::path shipped_configs_dir();
+
+/// $SXBENCH_CACHE, else $XDG_CACHE_HOME/sxbench, else ~/.cache/sxbench.
+std::filesystem::path cache_dir();
+
+/// $XDG_CONFIG_HOME/sxbench, else ~/.config/sxbench.
+std::filesystem::path user_config_dir();
+
+}  // namespace sxb

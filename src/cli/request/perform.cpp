@@ -1,0 +1,95 @@
+// From a validated request to a report and an exit code.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/files.h"
+#include "cli/request/request.h"
+#include "cli/ui/progress.h"
+#include "launch/os/interrupt.h"
+#include "report/report.h"
+
+namespace sxb::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Writes the reports of a finished run; its own errors must not hide that the tasks ran.
+void write_report(Ending& ending) {
+  const Result<report::Outcome> outcome = report::write_reports(ending.run);
+  if (!outcome.ok()) {
+    fmt::print(stderr, "{}", format_errors(outcome.errors()));
+    if (ending.code == ExitCode::kOk) ending.code = outcome.error().code;
+    return;
+  }
+  ending.report = outcome->summary_report.string();
+  ending.missed = outcome->missed;
+  if (ending.code == ExitCode::kOk && !outcome->goals_met()) ending.code = ExitCode::kGoalMissed;
+}
+
+/// -J: copies the JSON of each sweep to `file`, numbered as nccl-tests does where there are several or
+/// the file exists ("out.json", "out.json.0"): what is there is never overwritten.
+Status copy_nccl_json(const fs::path& run, const std::string& file) {
+  std::vector<fs::path> sources;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(run / "reports", code)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("nccl_") && entry.path().extension() == ".json") sources.push_back(entry.path());
+  }
+  std::sort(sources.begin(), sources.end());
+  for (const fs::path& source : sources) {
+    SXB_ASSIGN_OR_RETURN(const std::string text, read_file(source));
+    fs::path target = file;
+    for (int i = 0; fs::exists(target); ++i) target = fmt::format("{}.{}", file, i);
+    SXB_RETURN_IF_ERROR(write_file_atomic(target, text));
+    fmt::print(stderr, "{} is in {}\n", source.stem().string(), target.string());
+  }
+  return ok_status();
+}
+
+ExitCode perform_on(const Request& request, const std::string& json_file, Display& display) {
+  launch::count_interrupts();
+  const auto run = [&]() -> Result<launch::RunOutcome> {
+    int nodes = 1;
+    for (const plan::Task& task : request.tasks) nodes = std::max(nodes, task.nodes);
+    nodes += static_cast<int>(request.spares.size());
+    SXB_ASSIGN_OR_RETURN(const auto transport, launch::make_transport(request.cluster, nodes));
+    return launch::execute(request, *transport, display);
+  };
+  const Result<launch::RunOutcome> outcome = run();
+  if (!outcome.ok()) {
+    fmt::print(stderr, "{}", format_errors(outcome.errors()));
+    return outcome.error().code;
+  }
+  Ending ending;
+  ending.code = outcome->code;
+  ending.interrupted = outcome->interrupted;
+  ending.planned = outcome->planned;
+  ending.run = outcome->dir.string();
+  ending.ok = static_cast<int>(std::count_if(outcome->tasks.begin(), outcome->tasks.end(),
+                                             [](const auto& task) { return task.code == ExitCode::kOk; }));
+  if (ending.ok < ending.planned) ending.resume = command_line({"sxbench", "run", "--resume", ending.run});
+  if (!outcome->lost_journal.empty()) {
+    fmt::print(stderr, "{}", format_errors(outcome->lost_journal));
+  } else if (request.report) {
+    write_report(ending);
+    if (!json_file.empty() && !ending.report.empty()) {
+      if (const Status copied = copy_nccl_json(ending.run, json_file); !copied.ok()) {
+        fmt::print(stderr, "{}", format_errors(copied.errors()));
+        if (ending.code == ExitCode::kOk) ending.code = copied.error().code;
+      }
+    }
+  }
+  display.run_ended(ending);
+  return ending.code;
+}
+
+}  // namespace
+
+ExitCode perform(const Request& request, const Flags& flags, Display& display) {
+  if (!flags.json) return perform_on(request, flags.json_file, display);
+  JsonProgress json;
+  return perform_on(request, flags.json_file, json);
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,133 @@
+#include "cli/request/push.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/units.h"
+#include "cli/request/request.h"
+#include "cli/ui/fold.h"
+#include "cli/ui/terminal.h"
+#include "launch/os/interrupt.h"
+
+namespace sxb::cli {
+namespace {
+
+/// The first nodes of the cluster, as many as the largest count of --nodes.
+Status keep_first(config::Cluster& cluster, const std::string& counts) {
+  if (counts.empty()) return ok_status();
+  SXB_ASSIGN_OR_RETURN(const std::vector<int> list, config::parse_count_list(counts, "--nodes"));
+  const auto count = static_cast<std::size_t>(*std::max_element(list.begin(), list.end()));
+  if (count > cluster.nodes.size()) {
+    return Error{fmt::format("the cluster has {} nodes", cluster.nodes.size()), "--nodes " + counts,
+                 fmt::format("give at most {}", cluster.nodes.size())};
+  }
+  cluster.nodes.resize(count);
+  return ok_status();
+}
+
+void print_plan(const launch::Distribution& what) {
+  const auto name = [&](int i) {
+    return i == launch::kHead ? "head" : what.cluster.nodes[static_cast<std::size_t>(i)].name;
+  };
+  int number = 0;
+  for (const auto& round : launch::rounds(static_cast<int>(what.cluster.nodes.size()), what.cluster.fanout)) {
+    fmt::print("# round {}\n", ++number);
+    for (const launch::Transfer& transfer : round) {
+      const bool from_head = transfer.source == launch::kHead;
+      fmt::print("{}: {}\n", name(transfer.source),
+                 command_line(launch::rsync_argv(
+                     what.cluster, what.cluster.nodes[static_cast<std::size_t>(transfer.target)], from_head,
+                     from_head ? what.source : what.target, what.target, what.checksum)));
+    }
+  }
+  fmt::print("# then on every node\n{}\n", command_line(what.proof));
+  fmt::print(stderr, "nothing was started\n");
+}
+
+std::string sent_text(const std::optional<launch::Sent>& sent) {
+  if (!sent) return "unknown";
+  if (sent->files == 0) return "nothing: it was there";
+  return fmt::format("{} file{}, {}", sent->files, sent->files == 1 ? "" : "s", format_bytes(sent->bytes));
+}
+
+void print_outcomes(const std::vector<launch::NodeOutcome>& nodes, const std::string& title,
+                    const std::string& proved) {
+  std::vector<std::string> names;
+  std::vector<Lines> lines;
+  for (const launch::NodeOutcome& node : nodes) {
+    names.push_back(node.node);
+    lines.push_back(
+        {{title, node.reason.empty() ? proved : "FAILED: " + node.reason}, {"sent", sent_text(node.sent)}});
+  }
+  fmt::print("{}", fold_lines(names, lines));
+}
+
+/// One error per reason, with all nodes that have it.
+Errors errors_of(const std::vector<launch::NodeOutcome>& nodes) {
+  std::vector<std::pair<const launch::NodeOutcome*, std::vector<std::string>>> groups;
+  for (const launch::NodeOutcome& node : nodes) {
+    if (node.reason.empty()) continue;
+    auto it = std::find_if(groups.begin(), groups.end(),
+                           [&](const auto& group) { return group.first->reason == node.reason; });
+    if (it == groups.end()) it = groups.insert(groups.end(), {&node, {}});
+    it->second.push_back(node.node);
+  }
+  Errors errors;
+  for (const auto& [first, names] : groups) {
+    errors.push_back({first->reason, config::fold_node_set(names), first->help, ExitCode::kEnvironment});
+  }
+  return errors;
+}
+
+}  // namespace
+
+void add_push_flags(CLI::App& verb, PushFlags& flags) {
+  add_cluster_flags(verb, flags.config);
+  verb.add_option("--nodes", flags.config.nodes, "only to the first N nodes (default: to all)");
+  verb.add_option("--exclude", flags.config.exclude, "nodes to leave out, e.g. node[003,007]");
+  verb.add_flag("--checksum", flags.checksum,
+                "compare the contents of files that are there, not their size and time");
+  verb.add_flag("--dry-run", flags.dry_run, "print the commands, start nothing");
+}
+
+Result<std::optional<config::Cluster>> nodes_to_push_to(const PushFlags& flags,
+                                                        const std::string& slurm_help) {
+  SXB_ASSIGN_OR_RETURN(config::Cluster cluster, config::resolve_cluster(flags.config));
+  if (launch::reaches_only_this_machine(cluster)) return std::optional<config::Cluster>();
+  if (launch::transport_of(cluster) == config::TransportKind::kSlurm) {
+    return Error{"this needs ssh, and the nodes are reached by Slurm", cluster.source + ":/transport",
+                 slurm_help};
+  }
+  SXB_RETURN_IF_ERROR(config::set_aside_nodes(cluster, flags.config.exclude, ""));
+  SXB_RETURN_IF_ERROR(keep_first(cluster, flags.config.nodes));
+  return std::optional<config::Cluster>(std::move(cluster));
+}
+
+ExitCode push(const launch::Distribution& distribution, const PushFlags& flags, const std::string& title,
+              const std::string& proved) {
+  if (flags.dry_run) {
+    print_plan(distribution);
+    return ExitCode::kOk;
+  }
+  launch::count_interrupts();
+  Result<launch::Outcomes> outcomes = [&] {
+    Terminal terminal;
+    const std::size_t total = distribution.cluster.nodes.size();
+    return launch::distribute(distribution,
+                              [&](int done) { terminal.status(fmt::format("{} of {} nodes", done, total)); });
+  }();
+  if (!outcomes.ok()) {
+    fmt::print(stderr, "{}", format_errors(outcomes.errors()));
+    return outcomes.error().code;
+  }
+  print_outcomes(outcomes->nodes, title, proved);
+  std::fflush(stdout);
+  const Errors errors = errors_of(outcomes->nodes);
+  fmt::print(stderr, "{}", format_errors(errors));
+  if (outcomes->interrupted) return ExitCode::kInterrupted;
+  return errors.empty() ? ExitCode::kOk : ExitCode::kEnvironment;
+}
+
+}  // namespace sxb::cli

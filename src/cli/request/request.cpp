@@ -1,0 +1,309 @@
+#include "cli/request/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "launch/node/node_data.h"
+#include "plan/validate.h"
+
+namespace sxb::cli {
+namespace {
+
+using plan::Phase;
+
+constexpr std::int64_t kSmokeSteps = 4, kSmokeWarmup = 1;
+constexpr std::int64_t kSmokeMaxBytes = 1LL << 20;
+constexpr std::int64_t kCpuMaxBytes = 4LL << 20;  ///< Gloo on two cores: a sweep of seconds
+constexpr std::int64_t kCpuLocateBytes = 2LL << 20;
+
+void append(Errors& all, const Errors& more) { all.insert(all.end(), more.begin(), more.end()); }
+
+/// The value, or a default-made one with the errors noted.
+template <typename T>
+T take(Result<T> result, Errors& errors) {
+  if (result.ok()) return std::move(result).value();
+  append(errors, result.errors());
+  return T{};
+}
+
+std::vector<std::string> names(const std::vector<config::Node>& nodes) {
+  std::vector<std::string> result;
+  for (const config::Node& node : nodes) result.push_back(node.name);
+  return result;
+}
+
+/// Spares stand last, where no task looks for its nodes.
+config::Cluster add_spares(config::Cluster cluster, const std::vector<config::Node>& spares) {
+  cluster.nodes.insert(cluster.nodes.end(), spares.begin(), spares.end());
+  return cluster;
+}
+
+/// Names of the nodes that `part` lacks.
+std::vector<std::string> difference(const config::Cluster& whole, const config::Cluster& part) {
+  const std::vector<std::string> kept = names(part.nodes);
+  std::vector<std::string> result = names(whole.nodes);
+  std::erase_if(result, [&](const std::string& name) {
+    return std::find(kept.begin(), kept.end(), name) != kept.end();
+  });
+  return result;
+}
+
+/// What --smoke and the device decide where neither flag nor environment says anything.
+config::Flags with_defaults(const Flags& flags, bool cuda) {
+  config::Flags merged = flags.config;
+  const char* models = std::getenv("SXBENCH_MODELS");
+  const bool models_given = !merged.models.empty() || (models != nullptr && *models != '\0');
+  if (flags.smoke) {
+    if (merged.models.empty()) merged.models = "tiny";
+    if (merged.nodes.empty()) merged.nodes = "1";
+    if (!merged.warmup && !merged.steps) merged.warmup = kSmokeWarmup;
+    if (!merged.steps) merged.steps = kSmokeSteps;
+  } else if (!models_given && cuda) {
+    merged.models = "7b";
+  }
+  return merged;
+}
+
+/// The matrix says how much is sent: one size.
+plan::CollectiveSweep with_matrix(plan::CollectiveSweep sweep, const plan::TrafficMatrix& matrix) {
+  if (matrix.empty()) return sweep;
+  sweep.matrix = matrix;
+  sweep.min_bytes = sweep.max_bytes = matrix.most_bytes(matrix.size());
+  return sweep;
+}
+
+/// One sweep per collective that is named, in the order of the command line.
+std::vector<plan::CollectiveSweep> default_sweeps(const Flags& flags, bool cuda) {
+  plan::CollectiveSweep sweep = flags.sweep;
+  if (!cuda && !flags.max_bytes_given) sweep.max_bytes = std::max(kCpuMaxBytes, sweep.min_bytes);
+  if (flags.smoke) {
+    sweep.max_bytes = kSmokeMaxBytes;
+    sweep.iterations = 5;
+    sweep.warmup = 1;
+  }
+  std::vector<plan::CollectiveSweep> sweeps;
+  const auto add = [&](const std::string& name) {
+    const auto is_it = [&](const plan::CollectiveSweep& other) { return other.collective == name; };
+    if (std::any_of(sweeps.begin(), sweeps.end(), is_it)) return;
+    sweep.collective = name;
+    sweeps.push_back(name == "alltoallv" ? with_matrix(sweep, flags.matrix) : sweep);
+  };
+  for (std::string name : flags.collectives) {
+    if (name.ends_with("_perf")) name.resize(name.size() - 5);  // as nccl-tests calls its programs
+    if (name != "all") {
+      add(name);
+    } else {
+      for (const std::string& each : plan::collective_names()) add(each);
+    }
+  }
+  if (sweeps.empty()) add(sweep.collective);
+  return sweeps;
+}
+
+plan::Locate default_locate(const Flags& flags, bool cuda) {
+  plan::Locate locate = flags.locate;
+  if (!cuda && !flags.locate_size_given) locate.size_bytes = kCpuLocateBytes;
+  return locate;
+}
+
+Status check_name(const std::string& name) {
+  const bool ok = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  });
+  if (ok) return ok_status();
+  return Error{fmt::format("\"{}\" cannot be part of a folder's name", name), "--name",
+               "use letters, digits, '-', '_' and '.'"};
+}
+
+Status check_save(const Flags& flags, const std::vector<plan::Task>& tasks) {
+  const auto sft =
+      std::count_if(tasks.begin(), tasks.end(), [](const auto& t) { return t.phase == Phase::kSft; });
+  if (flags.save.empty() || sft == 1) return ok_status();
+  return Error{fmt::format("--save keeps the weights of one fine-tuning task, this plan has {}", sft),
+               "--save", "choose one model, one node count and --repeats 1"};
+}
+
+bool contains(const std::vector<Phase>& phases, Phase phase) {
+  return std::find(phases.begin(), phases.end(), phase) != phases.end();
+}
+
+}  // namespace
+
+void add_cluster_flags(CLI::App& verb, config::Flags& flags) {
+  verb.add_option("--cluster", flags.cluster,
+                  "cluster config: a path or a shipped name (default: this machine)");
+  verb.add_option("--hostfile", flags.hostfile,
+                  "nodes as DeepSpeed and MPI list them, \"node001 slots=8\" a line, reached by ssh");
+  verb.add_option("--transport", flags.transport,
+                  "auto, local, ssh, pdsh or slurm (default: as the cluster says)");
+  verb.add_option("--device", flags.device, "auto, cpu or cuda (default: as the cluster says)");
+  verb.add_option("--fanout", flags.fanout, "connections that are being set up at a time (default 64)");
+  verb.add_option("--connect-timeout", flags.connect_timeout_s,
+                  "seconds for a connection to a node (default 15)");
+}
+
+void add_place_flags(CLI::App& verb, Flags& flags) {
+  config::Flags& config = flags.config;
+  add_cluster_flags(verb, config);
+  verb.add_option("--nodes", config.nodes, "node counts, e.g. 1,2,4 (default: all nodes of the cluster)");
+  verb.add_option("--exclude", config.exclude, "nodes to leave out, e.g. node[003,007]");
+  verb.add_option("--spares", config.spares, "nodes that wait, and take the place of one that fails");
+  verb.add_option("--out", config.out, "folder for run folders (default: paths.results of the cluster)");
+  verb.add_option("--metrics-interval-ms", config.metrics_interval_ms,
+                  "time between two metric samples (default 100)");
+  verb.add_option("--name", flags.name, "part of the run folder's name (default: that of the cluster)");
+}
+
+void add_collectives_flag(CLI::App& verb, Flags& flags, bool positional) {
+  verb.add_option(positional ? "collectives,--collectives" : "--collectives", flags.collectives,
+                  "all, or some of " + join(plan::collective_names(), ", ") + " (default: all_reduce)")
+      ->delimiter(',')
+      ->type_name("NAMES");
+}
+
+void add_work_flags(CLI::App& verb, Flags& flags) {
+  config::Flags& config = flags.config;
+  verb.add_option("--models", config.models,
+                  "shipped names, model files, a Hugging Face config.json (default: 7b on GPUs, else tiny)");
+  verb.add_option("--phases", flags.phases,
+                  "some of check,gpu,burn,nccl,sft,report (default: check,nccl,sft,report)");
+  add_collectives_flag(verb, flags, false);
+  verb.add_option("--repeats", flags.repeats, "how often each task runs (default 1)")
+      ->check(CLI::Range(1, 1000));
+  verb.add_flag("--smoke", flags.smoke, "tiny model, one node, short sweep: under a minute on two cores");
+  verb.add_option("--steps", config.steps, "optimizer steps");
+  verb.add_option("--warmup", config.warmup, "first steps that no figure counts");
+  verb.add_option("--micro-batch", config.micro_batch, "sequences per rank and micro-step");
+  verb.add_option("--set", config.set,
+                  "a key of the models, e.g. training.recompute=norms,swiglu; may be repeated")
+      ->allow_extra_args(false);
+  verb.add_option("--save", flags.save,
+                  "write the trained weights (Hugging Face safetensors) to this folder");
+}
+
+void add_conduct_flags(CLI::App& verb, Flags& flags) {
+  verb.add_option("--retries", flags.retries, "how often a task that failed is tried again (default 0)")
+      ->check(CLI::Range(0, 100));
+  verb.add_flag("--json", flags.json, "progress as JSON on stdout, one object a line (docs/progress.md)");
+}
+
+Result<Request> resolve(const Flags& flags, const std::string& command) {
+  Errors errors = flags.errors;
+  launch::Layout layout;
+  config::Cluster whole, with_spares;
+  // What is wrong with the cluster or its node sets, merge_settings() reports beside all else.
+  if (const auto found = config::resolve_cluster(flags.config); found.ok()) {
+    whole = *found;
+    config::Cluster working = whole;
+    const auto spares = config::set_aside_nodes(working, flags.config.exclude, flags.config.spares);
+    if (spares.ok()) {
+      with_spares = add_spares(working, *spares);
+      layout = take(launch::resolve_layout(with_spares, launch::this_machine()), errors);
+    }
+  }
+  plan::PlanInput input;
+  input.phases =
+      take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
+  input.sweeps = default_sweeps(flags, layout.facts.cuda);
+  input.locate = default_locate(flags, layout.facts.cuda);
+  input.gpu = flags.gpu;
+  input.burn = plan::resolve_burn(flags.burn, layout.facts.cuda);
+  input.repeats = flags.repeats;
+  config::Settings settings = take(config::merge_settings(with_defaults(flags, layout.facts.cuda)), errors);
+  append(errors, check_name(flags.name).errors());
+  if (!errors.empty()) return errors;
+  const config::Cluster& cluster = settings.cluster;
+  input.cluster = cluster;
+  input.node_counts = settings.node_counts;
+  if (contains(input.phases, Phase::kSft)) input.models = settings.models;
+  SXB_RETURN_IF_ERROR(plan::validate(input, layout.facts));
+
+  if (launch::reaches_only_this_machine(cluster)) {
+    for (const config::Model& model : input.models) append(errors, launch::check_inputs(model).errors());
+    if (!errors.empty()) return errors;
+  }
+
+  Request options;
+  options.tasks = plan::expand(input);
+  if (options.tasks.empty()) {
+    return Error{"nothing to run: a new run has no results yet to report", "--phases " + flags.phases,
+                 "sxbench report writes the reports of a run that is there; add check, gpu, burn, nccl or "
+                 "sft to --phases"};
+  }
+  SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
+  options.cluster = with_spares;
+  options.spares = names(settings.spares);
+  options.excluded = difference(whole, with_spares);
+  options.retries = flags.retries;
+  options.layout = std::move(layout);
+  options.name = !flags.name.empty() ? flags.name : flags.smoke ? "smoke" : cluster.name;
+  options.command = command;
+  options.results = settings.out.empty() ? "results" : settings.out;
+  if (!cluster.paths.program.empty()) options.program = cluster.paths.program;
+  options.settings.sample_interval_ns = settings.metrics_interval_ms * 1'000'000;
+  if (!flags.save.empty()) options.settings.save_dir = std::filesystem::absolute(flags.save).string();
+  options.report = contains(input.phases, Phase::kReport);
+  return options;
+}
+
+Result<Request> resolve_resumed(const std::filesystem::path& run, const Flags& flags,
+                                const std::string& command) {
+  SXB_ASSIGN_OR_RETURN(Request options, launch::options_from_journal(run));
+  const config::Cluster whole = options.cluster;
+  const std::string spares = flags.config.spares.empty() ? join(options.spares, ",") : flags.config.spares;
+  SXB_ASSIGN_OR_RETURN(const std::vector<config::Node> kept,
+                       config::set_aside_nodes(options.cluster, flags.config.exclude, spares));
+  options.cluster = add_spares(options.cluster, kept);
+  const std::vector<std::string> gone = difference(whole, options.cluster);
+  options.excluded.insert(options.excluded.end(), gone.begin(), gone.end());
+  // Excluded nodes leave places of the plan to the spares.
+  std::size_t needed = 0;
+  for (const plan::Task& task : options.tasks)
+    needed = std::max(needed, static_cast<std::size_t>(task.nodes));
+  if (needed > options.cluster.nodes.size()) {
+    return Error{fmt::format("the run needs {} nodes, {} are left", needed, options.cluster.nodes.size()),
+                 "--exclude " + flags.config.exclude, "exclude fewer nodes, or make a new run on fewer"};
+  }
+  const std::size_t working = std::max(needed, options.cluster.nodes.size() - kept.size());
+  options.spares.clear();
+  for (std::size_t i = working; i < options.cluster.nodes.size(); ++i) {
+    options.spares.push_back(options.cluster.nodes[i].name);
+  }
+  SXB_ASSIGN_OR_RETURN(options.layout, launch::resolve_layout(options.cluster, launch::this_machine()));
+  options.command = command;
+  if (!options.cluster.paths.program.empty()) options.program = options.cluster.paths.program;
+  options.retries = flags.retries;
+  return options;
+}
+
+std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code) {
+  return value_or_explain(resolve(flags, own_command_line()), code);
+}
+
+std::string command_line(const std::vector<std::string>& arguments) {
+  std::vector<std::string> quoted;
+  for (const std::string& argument : arguments) {
+    const bool plain =
+        !argument.empty() &&
+        argument.find_first_not_of(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+,./:@%") == std::string::npos;
+    std::string text;
+    for (const char c : argument) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    quoted.push_back(plain ? argument : "'" + text + "'");
+  }
+  return join(quoted, " ");
+}
+
+std::string own_command_line() {
+  const Result<std::string> raw = read_file("/proc/self/cmdline");
+  if (!raw.ok() || raw->empty()) return "sxbench";
+  std::vector<std::string> arguments = split(std::string_view(*raw).substr(0, raw->size() - 1), '\0');
+  arguments.front() = "sxbench";
+  return command_line(arguments);
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,155 @@
+#include "cli/ui/progress.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "cli/ui/fold.h"
+#include "launch/head/task_run.h"
+#include "report/report.h"
+
+namespace sxb::cli {
+
+void Progress::run_started(const launch::RunStart& start) {
+  status_.run_started(start);
+  terminal_.say("run folder " + start.dir.string());
+  if (!start.resumed) return;
+  terminal_.say(fmt::format("resumed: {} of {} tasks have a result, {} to do", status_.done(), start.planned,
+                            start.todo.size()));
+}
+
+void Progress::task_started(const plan::Task& task, int index, int total, int attempt) {
+  status_.task_started(task, monotonic_ns());
+  prefix_ = fmt::format("[{}/{}]", index, total);
+  if (attempt > 1) prefix_ += fmt::format(" attempt {}", attempt);
+  began_ns_ = monotonic_ns();
+  latest_ = "starting";
+  errors_.clear();
+  draw(task);
+}
+
+void Progress::draw(const plan::Task& task) {
+  const std::int64_t now = monotonic_ns();
+  terminal_.status(fmt::format("{} · {} {} · {} · {}", status_.text(now), prefix_, task.label(),
+                               format_duration(now - began_ns_), latest_));
+}
+
+void Progress::show(const plan::Task& task, std::string latest) {
+  latest_ = std::move(latest);
+  draw(task);
+}
+
+void Progress::record(const plan::Task& task, const record::Record& record) {
+  status_.record(task, record, monotonic_ns());
+  if (record.kind == record::kind::kStep) latest_ = launch::step_line(task, record);
+  if (record.kind == record::kind::kCollective) {
+    latest_ = format_bytes(record.data.value("size_bytes", std::int64_t{0}));
+  }
+  if (record.kind.starts_with("locate_")) {
+    latest_ = fmt::format("round {}, {}", record.data.value("round", 0), record.data.value("stage", ""));
+  }
+  if (record.kind == record::kind::kGpuBench) latest_ = record.data.value("test", "");
+  if (record.kind == record::kind::kBurn) latest_ = fmt::format("{:.0f} s", record.data.value("second", 0.0));
+  if (record.kind == record::kind::kFinding && record.data.value("severity", "") == "error") {
+    errors_.emplace_back(record.data.value("message", ""), record.data.value("help", ""));
+  }
+  if (record.kind == record::kind::kFinding && record.data.value("severity", "") == "warning") {
+    terminal_.say(
+        fmt::format("{} {}", terminal_.paint("warning:", Colour::kYellow), record.data.value("message", "")));
+  }
+  draw(task);
+}
+
+void Progress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
+  status_.task_ended(task, outcome);
+  const bool ok = outcome.code == ExitCode::kOk;
+  std::string line =
+      fmt::format("{} {}  {}  {:.1f} s", prefix_, task.label(),
+                  terminal_.paint(outcome.status, ok ? Colour::kGreen : Colour::kRed), outcome.duration_s);
+  if (ok && task.phase == plan::Phase::kSft) line += "  " + latest_;
+  if (!outcome.reason.empty()) line += "\n      " + outcome.reason;
+  // The finding that the reason quotes knows what to do.
+  const auto quoted = std::find_if(errors_.begin(), errors_.end(), [&](const auto& error) {
+    return !error.first.empty() && outcome.reason.find(error.first) != std::string::npos;
+  });
+  if (quoted != errors_.end() && !quoted->second.empty()) line += "\n      help: " + quoted->second;
+  terminal_.say(line);
+}
+
+void Progress::task_retried(const plan::Task& task, const launch::TaskOutcome& outcome,
+                            const std::string& spare) {
+  std::string next = "trying again";
+  if (!spare.empty()) next = fmt::format("node {} takes the place of {}", spare, outcome.failed_node);
+  terminal_.say(fmt::format("{} {}  {}  {:.1f} s\n      {}\n      {}", prefix_, task.label(),
+                            terminal_.paint(outcome.status, Colour::kYellow), outcome.duration_s,
+                            outcome.reason, next));
+}
+
+std::string missed_lines(const std::vector<std::string>& missed) {
+  constexpr std::size_t kMost = 10;
+  std::string lines;
+  for (std::size_t i = 0; i < std::min(kMost, missed.size()); ++i) {
+    lines += (i == 0 ? "" : "\n") + missed[i];
+  }
+  if (missed.size() > kMost) {
+    lines += fmt::format("\nand {} more verdicts that fail: see the report", missed.size() - kMost);
+  }
+  return lines;
+}
+
+void Progress::run_ended(const Ending& ending) {
+  terminal_.clear();
+  fmt::print("{}\n", ending.report.empty() ? ending.run : ending.report);
+  std::fflush(stdout);
+  if (!ending.missed.empty()) terminal_.say(missed_lines(ending.missed));
+  terminal_.say(fmt::format("{} of {} tasks ok", ending.ok, ending.planned));
+  if (ending.interrupted) terminal_.say("interrupted; what was measured until then is kept");
+  if (!ending.resume.empty()) terminal_.say("to do what is missing: " + ending.resume);
+}
+
+void CheckProgress::task_started(const plan::Task& task, int index, int total, int attempt) {
+  Progress::task_started(task, index, total, attempt);
+  nodes_.clear();
+}
+
+void CheckProgress::record(const plan::Task& task, const record::Record& record) {
+  Progress::record(task, record);
+  if (record.kind == record::kind::kNode) nodes_.emplace_back(record.node, record.data);
+}
+
+void CheckProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
+  terminal_.clear();
+  std::sort(nodes_.begin(), nodes_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (!nodes_.empty()) fmt::print("{}", fold_facts(nodes_));
+  std::fflush(stdout);
+  Progress::task_ended(task, outcome);
+}
+
+void NcclProgress::task_started(const plan::Task& task, int index, int total, int attempt) {
+  Progress::task_started(task, index, total, attempt);
+  text_.emplace(plan::to_json(task.sweep));
+}
+
+void NcclProgress::record(const plan::Task& task, const record::Record& record) {
+  Progress::record(task, record);
+  text_->add(record);
+  if (record.kind != record::kind::kCollective) return;
+  print(text_->add_row(record));
+}
+
+void NcclProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
+  print(text_->finish());
+  Progress::task_ended(task, outcome);
+}
+
+void NcclProgress::print(const std::string& text) {
+  if (text.empty()) return;
+  terminal_.clear();
+  fmt::print("{}", text);
+  std::fflush(stdout);
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,21 @@
+// One run in one line, for show and list.
+#pragma once
+
+#include <string>
+
+#include "analysis/read/dataset.h"
+
+namespace sxb::cli {
+
+struct RunSummary {
+  std::string state;  ///< running, complete, partial, failed, interrupted
+  int ok = 0, failed = 0, missing = 0;
+  bool can_resume() const { return state != "running" && failed + missing > 0; }
+  std::string text() const;  ///< "3 ok, 1 failed, 1 missing"
+};
+
+/// A journal without run_end is that of a run that works, if a process still holds it, or else of one
+/// that was interrupted.
+RunSummary summarize(const analysis::Dataset& run);
+
+}  // namespace sxb::cli

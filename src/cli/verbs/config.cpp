@@ -1,0 +1,115 @@
+// sxbench config: what a run would start from, with the origin of every value; what is shipped.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "cli/request/request.h"
+#include "cli/verbs/verbs.h"
+#include "config/settings/settings.h"
+
+namespace sxb::cli {
+namespace {
+
+ExitCode fail(const Errors& errors) {
+  fmt::print(stderr, "{}", format_errors(errors));
+  return errors.front().code;
+}
+
+std::string describe_origin(const config::Origin& origin) {
+  const std::string layer = config::to_string(origin.layer);
+  return origin.from.empty() ? layer : fmt::format("{} {}", layer, origin.from);
+}
+
+/// One line per value: its JSON pointer, the value, where it comes from.
+void print_table(const Json& values, const config::Settings& settings) {
+  struct Row {
+    std::string pointer, value, origin;
+  };
+  std::vector<Row> rows;
+  std::size_t pointer_width = 0;
+  std::size_t value_width = 0;
+  for (const std::string& pointer : config::leaf_pointers(values)) {
+    const auto origin = settings.origins.find(pointer);
+    rows.push_back({pointer, values.at(Json::json_pointer(pointer)).dump(),
+                    origin == settings.origins.end() ? "" : describe_origin(origin->second)});
+    pointer_width = std::max(pointer_width, pointer.size());
+    // One long description must not push all origins off the screen.
+    if (rows.back().value.size() <= 40) value_width = std::max(value_width, rows.back().value.size());
+  }
+  for (const Row& row : rows) {
+    fmt::print("{:<{}}  {:<{}}  {}\n", row.pointer, pointer_width, row.value, value_width, row.origin);
+  }
+}
+
+ExitCode show(const config::Flags& flags, bool as_json) {
+  const auto settings = config::merge_settings(flags);
+  if (!settings.ok()) return fail(settings.errors());
+  const Json values = to_json(*settings);
+  if (!as_json) {
+    print_table(values, *settings);
+    return ExitCode::kOk;
+  }
+  Json origins = Json::object();
+  for (const auto& [pointer, origin] : settings->origins) {
+    origins[pointer] = {{"layer", to_string(origin.layer)}, {"from", origin.from}};
+  }
+  fmt::print("{}", pretty_json({{"values", values}, {"origins", origins}}));
+  return ExitCode::kOk;
+}
+
+/// Descriptions of one folder of shipped configs, as the files have them.
+ExitCode list_folder(const char* title, const char* folder, const std::vector<std::string>& names) {
+  fmt::print("{}\n", title);
+  for (const std::string& name : names) {
+    const auto json = load_json(shipped_configs_dir() / folder / (name + ".json"));
+    if (!json.ok()) return fail(json.errors());
+    fmt::print("  {:<20}  {}\n", name, json->value("description", ""));
+  }
+  return ExitCode::kOk;
+}
+
+ExitCode list() {
+  const ExitCode clusters = list_folder("clusters (--cluster)", "clusters", config::shipped_clusters());
+  if (clusters != ExitCode::kOk) return clusters;
+  return list_folder("models (--models)", "models", config::shipped_models());
+}
+
+}  // namespace
+
+void add_config(CLI::App& app, ExitCode& result) {
+  CLI::App* verb = app.add_subcommand("config", "Show the merged configuration, list what is shipped");
+  verb->footer("Examples:\n  sxbench config show --models 7b\n  sxbench config list");
+  verb->require_subcommand(1);
+
+  CLI::App* show_verb = verb->add_subcommand("show", "Print every value of a run and where it comes from");
+  show_verb->footer(
+      "A flag wins over the environment, that over a file, that over the default.\n"
+      "Environment: SXBENCH_CLUSTER, SXBENCH_MODELS, SXBENCH_NODES, SXBENCH_OUT, SXBENCH_STEPS,\n"
+      "  SXBENCH_MICRO_BATCH, SXBENCH_METRICS_INTERVAL_MS; SXBENCH_CACHE and SXBENCH_CONFIGS move folders.\n"
+      "Examples:\n"
+      "  sxbench config show\n"
+      "  sxbench config show --cluster h200x4-as-4-nodes --models 7b --set training.micro_batch=4 --json");
+  auto flags = std::make_shared<config::Flags>();
+  auto as_json = std::make_shared<bool>(false);
+  add_cluster_flags(*show_verb, *flags);
+  show_verb->add_option("--models", flags->models, "Models, e.g. 7b,13b or a path");
+  show_verb->add_option("--nodes", flags->nodes, "Node counts, e.g. 2,4,8");
+  show_verb->add_option("--out", flags->out, "Results folder");
+  show_verb->add_option("--steps", flags->steps, "Optimizer steps of every model");
+  show_verb->add_option("--warmup", flags->warmup, "Steps that no figure counts");
+  show_verb->add_option("--micro-batch", flags->micro_batch, "Sequences per rank and micro-step");
+  show_verb->add_option("--metrics-interval-ms", flags->metrics_interval_ms, "Sampling interval");
+  show_verb->add_option("--set", flags->set, "Any key of the models: key=value, may be repeated")
+      ->allow_extra_args(false);
+  show_verb->add_flag("--json", *as_json, "One JSON object: values, and origins by JSON pointer");
+  show_verb->callback([flags, as_json, &result] { result = show(*flags, *as_json); });
+
+  CLI::App* list_verb = verb->add_subcommand("list", "List the shipped clusters and models");
+  list_verb->callback([&result] { result = list(); });
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,62 @@
+// sxbench list: the runs of a results folder.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "analysis/read/dataset.h"
+#include "base/clock.h"
+#include "cli/ui/run_summary.h"
+#include "cli/verbs/verbs.h"
+
+namespace sxb::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+ExitCode list(const fs::path& results) {
+  std::error_code ec;
+  std::vector<fs::path> runs;
+  for (const fs::directory_entry& entry : fs::directory_iterator(results, ec)) {
+    std::error_code ignored;
+    if (!entry.is_symlink(ignored) && fs::exists(entry.path() / "records.jsonl", ignored)) {
+      runs.push_back(entry.path());
+    }
+  }
+  if (ec) {
+    fmt::print(stderr, "{}",
+               format_error({"cannot read the results folder: " + ec.message(), results.string(),
+                             "name the folder that --out of sxbench run named"}));
+    return ExitCode::kUsage;
+  }
+  std::sort(runs.begin(), runs.end());  // names begin with the date
+  std::size_t width = 3;
+  for (const fs::path& run : runs) width = std::max(width, run.filename().string().size());
+  fmt::print("{:<{}}  {:<20}  {:<11}  {}\n", "run", width, "started", "state", "tasks");
+  for (const fs::path& run : runs) {
+    const std::string name = run.filename();
+    const Result<analysis::Dataset> dataset = analysis::load_dataset(run);
+    if (!dataset.ok()) {
+      fmt::print("{:<{}}  {:<20}  {:<11}  {}\n", name, width, "-", "unreadable", dataset.error().what);
+      continue;
+    }
+    const RunSummary summary = summarize(*dataset);
+    fmt::print("{:<{}}  {:<20}  {:<11}  {}\n", name, width, format_utc(dataset->start_wall_ns), summary.state,
+               summary.text());
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, ExitCode& result) {
+  CLI::App* verb = app.add_subcommand("list", "List the runs of a results folder and how they ended");
+  verb->footer("Examples:\n  sxbench list\n  sxbench list /raid/results");
+  auto path = std::make_shared<std::string>("results");
+  verb->add_option("results", *path, "the folder of runs");
+  verb->callback([path, &result] { result = list(*path); });
+}
+
+}  // namespace sxb::cli

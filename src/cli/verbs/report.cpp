@@ -1,0 +1,34 @@
+// sxbench report: the documents of a run, again, from its journal alone.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/ui/progress.h"
+#include "cli/verbs/verbs.h"
+#include "report/report.h"
+
+namespace sxb::cli {
+
+void add_report(CLI::App& app, ExitCode& result) {
+  CLI::App* verb = app.add_subcommand("report", "Write the reports of a run again, from its journal alone");
+  verb->footer(
+      "Examples:\n"
+      "  sxbench report                                       the latest run under results/\n"
+      "  sxbench report results/20261121T071340Z-local-1a2b3c");
+  auto path = std::make_shared<std::string>("results");
+  verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)");
+  verb->callback([path, &result] {
+    const Result<report::Outcome> outcome = report::write_reports(*path);
+    if (!outcome.ok()) {
+      fmt::print(stderr, "{}", format_errors(outcome.errors()));
+      result = outcome.error().code;
+      return;
+    }
+    fmt::print("{}\n", outcome->summary_report.string());
+    if (outcome->goals_met()) return;
+    fmt::print(stderr, "{}\n", missed_lines(outcome->missed));
+    result = ExitCode::kGoalMissed;
+  });
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,70 @@
+// sxbench show: how far a run is, from its journal; also while it works.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "analysis/read/dataset.h"
+#include "analysis/read/json_read.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "cli/request/request.h"
+#include "cli/ui/run_summary.h"
+#include "cli/verbs/verbs.h"
+
+namespace sxb::cli {
+namespace {
+
+void print_tasks(const analysis::Dataset& run) {
+  std::size_t width = 4;
+  for (const analysis::TaskData& task : run.tasks) width = std::max(width, task.label.size());
+  fmt::print("\n{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", "task", "what", width, "status", "attempt",
+             "duration", "why there is no result");
+  for (const analysis::TaskData& task : run.tasks) {
+    const auto seconds = task.end ? analysis::number(task.end->record.data, "duration_s") : std::nullopt;
+    fmt::print("{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", task.id, task.label, width,
+               analysis::to_string(task.status()), task.attempt == 0 ? "-" : std::to_string(task.attempt),
+               seconds ? format_duration(static_cast<std::int64_t>(*seconds * 1e9)) : "-", task.reason());
+  }
+}
+
+ExitCode show(const std::string& path) {
+  const auto load = [&]() -> Result<analysis::Dataset> {
+    SXB_ASSIGN_OR_RETURN(const auto dir, analysis::find_run(path));
+    return analysis::load_dataset(dir);
+  };
+  ExitCode code = ExitCode::kOk;
+  const std::optional<analysis::Dataset> run = value_or_explain(load(), code);
+  if (!run) return code;
+  const RunSummary summary = summarize(*run);
+  const Json& facts = run->run.record.data;
+  const auto print = [](const char* what, const std::string& value) {
+    fmt::print("{:<9} {}\n", what, value);
+  };
+  print("run", run->folder.string());
+  print("command", analysis::text(facts, "command"));
+  print("started", format_utc(run->start_wall_ns));
+  print("state", summary.state);
+  print("tasks", summary.text());
+  if (summary.can_resume()) {
+    print("resume", command_line({"sxbench", "run", "--resume", run->folder.string()}));
+  }
+  print_tasks(*run);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void add_show(CLI::App& app, ExitCode& result) {
+  CLI::App* verb =
+      app.add_subcommand("show", "Show the tasks of a run and how far it is, also while it works");
+  verb->footer(
+      "Examples:\n"
+      "  sxbench show                                         the latest run under results/\n"
+      "  sxbench show results/20261121T071340Z-local-1a2b3c");
+  auto path = std::make_shared<std::string>("results");
+  verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)");
+  verb->callback([path, &result] { result = show(*path); });
+}
+
+}  // namespace sxb::cli

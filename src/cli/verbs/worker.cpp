@@ -1,0 +1,58 @@
+// sxbench worker: what sxbench starts on the nodes; not for people.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "cli/verbs/verbs.h"
+#include "cli/verbs/worker.h"
+#include "launch/head/rendezvous_host.h"
+#include "launch/node/agent.h"
+#include "launch/node/rank.h"
+
+namespace sxb::cli {
+
+namespace {
+
+ExitCode print_address(const std::string& interface, const std::string& family) {
+  const Result<config::AddressFamily> wanted = config::parse_family(family, "family");
+  const Result<std::string> address =
+      wanted.ok() ? launch::interface_address(interface, *wanted) : Result<std::string>(wanted.errors());
+  if (!address.ok()) {
+    // One line: the head shows the last one.
+    fmt::print(stderr, "{}; {}\n", address.error().what, address.error().help);
+    return address.error().code;
+  }
+  fmt::print("{}\n", *address);
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void leave(ExitCode code) {
+  std::fflush(nullptr);
+  ::_exit(static_cast<int>(code));
+}
+
+void add_worker(CLI::App& app, ExitCode& /*result*/) {
+  CLI::App* verb = app.add_subcommand("worker", "What sxbench starts on the nodes")->group("");
+  verb->footer("Examples:\n  sxbench worker agent < agent-task.json           see \"commands\" in plan.json");
+  verb->require_subcommand(1);
+  add_bench_kernels(*verb);
+  CLI::App* agent = verb->add_subcommand("agent", "One node of one task; reads its task on stdin");
+  auto bundle = std::make_shared<std::string>();
+  agent->add_option("--bundle", *bundle, "the tasks of all nodes, packed; -: on stdin");
+  agent->callback([bundle] { leave(launch::run_agent_worker(*bundle)); });
+  CLI::App* address = verb->add_subcommand("address", "Print this machine's address on an interface");
+  auto interface = std::make_shared<std::string>(), family = std::make_shared<std::string>("any");
+  address->add_option("interface", *interface)->required();
+  address->add_option("family", *family);
+  address->callback([interface, family] { leave(print_address(*interface, *family)); });
+  verb->add_subcommand("rank", "One rank of one task; reads its task on stdin")->callback([] {
+    leave(launch::run_rank_worker());
+  });
+}
+
+}  // namespace sxb::cli

@@ -1,0 +1,13 @@
+// Pieces of the model reader that live in files of their own.
+#pragma once
+
+#include "config/model/model.h"
+
+namespace sxb::config {
+
+/// True for a config.json of the transformers library.
+bool is_hugging_face(const Json& json);
+/// Its dimensions as a Model with the default recipe. Refuses what our Llama-2 cannot compute.
+Result<Model> from_hugging_face(const Json& json, const std::string& where);
+
+}  // namespace sxb::config

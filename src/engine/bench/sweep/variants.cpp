@@ -1,0 +1,66 @@
+#include "engine/bench/sweep/variants.h"
+
+#include "engine/bench/sweep/sweep.h"
+
+namespace sxb::engine {
+namespace {
+
+[[noreturn]] void bad_sweep(const std::string& what, const std::string& help) {
+  throw EngineError(what, "bad_argument", help, ExitCode::kUsage);
+}
+
+}  // namespace
+
+std::vector<std::int64_t> sweep_sizes(const plan::CollectiveSweep& sweep) {
+  if (sweep.min_bytes <= 0) bad_sweep("the smallest size is not positive", "pass -b with 1 or more");
+  if (sweep.max_bytes < sweep.min_bytes)
+    bad_sweep("the largest size is below the smallest", "pass -e at least as large as -b");
+  if (sweep.iterations < 1 || sweep.agg_iterations < 1)
+    bad_sweep("there is no iteration to time", "pass -n and -m with 1 or more");
+  if (sweep.graph_launches > 0 && sweep.blocking > 0)
+    bad_sweep("a CUDA graph cannot wait between its calls", "pass -G or -z, not both");
+  if (sweep.step_bytes <= 0 && sweep.step_factor < 2)
+    bad_sweep("the sizes would never grow", "pass -f 2 or more, or -i");
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t size = sweep.min_bytes; size <= sweep.max_bytes;) {
+    sizes.push_back(size);
+    if (sweep.step_bytes <= 0 && size > sweep.max_bytes / sweep.step_factor)
+      break;  // the product may overflow
+    size = sweep.step_bytes > 0 ? size + sweep.step_bytes : size * sweep.step_factor;
+  }
+  return sizes;
+}
+
+CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep) {
+  CommunicatorOptions options;
+  options.nvlink_centric = true;
+  options.cta_policy = sweep.cta_policy;
+  if (sweep.timeout_s > 0) options.timeout = std::chrono::seconds(sweep.timeout_s);
+  return options;
+}
+
+std::vector<Variant> variants_of(const plan::CollectiveSweep& sweep, const Collective& collective) {
+  const std::vector<DType> dtypes =
+      sweep.dtype == "all" ? all_dtypes() : std::vector<DType>{parse_dtype(sweep.dtype)};
+  std::vector<RedOp> ops = sweep.redop == "all" ? all_redops() : std::vector<RedOp>{parse_redop(sweep.redop)};
+  if (!collective.reduces) ops = {RedOp::kSum};
+  std::vector<Variant> variants;
+  for (const DType dtype : dtypes) {
+    for (const RedOp op : ops) variants.push_back({dtype, op});
+  }
+  return variants;
+}
+
+std::vector<int> roots_of(const plan::CollectiveSweep& sweep, const Collective& collective, int ranks) {
+  if (!collective.rooted) return {-1};
+  if (sweep.root >= ranks) {
+    bad_sweep("root " + std::to_string(sweep.root) + " is none of " + std::to_string(ranks) + " ranks",
+              "pass -r below " + std::to_string(ranks) + ", or -r all");
+  }
+  if (sweep.root >= 0) return {sweep.root};
+  std::vector<int> roots;
+  for (int root = 0; root < ranks; ++root) roots.push_back(root);
+  return roots;
+}
+
+}  // namespace sxb::engine

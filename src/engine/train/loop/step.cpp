@@ -1,0 +1,247 @@
+#include "engine/train/loop/step.h"
+
+#include <c10/cuda/CUDACachingAllocator.h>
+
+#include <cmath>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "base/clock.h"
+#include "engine/train/loop/schedule.h"
+
+namespace sxb::engine {
+
+TrainStep::TrainStep(const config::Model& model, const Layout& layout, const Device& device,
+                     Communicator& comm, ShardedParameters& parameters, Llama& llama, Loader& loader,
+                     bool graph)
+    : model_(model),
+      layout_(layout),
+      device_(device),
+      comm_(comm),
+      parameters_(parameters),
+      llama_(llama),
+      loader_(loader),
+      uses_graph_(graph),
+      token_unit_(1.0 / static_cast<double>(model.training.micro_batch * model.training.seq_len *
+                                            model.training.grad_accumulation * comm.world())),
+      inputs_(device, kStepSums + comm.world(), model.training.grad_accumulation, model.training.micro_batch,
+              model.training.seq_len),
+      sums_(device.zeros({kStepSums + comm.world()}, at::kDouble)),
+      results_(device.zeros({3}, at::kFloat)) {
+  device.clock->reserve(model.training.grad_accumulation, layout.count());
+}
+
+// --- the order of launches -----------------------------------------------------------------------
+
+StepFacts TrainStep::run(std::int64_t number, const StepResult* timed) {
+  StepFacts facts;
+  facts.step = number;
+  facts.lr = learning_rate(model_.optimizer, number, model_.training.steps);
+  const kernels::AdamWStep own = adamw_of(number, facts.lr);
+  inputs_.begin();
+  inputs_.adamw() = due_ ? *due_ : own;
+  load(facts, timed);
+  inputs_.send();
+  const bool leaves_update = uses_graph_ && number >= kLaunchedSteps;
+  if (due_) {
+    if (!graph_) record_graph();
+    graph_->replay();
+  } else {
+    device_.clock->begin();
+    gradients();
+    if (!leaves_update) update();
+    device_.enter(StepPhase::kOutside);
+  }
+  if (leaves_update) due_ = own;
+  return facts;
+}
+
+void TrainStep::finish() {
+  if (!due_) return;
+  inputs_.begin();
+  inputs_.adamw() = *std::exchange(due_, std::nullopt);
+  inputs_.send();
+  drop_graph();
+  device_.clock->begin();
+  update();
+}
+
+void TrainStep::run_traced() {
+  StepFacts facts;
+  inputs_.begin();
+  inputs_.adamw() =
+      adamw_of(model_.training.steps + 1, 0);  // a learning rate of 0 leaves every weight as it is
+  load(facts, nullptr);
+  inputs_.send();
+  device_.clock->trace(true);
+  device_.clock->begin();
+  {
+    const Span step(device_, Track::kCompute, "step");
+    gradients();
+    update();
+    device_.enter(StepPhase::kOutside);
+  }
+  device_.clock->trace(false);
+  device_.synchronize();
+}
+
+void TrainStep::record_graph() {
+  // The attention library's outputs move into the graph's own memory: hand back those of the launched
+  // steps first, or they would stay beside them.
+  llama_.release_attention();
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  try {
+    device_.join_streams();
+    graph_.emplace();
+    graph_->capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
+    device_.join_streams();
+    device_.clock->begin();
+    update();
+    gradients();
+    device_.enter(StepPhase::kOutside);
+    device_.join_streams();
+    graph_->capture_end();
+  } catch (const std::exception& error) {
+    throw EngineError(std::string("the step cannot be recorded as a CUDA graph: ") + error.what(),
+                      "cuda_graph_failed", "--set training.cuda_graph=off");
+  }
+}
+
+/// Nothing of the graph may run any more.
+void TrainStep::drop_graph() {
+  device_.synchronize();
+  graph_.reset();
+  llama_.release_attention();
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  device_.join_streams();
+}
+
+// --- inputs --------------------------------------------------------------------------------------
+
+/// The next batches, their counts, and the time of `timed`.
+void TrainStep::load(StepFacts& facts, const StepResult* timed) {
+  double* counts = inputs_.counts();
+  for (std::int64_t i = 0; i < model_.training.grad_accumulation; ++i) {
+    const std::int64_t before = monotonic_ns();
+    const HostBatch host = loader_.next();
+    facts.data_wait_ms += static_cast<double>(monotonic_ns() - before) / 1e6;
+    facts.whole_rows = facts.whole_rows && host.whole_rows;
+    counts[kLossTokens] += static_cast<double>(host.loss_tokens);
+    counts[kTokens] += static_cast<double>(host.tokens);
+    counts[kDocuments] += static_cast<double>(host.documents);
+    counts[kSumLenSq] += host.sum_len_sq;
+    inputs_.set_batch(i, host);
+  }
+  if (timed == nullptr) return;
+  facts.timed_step = timed->facts.step;
+  counts[kStepSums + comm_.rank()] = timed->own_ms;
+}
+
+kernels::AdamWStep TrainStep::adamw_of(std::int64_t number, double lr) const {
+  const config::Optimizer& o = model_.optimizer;
+  const double n = static_cast<double>(number);
+  return {static_cast<float>(lr), static_cast<float>(1 - std::pow(o.beta1, n)),
+          static_cast<float>(1 - std::pow(o.beta2, n))};
+}
+
+// --- the work ------------------------------------------------------------------------------------
+
+/// From the inputs to the reduced gradients, their norm and the loss.
+void TrainStep::gradients() {
+  sums_.copy_(inputs_.device_counts());
+  for (std::int64_t i = 0; i < model_.training.grad_accumulation; ++i) {
+    const DeviceBatch& batch = inputs_.batch(i);
+    parameters_.begin_micro_step(i);
+    backward(forward(batch), batch);
+  }
+  sum_over_ranks();
+}
+
+Residual TrainStep::forward(const DeviceBatch& batch) {
+  device_.enter(StepPhase::kForward);
+  const Span phase(device_, Track::kCompute, "forward");
+  const int embedding = layout_.embedding();
+  ShardedParameters& p = parameters_;
+  Residual stream;
+  {
+    const Span span(device_, Track::kCompute, "forward", embedding);
+    stream = llama_.embed(batch, embedding_view(layout_, p.gather(embedding)));
+    p.release(embedding);
+  }
+  for (int u = layout_.first_block(); u < layout_.head(); ++u) {
+    const Span span(device_, Track::kCompute, "forward", u);
+    const BlockView weights = block_view(layout_, p.gather(u));
+    p.prefetch(u + 1);
+    stream = llama_.block(u - 1, stream, weights, batch);
+    p.release(u);
+  }
+  return stream;
+}
+
+void TrainStep::backward(const Residual& stream, const DeviceBatch& batch) {
+  device_.enter(StepPhase::kBackward);
+  const Span phase(device_, Track::kCompute, "backward");
+  const int embedding = layout_.embedding();
+  const int head = layout_.head();
+  ShardedParameters& p = parameters_;
+  at::Tensor dx;
+  {
+    const Span span(device_, Track::kCompute, "forward and backward", head);
+    at::Tensor loss_sum = sums_[kLossSum];
+    const HeadView weights = head_view(layout_, p.gather(head));
+    dx = llama_.head_and_loss(stream, weights, head_view(layout_, p.gradients(head)), p.accumulate(), batch,
+                              token_unit_, loss_sum);
+    p.release(head);
+    p.reduce(head);
+  }
+  for (int u = head - 1; u >= layout_.first_block(); --u) {
+    const Span span(device_, Track::kCompute, "backward", u);
+    const BlockView weights = block_view(layout_, p.gather(u));
+    p.prefetch(u - 1);
+    dx =
+        llama_.block_backward(u - 1, dx, weights, block_view(layout_, p.gradients(u)), p.accumulate(), batch);
+    p.release(u);
+    p.reduce(u);
+  }
+  const Span span(device_, Track::kCompute, "backward", embedding);
+  at::Tensor dtable = embedding_view(layout_, p.gradients(embedding));
+  llama_.embed_backward(dx, dtable, p.accumulate(), batch);
+  p.reduce(embedding);
+}
+
+/// The squared norm and the counts of all ranks, and the scale of the gradients that follows.
+void TrainStep::sum_over_ranks() {
+  device_.enter(StepPhase::kOptimizer);
+  const Span phase(device_, Track::kCompute, "gradient norm");
+  at::Tensor sum_sq = sums_[kSumSquares];
+  parameters_.add_squares(sum_sq);
+  // The small all-reduce joins the order of the others on the communication stream.
+  device_.record_compute(sums_ready_);
+  device_.comm_waits(sums_ready_);
+  if (comm_.world() > 1) {
+    const Span span(device_, Track::kCommunication, "sum over ranks");
+    comm_.all_reduce(sums_.data_ptr(), sums_.data_ptr(), sums_.numel(), DType::kFloat64, RedOp::kSum,
+                     device_.comm_raw());
+  }
+  device_.record_comm(sums_reduced_);
+  device_.compute_waits(sums_reduced_);
+  const double clip = model_.optimizer.grad_clip;
+  if (device_.cuda()) {
+    kernels::cuda::gradient_scale(results_.data_ptr<float>(), sums_.data_ptr<double>(), token_unit_, clip,
+                                  device_.compute_raw());
+  } else {
+    kernels::cpu::gradient_scale(results_.data_ptr<float>(), sums_.data_ptr<double>(), token_unit_, clip);
+  }
+}
+
+void TrainStep::update() {
+  device_.enter(StepPhase::kOptimizer);
+  const Span phase(device_, Track::kCompute, "optimizer");
+  const config::Optimizer& o = model_.optimizer;
+  const kernels::AdamW constants{static_cast<float>(o.beta1), static_cast<float>(o.beta2),
+                                 static_cast<float>(o.eps), static_cast<float>(o.weight_decay)};
+  parameters_.optimizer_step(constants, inputs_.device_adamw(), results_[0]);
+}
+
+}  // namespace sxb::engine

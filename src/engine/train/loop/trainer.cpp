@@ -1,0 +1,160 @@
+#include "engine/train/loop/trainer.h"
+
+#include <ATen/cuda/CUDAContextLight.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/files.h"
+#include "engine/train/loop/checkpoint.h"
+#include "engine/train/loop/setup.h"
+#include "engine/train/loop/step.h"
+#include "engine/train/loop/trace.h"
+#include "engine/train/loop/training_report.h"
+#include "plan/memory.h"
+#include "record/record.h"
+
+namespace sxb::engine {
+namespace {
+
+/// Everything of one training task on one rank.
+class Trainer {
+ public:
+  /// task.model and `sharding` are settled: nothing is kAuto.
+  Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, Communicator& comm,
+          const EmitRecord& emit);
+  void run();
+
+ private:
+  void make_model();
+  void tune_gemms();
+  void trace();
+  LoaderOptions loader_options() const;
+
+  const plan::RankTask& task_;
+  const plan::ShardingChoice sharding_;
+  const config::Model& model_;
+  const config::Training& training_;
+  Communicator& comm_;
+  const EmitRecord& emit_;
+  const bool bf16_;
+  const std::string graph_obstacle_;
+  TrainingReport report_;
+  Device device_;
+  std::optional<c10::cuda::CUDAStreamGuard> stream_;  // the compute stream is the current one
+  std::optional<data::PackedDataset> dataset_;
+  std::optional<ProcessGroups> groups_;
+  Layout layout_;
+  std::optional<ShardedParameters> parameters_;
+  std::optional<Llama> llama_;
+  std::string communication_;             // what the device runs for a block's collectives
+  std::string gemm_ = "library default";  // how the GEMM algorithms were chosen
+  std::optional<Loader> loader_;
+  std::optional<TrainStep> step_;
+};
+
+Trainer::Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, Communicator& comm,
+                 const EmitRecord& emit)
+    : task_(task),
+      sharding_(sharding),
+      model_(task.task.model),
+      training_(model_.training),
+      comm_(comm),
+      emit_(emit),
+      bf16_(trains_in_bf16(training_, task.cuda)),
+      graph_obstacle_(graph_obstacle(task)),
+      report_(task, comm, emit) {
+  check_shape(model_.arch, task.cuda, bf16_);
+  device_ = Device::make(task.cuda, bf16_);
+  if (device_.compute_stream) stream_.emplace(*device_.compute_stream);
+  dataset_ = open_dataset(task);
+  make_model();
+  tune_gemms();
+  loader_.emplace(dataset_ ? &*dataset_ : nullptr, loader_options());
+  step_.emplace(model_, layout_, device_, comm_, *parameters_, *llama_, *loader_, graph_obstacle_.empty());
+}
+
+/// Weights, gradients and optimizer state as the sharding places them, and the model's buffers.
+void Trainer::make_model() {
+  groups_.emplace(comm_, sharding_.sharding, task_);
+  layout_ = make_layout(model_.arch, groups_->shard().world());
+  parameters_.emplace(layout_, sharding_options(training_, sharding_.sharding), device_, *groups_);
+  communication_ = parameters_->describe_paths();
+  if (model_.init_from.empty()) {
+    initialize_random(*parameters_, layout_, training_.seed, device_);
+  } else {
+    initialize_from(*parameters_, layout_, model_.init_from, device_);
+  }
+  llama_.emplace(layout_, device_, training_.micro_batch * training_.seq_len, training_.seq_len,
+                 training_.recompute);
+}
+
+/// BF16 on the GPU: times cuBLASLt's candidates unless this GPU type's choices are in the cache.
+void Trainer::tune_gemms() {
+  if (!device_.cuda() || !bf16_) return;
+  const std::filesystem::path file = Gemm::cache_file();
+  const Gemm::Tuning tuning = llama_->tune_gemms(comm_, file.string());
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  gemm_ = "cublasLt " + Gemm::version() + ", " + std::to_string(tuning.changed) + " of " +
+          std::to_string(tuning.products) + " products not by its first choice";
+  if (tuning.cached) {
+    gemm_ += ", from " + file.filename().string();
+  } else {
+    gemm_ += ", timed here: " + std::to_string(tuning.gain) + " times as fast";
+  }
+}
+
+LoaderOptions Trainer::loader_options() const {
+  LoaderOptions options;
+  options.micro_batch = training_.micro_batch;
+  options.seq_len = training_.seq_len;
+  options.rank = comm_.rank();
+  options.world = comm_.world();
+  options.seed = training_.seed;
+  options.vocab = model_.arch.vocab;
+  return options;
+}
+
+/// One more step, which changes no weight and counts in no figure.
+void Trainer::trace() {
+  step_->run_traced();
+  const at::Tensor stamps = device_.clock->stamps().cpu();
+  const std::string process = model_.name + " on " + task_.node + ", rank " + std::to_string(task_.rank);
+  emit_(record::kind::kTrace,
+        {{"events", chrome_trace(device_.clock->marks(), stamps.data_ptr<std::int64_t>(), layout_, process,
+                                 task_.rank)}});
+}
+
+void Trainer::run() {
+  // Results are read a step late: the host never waits for the step it has just queued.
+  constexpr std::size_t kInFlight = 1;
+  comm_.barrier();
+  StepLog log(device_, kInFlight + 1, step_->sums().numel());
+  log.start();
+  const auto take = [&] { report_.take(log.take()); };
+  for (std::int64_t number = 1; number <= training_.steps; ++number) {
+    const StepFacts facts = step_->run(number, report_.newest_untimed());
+    log.finish(facts, step_->results(), step_->sums());
+    if (!device_.cuda() || log.pending() > kInFlight) take();
+  }
+  while (log.pending() > 0) take();
+  step_->finish();
+  device_.synchronize();
+  if (training_.trace) trace();
+  if (!task_.save_dir.empty()) save_weights(*parameters_, layout_, task_.save_dir, comm_.rank(), device_);
+  report_.finish({bf16_, sharding_, communication_, gemm_, graph_obstacle_, dataset_ ? &*dataset_ : nullptr});
+}
+
+}  // namespace
+
+void run_training(const plan::RankTask& task, Communicator& comm, const EmitRecord& emit) {
+  const c10::InferenceMode no_autograd;
+  plan::RankTask settled = task;
+  settled.task.model = plan::resolve_auto(task.task.model, plan::ranks_of(task));
+  Trainer trainer(settled, plan::resolve_sharding(task.task.model, plan::ranks_of(task)), comm, emit);
+  trainer.run();
+}
+
+}  // namespace sxb::engine

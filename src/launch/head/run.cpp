@@ -1,0 +1,320 @@
+#include "launch/head/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "base/build_info.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "launch/head/task_run.h"
+#include "launch/os/interrupt.h"
+
+namespace sxb::launch {
+namespace {
+
+Json tasks_json(const std::vector<plan::Task>& tasks) {
+  Json json = Json::array();
+  for (const plan::Task& task : tasks) json.push_back(plan::to_json(task));
+  return json;
+}
+
+Json run_facts(const RunOptions& options, const std::string& run_id, const std::string& config_hash) {
+  return {{"run_id", run_id},
+          {"name", options.name},
+          {"command", options.command},
+          {"build_id", build_id()},
+          {"config_hash", config_hash},
+          {"cluster", config::to_json(options.cluster)},
+          {"plan", tasks_json(options.tasks)},
+          {"nccl_env", options.cluster.nccl_env},
+          {"spares", options.spares},
+          {"excluded", options.excluded},
+          {"sample_interval_ns", options.settings.sample_interval_ns},
+          {"save_dir", options.settings.save_dir},
+          {"report", options.report},
+          {"resumed", !options.resume.empty()}};
+}
+
+Status write_manifest(const Journal& journal, const RunOptions& options, const std::string& config_hash) {
+  const Json manifest = {{"schema", kProtocolVersion},
+                         {"run_id", journal.run_id()},
+                         {"name", options.name},
+                         {"command", options.command},
+                         {"build_id", build_id()},
+                         {"config_hash", config_hash},
+                         {"started", format_utc(wall_ns())},
+                         {"cluster", options.cluster.name},
+                         {"cluster_source", options.cluster.source}};
+  SXB_RETURN_IF_ERROR(write_file_atomic(journal.dir() / "manifest.json", pretty_json(manifest)));
+  return write_plan(journal.dir() / "plan.json", options);
+}
+
+const char* status_name(ExitCode code) {
+  switch (code) {
+    case ExitCode::kOk:
+      return "ok";
+    case ExitCode::kPartial:
+      return "partial";
+    case ExitCode::kInterrupted:
+      return "interrupted";
+    default:
+      return "failed";
+  }
+}
+
+/// One run, from its run record to its run_end.
+class Head {
+ public:
+  Head(RunOptions options, Transport& transport, Journal& journal, Observer& observer)
+      : options_(std::move(options)), transport_(transport), journal_(journal), observer_(observer) {
+    next_spare_ = options_.layout.nodes.size() - options_.spares.size();
+  }
+
+  RunOutcome run(const JournalState& before, const std::string& config_hash) {
+    result_.dir = journal_.dir();
+    result_.planned = static_cast<int>(options_.tasks.size());
+    if (const Status status = begin(before, config_hash); !status.ok()) return lost(status.errors());
+    for (std::size_t i = 0; i < options_.tasks.size() && interrupts() == 0; ++i) {
+      const plan::Task& task = options_.tasks[i];
+      if (has_result(before, task)) {
+        TaskOutcome outcome;
+        outcome.earlier = true;
+        result_.tasks.push_back(outcome);
+        continue;
+      }
+      Result<TaskOutcome> outcome = run_task(task, static_cast<int>(i) + 1, attempts(before, task));
+      if (!outcome.ok()) return lost(outcome.errors());
+      observer_.task_ended(task, *outcome);
+      result_.tasks.push_back(*outcome);
+    }
+    result_.interrupted = interrupts() > 0;
+    result_.code = result_.interrupted ? ExitCode::kInterrupted : exit_code_of(result_.tasks);
+    if (const Status status = end(); !status.ok()) return lost(status.errors());
+    return std::move(result_);
+  }
+
+ private:
+  static bool has_result(const JournalState& state, const plan::Task& task) {
+    const auto it = state.tasks.find(task.id);
+    return it != state.tasks.end() && it->second.ok;
+  }
+  static int attempts(const JournalState& state, const plan::Task& task) {
+    const auto it = state.tasks.find(task.id);
+    return it == state.tasks.end() ? 0 : it->second.attempts;
+  }
+
+  Status begin(const JournalState& before, const std::string& config_hash) {
+    if (options_.resume.empty()) SXB_RETURN_IF_ERROR(write_manifest(journal_, options_, config_hash));
+    SXB_RETURN_IF_ERROR(journal_.append(
+        head_record(record::kind::kRun, "", run_facts(options_, journal_.run_id(), config_hash))));
+    SXB_RETURN_IF_ERROR(journal_.publish());
+    RunStart start = {journal_.dir(), result_.planned, {}, !options_.resume.empty()};
+    for (const plan::Task& task : options_.tasks) {
+      if (!has_result(before, task)) start.todo.push_back(task);
+    }
+    observer_.run_started(start);
+    if (journal_.torn_bytes() > 0) {
+      SXB_RETURN_IF_ERROR(note(
+          "info", "journal_mended",
+          {fmt::format("the last line of records.jsonl was cut off when the run was stopped; its {} bytes "
+                       "were removed",
+                       journal_.torn_bytes()),
+           "", "the task it belonged to had no result and is done again", ExitCode::kOk}));
+    }
+    const std::string built = before.run.is_object() ? before.run.value("build_id", build_id()) : build_id();
+    if (built == build_id()) return ok_status();
+    return note(
+        "warning", "mixed_builds",
+        {fmt::format("the run was begun by build \"{}\" and is resumed by \"{}\"", built, build_id()), "",
+         "figures of different builds may differ; make a new run to compare them", ExitCode::kOk});
+  }
+
+  Status end() {
+    SXB_RETURN_IF_ERROR(journal_.append(
+        head_record(record::kind::kRunEnd, "",
+                    {{"status", status_name(result_.code)}, {"exit_code", static_cast<int>(result_.code)}})));
+    return journal_.sync();
+  }
+
+  /// The run cannot be recorded any longer, so it ends here.
+  RunOutcome lost(const Errors& errors) {
+    result_.lost_journal = errors;
+    result_.code = errors.front().code;
+    return std::move(result_);
+  }
+
+  /// A finding of the whole run: unlike those of a task it outlives the attempt.
+  Status note(const char* severity, const char* code, const Error& error) {
+    const record::Record finding = head_finding("", severity, code, error);
+    SXB_RETURN_IF_ERROR(journal_.append(finding));
+    return journal_.sync();
+  }
+
+  Result<TaskOutcome> run_task(const plan::Task& task, int index, int attempts_before) {
+    int retries_left = options_.retries;
+    for (int attempt = attempts_before + 1;; ++attempt) {
+      if (attempt > 1) SXB_RETURN_IF_ERROR(journal_.set_aside_samples(task.id, attempt - 1));
+      observer_.task_started(task, index, result_.planned, attempt);
+      SXB_ASSIGN_OR_RETURN(const TaskOutcome outcome, run_attempt(task, attempt));
+      if (outcome.status != "failed" || interrupts() > 0) return outcome;
+      const std::string spare = outcome.node_fault ? replace_node(outcome.failed_node) : "";
+      if (spare.empty() && (retries_left == 0 || outcome.code == ExitCode::kUsage)) return outcome;
+      if (spare.empty()) --retries_left;
+      std::string message =
+          fmt::format("{}: attempt {} failed and is tried again: {}", task.label(), attempt, outcome.reason);
+      if (!spare.empty()) {
+        message += fmt::format("; node {} takes the place of node {}", spare, outcome.failed_node);
+      }
+      SXB_RETURN_IF_ERROR(note("warning", spare.empty() ? "task_retried" : "node_replaced",
+                               {message, "", "repair the node before it is used again", ExitCode::kOk}));
+      observer_.task_retried(task, outcome, spare);
+    }
+  }
+
+  /// Puts the next spare into the place of `name`, which leaves; the spare's name, "" if none is left.
+  std::string replace_node(const std::string& name) {
+    std::vector<NodeLayout>& nodes = options_.layout.nodes;
+    const auto failed = std::find_if(nodes.begin(), nodes.end(),
+                                     [&](const NodeLayout& node) { return node.node.name == name; });
+    if (failed == nodes.end() || next_spare_ >= nodes.size()) return "";
+    // An address that the config gives for node 0 is the failed one's.
+    if (failed == nodes.begin()) options_.cluster.rendezvous.host.clear();
+    *failed = nodes[next_spare_];
+    nodes.erase(nodes.begin() + static_cast<std::ptrdiff_t>(next_spare_));
+    return failed->node.name;
+  }
+
+  Result<TaskOutcome> run_attempt(const plan::Task& task, int attempt) {
+    SXB_RETURN_IF_ERROR(
+        journal_.append(head_record(record::kind::kTaskStart, task.id, start_facts(task, attempt))));
+    SXB_RETURN_IF_ERROR(journal_.log("steps", fmt::format("# {}, attempt {}", task.label(), attempt)));
+    SXB_ASSIGN_OR_RETURN(TaskOutcome outcome, TaskRun(options_, task, transport_, journal_, observer_).run());
+    SXB_RETURN_IF_ERROR(journal_.append(head_record(record::kind::kTaskEnd, task.id, end_facts(outcome))));
+    SXB_RETURN_IF_ERROR(journal_.sync());
+    return outcome;
+  }
+
+  Json start_facts(const plan::Task& task, int attempt) const {
+    Json nodes = Json::array();
+    for (int i = 0; i < task.nodes; ++i)
+      nodes.push_back(options_.layout.nodes[static_cast<std::size_t>(i)].node.name);
+    return {{"phase", plan::to_string(task.phase)},
+            {"label", task.label()},
+            {"nodes", std::move(nodes)},
+            {"world", options_.layout.world(task.nodes)},
+            {"attempt", attempt}};
+  }
+
+  static Json end_facts(const TaskOutcome& outcome) {
+    Json json = {{"status", outcome.status},           {"reason", outcome.reason},
+                 {"failed_node", outcome.failed_node}, {"failed_rank", outcome.failed_rank},
+                 {"duration_s", outcome.duration_s},   {"exit_code", static_cast<int>(outcome.code)}};
+    if (outcome.status == "failed") json["verdict_s"] = outcome.verdict_s;
+    return json;
+  }
+
+  RunOptions options_;
+  Transport& transport_;
+  Journal& journal_;
+  Observer& observer_;
+  RunOutcome result_;
+  std::size_t next_spare_ = 0;  ///< in the layout's nodes
+};
+
+}  // namespace
+
+record::Record head_record(const char* kind, const std::string& task, Json data) {
+  return {kind, task, "", -1, monotonic_ns(), wall_ns(), std::move(data)};
+}
+
+record::Record head_finding(const std::string& task, const char* severity, const char* code,
+                            const Error& error) {
+  return head_record(record::kind::kFinding, task,
+                     {{"severity", severity}, {"code", code}, {"message", error.what}, {"help", error.help}});
+}
+
+Result<RunOutcome> execute(const RunOptions& options, Transport& transport, Observer& observer) {
+  const Json identity = {{"cluster", config::to_json(options.cluster)}, {"plan", tasks_json(options.tasks)}};
+  const std::string config_hash = hash_hex(canonical_json(identity));
+  SXB_ASSIGN_OR_RETURN(Journal journal, options.resume.empty()
+                                            ? Journal::create(options.results, options.name, config_hash)
+                                            : Journal::reopen(options.resume));
+  SXB_ASSIGN_OR_RETURN(const JournalState before, read_journal(journal.dir()));
+  return Head(options, transport, journal, observer).run(before, config_hash);
+}
+
+Result<RunOptions> options_from_journal(const std::filesystem::path& dir) {
+  SXB_ASSIGN_OR_RETURN(const JournalState state, read_journal(dir));
+  const std::string where = (dir / "records.jsonl").string();
+  if (!state.run.is_object()) {
+    return Error{"the journal holds no run record: the run was stopped before it began", where,
+                 "start it again without --resume"};
+  }
+  try {
+    const Json& run = state.run;
+    RunOptions options;
+    SXB_ASSIGN_OR_RETURN(options.cluster, config::parse_cluster(run.at("cluster"), where + ":/cluster"));
+    for (const Json& item : run.at("plan")) {
+      SXB_ASSIGN_OR_RETURN(plan::Task task, plan::parse_task(item, where + ":/plan"));
+      options.tasks.push_back(std::move(task));
+    }
+    options.spares = run.at("spares").get<std::vector<std::string>>();
+    options.excluded = run.at("excluded").get<std::vector<std::string>>();
+    options.name = run.at("name").get<std::string>();
+    options.settings.sample_interval_ns = run.at("sample_interval_ns").get<std::int64_t>();
+    options.settings.save_dir = run.at("save_dir").get<std::string>();
+    options.report = run.at("report").get<bool>();
+    options.resume = dir;
+    options.results = dir.parent_path();
+    return options;
+  } catch (const nlohmann::json::exception& e) {
+    return Error{fmt::format("this run cannot be resumed, its run record is another version's: {}", e.what()),
+                 where, "resume it with the sxbench that made it, or make a new run"};
+  }
+}
+
+ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks) {
+  const auto ok = [](const TaskOutcome& task) { return task.code == ExitCode::kOk; };
+  if (std::all_of(tasks.begin(), tasks.end(), ok)) return ExitCode::kOk;
+  if (std::any_of(tasks.begin(), tasks.end(), ok)) return ExitCode::kPartial;
+  const bool same = std::all_of(tasks.begin(), tasks.end(),
+                                [&](const TaskOutcome& task) { return task.code == tasks.front().code; });
+  return same ? tasks.front().code : ExitCode::kTaskFailed;
+}
+
+Status write_plan(const std::filesystem::path& path, const RunOptions& options) {
+  return write_file_atomic(path, [&](const Append& append) {
+    append("{\"tasks\": " + tasks_json(options.tasks).dump(2) + ",\n\"commands\": [");
+    const char* separator = "\n";
+    for (const plan::Task& task : options.tasks) {
+      const AgentTasks agents(options.cluster, options.layout, task, options.settings, 0, "");
+      for (int i = 0; i < agents.size(); ++i) {
+        const AgentTask agent = agents[i];
+        const Json command = {{"task", task.id},
+                              {"node", agent.node},
+                              {"argv", {options.program, "worker", "agent"}},
+                              {"stdin", to_json(agent)}};
+        append(std::exchange(separator, ",\n") + command.dump());
+      }
+    }
+    append("\n]}\n");
+  });
+}
+
+Status dry_run(const RunOptions& options, Transport& transport) {
+  for (const plan::Task& task : options.tasks) {
+    const AgentTasks agents(options.cluster, options.layout, task, options.settings, 0, "");
+    for (int i = 0; i < agents.size(); ++i) {
+      const config::Node& node = options.layout.nodes[static_cast<std::size_t>(i)].node;
+      SXB_RETURN_IF_ERROR(
+          transport.start(node, {options.program, "worker", "agent"}, {}, to_json(agents[i]).dump() + "\n"));
+    }
+  }
+  return ok_status();
+}
+
+}  // namespace sxb::launch

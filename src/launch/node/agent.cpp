@@ -1,0 +1,389 @@
+#include "launch/node/agent.h"
+
+#include <fmt/format.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "base/build_info.h"
+#include "base/clock.h"
+#include "launch/node/agent_task.h"
+#include "launch/node/clock_watch.h"
+#include "launch/node/emitter.h"
+#include "launch/node/evidence.h"
+#include "launch/node/head_watch.h"
+#include "launch/node/node_data.h"
+#include "launch/os/interrupt.h"
+#include "launch/os/process.h"
+#include "launch/transport/bundle.h"
+#include "launch/transport/ssh_line.h"
+#include "metrics/gpu_faults.h"
+#include "metrics/sampler.h"
+
+namespace sxb::launch {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+/// After a first failure: the time in which a rank that was killed may still be seen, so that it is
+/// named rather than the peers that lost their connection to it.
+constexpr std::int64_t kSettleNs = kSecond / 4;
+/// The last lines of a rank that are told when it hangs.
+constexpr std::size_t kLastLines = 5;
+constexpr std::size_t kMaxLineShown = 300;
+
+/// The agent's log goes to stderr, which the head keeps as logs/<node>.log. Times are UTC, as those of
+/// the journal.
+spdlog::logger make_log() {
+  spdlog::logger log("agent", std::make_shared<spdlog::sinks::stderr_sink_st>());
+  log.set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  return log;
+}
+
+/// Weights that cannot be written would be lost at the end of the run: try it at its begin.
+Status check_save_dir(const std::string& dir) {
+  std::error_code ec;
+  std::filesystem::create_directories(dir, ec);
+  if (!ec && ::access(dir.c_str(), W_OK) != 0) ec = {errno, std::generic_category()};
+  if (!ec) return ok_status();
+  return Error{"cannot write the trained weights: " + ec.message(), dir,
+               "choose a folder that you may write to with --save", ExitCode::kEnvironment};
+}
+
+class Agent {
+ public:
+  Agent(AgentTask task, Emitter& emitter, std::function<bool()> cut_off)
+      : task_(std::move(task)),
+        emitter_(emitter),
+        log_(make_log()),
+        head_(to_ns(task_.timeouts.agent_silence_s),
+              2 * to_ns(task_.timeouts.stop_s) + to_ns(task_.timeouts.evidence_s), std::move(cut_off)) {}
+
+  ExitCode run() {
+    if (const Status ready = prepare(); !ready.ok()) {
+      log_.error("{}", format_errors(ready.errors()));
+      for (const Error& error : ready.errors()) emitter_.emit_error("agent_failed", error);
+      return ready.error().code;
+    }
+    if (const auto fault = gpu_fault()) {
+      log_.error("{}", format_error(fault->error));
+      emitter_.emit_error(fault->code, fault->error);
+      return fault->error.code;
+    }
+    metrics::SamplerOptions options;
+    options.interval_ns = task_.sample_interval_ns;
+    options.gpus = task_.gpus;
+    const metrics::Sampler sampler(options,
+                                   [this](const Json& data) { emitter_.emit(record::kind::kSample, data); });
+    if (const Status started = start_ranks(); !started.ok()) {
+      emitter_.emit_error("rank_start", started.error());
+      return started.error().code;
+    }
+    return supervise();
+  }
+
+ private:
+  struct Rank {
+    int number = 0;
+    std::int64_t last_seen_ns = 0;
+    std::string last_error;              ///< message of its last error finding
+    std::deque<std::string> last_lines;  ///< of its log
+  };
+  struct Failure {
+    int severity = 0;  ///< 4 killed, 3 silent, 2 named reason, 1 other: the cause, not its consequences
+    int rank = -1;
+    std::string code;
+    Error error;
+  };
+
+  Status prepare() {
+    Json facts = metrics::node_facts(task_.gpus);
+    facts["build_id"] = build_id();
+    emitter_.emit(record::kind::kNode, std::move(facts));
+    if (task_.task.phase != plan::Phase::kSft) return ok_status();
+    for (const plan::RankTask& rank : task_.ranks) {
+      if (rank.rank == 0 && !rank.save_dir.empty()) SXB_RETURN_IF_ERROR(check_save_dir(rank.save_dir));
+    }
+    SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
+    for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
+    return ok_status();
+  }
+
+  std::optional<metrics::GpuFault> gpu_fault() const {
+    const plan::RankTask& rank = task_.ranks.front();
+    if (!rank.cuda) return std::nullopt;
+    return metrics::find_gpu_fault(task_.node, task_.gpus, rank.world > 1);
+  }
+
+  /// A rank knows its GPU from CUDA's errors alone; NVML knows whether it is still there. It may also hang
+  /// with the GPU, so it is asked in a thread that nobody waits for.
+  std::optional<metrics::GpuFault> lost_gpu() const {
+    constexpr std::chrono::seconds kPatience(3);
+    if (!task_.ranks.front().cuda) return std::nullopt;
+    std::packaged_task<std::optional<metrics::GpuFault>()> ask(
+        [node = task_.node, gpus = task_.gpus] { return metrics::find_gpu_fault(node, gpus, false); });
+    auto answer = ask.get_future();
+    std::thread(std::move(ask)).detach();
+    if (answer.wait_for(kPatience) != std::future_status::ready) return std::nullopt;
+    auto fault = answer.get();
+    return fault && fault->code == "gpu_lost" ? fault : std::nullopt;
+  }
+
+  Status start_ranks() {
+    const std::string self = self_executable();
+    for (const plan::RankTask& rank : task_.ranks) {
+      ProcessSpec spec;
+      spec.argv = {self, "worker", "rank"};
+      spec.env = rank_environment(task_, rank);
+      spec.stdin_text = plan::to_json(rank).dump() + "\n";
+      spec.die_with_parent = true;
+      SXB_ASSIGN_OR_RETURN(const int id, processes_.start(spec));
+      ranks_[id] = {rank.rank, monotonic_ns(), "", {}};
+      log_.info("{}: rank {} is process {}", task_.task.label(), rank.rank, processes_.pid(id));
+    }
+    return ok_status();
+  }
+
+  int grace_ms() const { return static_cast<int>(task_.timeouts.stop_s * 1000); }
+
+  ExitCode supervise() {
+    last_progress_ns_ = monotonic_ns();
+    while (!processes_.empty()) {
+      processes_.poll(200, [this](const ProcessEvent& event) { on_event(event); });
+      const std::int64_t now = monotonic_ns();
+      if (const auto jump = clock_.jump(now, wall_ns())) {
+        emitter_.emit_finding("warning", "clock_jump", ClockWatch::describe("node " + task_.node, *jump));
+      }
+      if (interrupts() > 0 || emitter_.broken() || head_.gone()) return end_early();
+      look_for_silence(now);
+      if (failure_.severity > 0 && now >= failed_ns_ + kSettleNs) {
+        stop_after_failure();
+      }
+    }
+    if (failure_.severity == 0) return ExitCode::kOk;
+    stop_after_failure();
+    return failure_.error.code;
+  }
+
+  /// Tells the head first: ending the other ranks may take a while.
+  void stop_after_failure() {
+    if (stopping_) return;
+    stopping_ = true;
+    const bool silent = failure_.code == "rank_silent";
+    if (auto fault = lost_gpu()) {  // the rank's own error is a consequence
+      failure_.code = fault->code;
+      failure_.error = std::move(fault->error);
+    }
+    emitter_.emit_error(failure_.code, failure_.error, failure_.rank);
+    if (silent) tell_what_ranks_do();
+    processes_.stop_all(grace_ms());
+  }
+
+  /// Sends what every rank does right now, before it is ended: the evidence of a hang.
+  void tell_what_ranks_do() {
+    for (const auto& [id, rank] : ranks_) {
+      if (!processes_.running(id)) continue;
+      const std::string lines =
+          rank.last_lines.empty() ? "it has printed nothing" : "its last lines: " + join(rank.last_lines);
+      emitter_.emit_finding("info", "rank_state",
+                            {fmt::format("rank {} on node {}, process {}: {}; {}", rank.number, task_.node,
+                                         processes_.pid(id), describe_process(processes_.pid(id)), lines),
+                             "", "", ExitCode::kTaskFailed},
+                            rank.number);
+    }
+    if (!task_.ranks.front().cuda) return;
+    const auto address = task_.env.find("NCCL_RAS_ADDR");
+    const Result<std::string> ras =
+        ask_nccl_ras(address == task_.env.end() ? "" : address->second, to_ns(task_.timeouts.evidence_s));
+    emitter_.emit_finding(
+        "info", "nccl_ras",
+        ras.ok() ? Error{"NCCL RAS on node " + task_.node + " says:\n" + *ras, "", "", {}} : ras.error());
+  }
+
+  static std::string join(const std::deque<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines) text += (text.empty() ? "" : " | ") + line.substr(0, kMaxLineShown);
+    return text;
+  }
+
+  /// The head stops the agents of a task that hangs; so does Ctrl-C. Only a hang is worth evidence,
+  /// and a rank that reported something just now does not hang.
+  ExitCode end_early() {
+    stopping_ = true;
+    if (monotonic_ns() - last_progress_ns_ >= to_ns(task_.timeouts.stall_s) && !emitter_.broken()) {
+      if (const auto fault = lost_gpu()) emitter_.emit_error(fault->code, fault->error);
+      tell_what_ranks_do();
+    }
+    log_.warn(head_.gone() ? "the head is gone: ending the ranks" : "told to stop: ending the ranks");
+    processes_.stop_all(grace_ms());
+    while (!processes_.empty()) {
+      if (interrupts() > 1) processes_.stop_all(0);
+      processes_.poll(200, [this](const ProcessEvent& event) { on_event(event); });
+    }
+    return failure_.severity > 0 ? failure_.error.code : ExitCode::kInterrupted;
+  }
+
+  void on_event(const ProcessEvent& event) {
+    Rank& rank = ranks_.at(event.id);
+    if (event.kind == ProcessEvent::Kind::kExit) return on_exit(rank, event.status);
+    rank.last_seen_ns = monotonic_ns();
+    if (event.from_stderr || event.line.rfind(record::kWirePrefix, 0) != 0) {
+      log_.info("[rank {}] {}", rank.number, event.line);
+      rank.last_lines.push_back(event.line);
+      if (rank.last_lines.size() > kLastLines) rank.last_lines.pop_front();
+      return;
+    }
+    const std::string json_text = event.line.substr(std::char_traits<char>::length(record::kWirePrefix));
+    const Result<Json> json = parse_json(json_text, "rank");
+    const Result<record::Record> record =
+        json.ok() ? record::parse_record(*json, "rank") : Result<record::Record>(json.errors());
+    if (!record.ok()) {
+      log_.info("[rank {}] {}", rank.number, event.line);
+      return;
+    }
+    if (record->kind == record::kind::kHeartbeat) return;
+    if (record->kind != record::kind::kFinding) last_progress_ns_ = rank.last_seen_ns;
+    if (record->kind == record::kind::kFinding && record->data.value("severity", "") == "error") {
+      rank.last_error = record->data.value("message", "");
+    }
+    emitter_.send(event.line);
+  }
+
+  void on_exit(const Rank& rank, const ExitStatus& status) {
+    log_.log(status.ok() ? spdlog::level::info : spdlog::level::err, "rank {} ended: {}", rank.number,
+             status.text());
+    if (status.ok()) return;
+    std::string what = fmt::format("rank {} on node {} ended: {}", rank.number, task_.node, status.text());
+    if (!rank.last_error.empty())
+      what = fmt::format("rank {} on node {}: {}", rank.number, task_.node, rank.last_error);
+    const bool known = status.signal == 0 && (status.code == 2 || status.code == 3 || status.code == 4);
+    const ExitCode code = known ? static_cast<ExitCode>(status.code) : ExitCode::kTaskFailed;
+    fail({status.signal != 0 ? 4
+          : known            ? 2
+                             : 1,
+          rank.number,
+          status.signal != 0 ? "rank_killed"
+          : known            ? "rank_error"
+                             : "rank_failed",
+          Error{what, "", "logs/" + task_.node + ".log of the run has what the rank printed", code}});
+  }
+
+  void look_for_silence(std::int64_t now) {
+    for (const auto& [id, rank] : ranks_) {
+      if (!processes_.running(id) || now - rank.last_seen_ns < to_ns(task_.timeouts.rank_silence_s)) continue;
+      fail(
+          {3, rank.number, "rank_silent",
+           Error{fmt::format(
+                     "rank {} on node {} has sent nothing for {} s: its process is stopped or its machine "
+                     "is overloaded",
+                     rank.number, task_.node, task_.timeouts.rank_silence_s),
+                 "", "the finding rank_state says what the process did; timeouts.rank_silence_s is the limit",
+                 ExitCode::kTaskFailed}});
+    }
+  }
+
+  /// Keeps the most telling failure; what happens once the ranks are being stopped is our own doing.
+  void fail(Failure failure) {
+    if (stopping_ || failure_.severity >= failure.severity) return;
+    if (failure_.severity == 0) failed_ns_ = monotonic_ns();
+    failure_ = std::move(failure);
+  }
+
+  AgentTask task_;
+  Emitter& emitter_;
+  spdlog::logger log_;
+  ProcessSet processes_;
+  std::map<int, Rank> ranks_;
+  HeadWatch head_;
+  ClockWatch clock_;
+  Failure failure_;
+  std::int64_t failed_ns_ = 0, last_progress_ns_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+namespace {
+
+/// The node that this agent is, as the transport calls it.
+std::string own_name() {
+  for (const char* variable : {"SXBENCH_NODE", "SLURMD_NODENAME"}) {
+    if (const char* name = std::getenv(variable); name != nullptr && *name != '\0') return name;
+  }
+  return "";
+}
+
+/// pdsh gives the task as an argument because it forwards no stdin, nor therefore a head's signs of life.
+/// What srun starts may have the SSH_CONNECTION of somebody's login, and gets them.
+std::function<bool()> cut_off_where_nothing_is_sent(const std::string& bundle) {
+  const char* connection = std::getenv("SSH_CONNECTION");
+  if (bundle.empty() || bundle == "-" || connection == nullptr) return {};
+  const std::optional<SshLine> line = SshLine::parse(connection);
+  if (!line) return {};
+  return [line] { return line->unanswered(); };
+}
+
+/// Before anything else is read: a head of another build may mean something else by every key.
+Status check_build(const Json& task) {
+  const auto text = [&](const char* key) {
+    const auto it = task.find(key);
+    return it == task.end() ? std::string("?") : it->is_string() ? it->get<std::string>() : it->dump();
+  };
+  const std::string own = fmt::format("{}, protocol {}", build_id(), kProtocolVersion);
+  const std::string head = fmt::format("{}, protocol {}", text("build_id"), text("protocol"));
+  if (own == head) return ok_status();
+  return Error{
+      fmt::format("node {} runs another sxbench than the head: \"{}\", head \"{}\"", text("node"), own, head),
+      "", "put the head's sxbench on it: sxbench deploy", ExitCode::kEnvironment};
+}
+
+Result<AgentTask> read_task(const std::string& bundle) {
+  std::string text = bundle;
+  if (bundle.empty() || bundle == "-") {
+    SXB_ASSIGN_OR_RETURN(text, read_line(STDIN_FILENO, "an agent task"));
+  }
+  if (!bundle.empty()) {
+    SXB_ASSIGN_OR_RETURN(text, unpack_bundle(text, own_name()));
+  }
+  SXB_ASSIGN_OR_RETURN(const Json json, parse_json(text, "stdin"));
+  SXB_RETURN_IF_ERROR(check_build(json));
+  return parse_agent_task(json, "stdin");
+}
+
+}  // namespace
+
+ExitCode run_agent_worker(const std::string& bundle) {
+  count_interrupts();
+  ::signal(SIGPIPE, SIG_IGN);
+  Result<AgentTask> task = read_task(bundle);
+  if (!task.ok()) {
+    // As a record too: the head shows it as the reason, with the name that it knows the node by.
+    Emitter(STDOUT_FILENO, {"", own_name(), -1}).emit_error("agent_failed", task.error());
+    fmt::print(stderr, "{}", format_errors(task.errors()));
+    return task.error().code;
+  }
+  if (task->ranks.empty()) {
+    fmt::print(stderr, "{}", format_error({"an agent task needs ranks", "stdin", ""}));
+    return ExitCode::kUsage;
+  }
+  Emitter emitter(STDOUT_FILENO, {task->task.id, task->node, -1});
+  const Heartbeat heartbeat(emitter);
+  return Agent(std::move(*task), emitter, cut_off_where_nothing_is_sent(bundle)).run();
+}
+
+}  // namespace sxb::launch

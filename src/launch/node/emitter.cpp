@@ -1,0 +1,87 @@
+#include "launch/node/emitter.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "base/clock.h"
+
+namespace sxb::launch {
+
+void Emitter::emit(const std::string& kind, Json data) {
+  record::Record record{kind,           origin_.task, origin_.node,   origin_.rank,
+                        monotonic_ns(), wall_ns(),    std::move(data)};
+  send(record::to_wire(record));
+}
+
+void Emitter::emit_finding(const char* severity, const std::string& code, const Error& error, int rank) {
+  std::string message = error.what;
+  if (!error.where.empty()) message += " (" + error.where + ")";
+  record::Record record{record::kind::kFinding,
+                        origin_.task,
+                        origin_.node,
+                        rank >= 0 ? rank : origin_.rank,
+                        monotonic_ns(),
+                        wall_ns(),
+                        {{"severity", severity}, {"code", code}, {"message", message}, {"help", error.help}}};
+  send(record::to_wire(record));
+}
+
+void Emitter::send(const std::string& line) {
+  const std::string text = line + "\n";
+  const std::lock_guard lock(mutex_);
+  std::size_t done = 0;
+  while (!broken_ && done < text.size()) {
+    const ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
+    if (n >= 0) {
+      done += static_cast<std::size_t>(n);
+    } else if (errno == EAGAIN) {
+      pollfd wait = {fd_, POLLOUT, 0};
+      ::poll(&wait, 1, 1000);
+    } else if (errno != EINTR) {
+      broken_ = true;
+    }
+  }
+}
+
+bool Emitter::broken() const {
+  const std::lock_guard lock(mutex_);
+  return broken_;
+}
+
+Heartbeat::Heartbeat(Emitter& emitter)
+    : thread_([this, &emitter] {
+        std::unique_lock lock(mutex_);
+        while (!done_) {
+          emitter.emit(record::kind::kHeartbeat, Json::object());
+          wake_.wait_for(lock, std::chrono::seconds(1), [this] { return done_; });
+        }
+      }) {}
+
+Heartbeat::~Heartbeat() {
+  {
+    const std::lock_guard lock(mutex_);
+    done_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+Result<std::string> read_line(int fd, const std::string& what) {
+  std::string line;
+  while (true) {
+    char c = 0;
+    const ssize_t n = ::read(fd, &c, 1);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      return Error{"the input ended before a whole line: " + what + " expected", "stdin",
+                   "sxbench starts its workers itself; use `sxbench run` or `sxbench nccl`"};
+    }
+    if (c == '\n') return line;
+    line += c;
+  }
+}
+
+}  // namespace sxb::launch

@@ -1,0 +1,23 @@
+// Makes sure that this node has the prepared dataset of a model, once per machine and content.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/result.h"
+#include "config/model/model.h"
+
+namespace sxb::launch {
+
+/// The folder with the packed shards: model.data.dataset itself if it is one, else
+/// `data_dir`/<hash of dataset, tokenizer and sequence length>, prepared if it is not there.
+/// Processes that ask at the same time prepare it once. Empty for "synthetic". Refuses a tokenizer
+/// with more ids than the model has, and a prepared dataset of another tokenizer or sequence length.
+Result<std::filesystem::path> ensure_dataset(const config::Model& model,
+                                             const std::filesystem::path& data_dir);
+
+/// What can be said of a model's files without preparing anything: the dataset is there and fits, the
+/// weights to start from can be read. For a head that shares the disk with its nodes.
+Status check_inputs(const config::Model& model);
+
+}  // namespace sxb::launch

@@ -1,0 +1,136 @@
+#include "launch/node/rank.h"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/build_info.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "launch/node/emitter.h"
+#include "plan/task.h"
+
+namespace sxb::launch {
+namespace fs = std::filesystem;
+namespace {
+
+/// SxbEmit: wraps what the engine says into a record. No exception may pass into the engine.
+void emit_from_engine(void* user, const char* text) {
+  auto& emitter = *static_cast<Emitter*>(user);
+  Result<Json> json = parse_json(text, "engine");
+  if (!json.ok() || !json->is_object() || !json->contains("kind") || !(*json)["kind"].is_string()) {
+    emitter.emit_error("engine_record", {"the engine sent something that is no record: " + std::string(text),
+                                         "", "", ExitCode::kTaskFailed});
+    return;
+  }
+  emitter.emit((*json)["kind"].get<std::string>(), json->value("data", Json::object()));
+}
+
+/// Gives fd 1 to the records alone: what libraries print on stdout goes to stderr, because half a
+/// line of theirs in front of a record would spoil it.
+int take_stdout() {
+  std::fflush(stdout);
+  const int records = ::dup(STDOUT_FILENO);
+  ::dup2(STDERR_FILENO, STDOUT_FILENO);
+  return records;
+}
+
+ExitCode as_exit_code(int code) {
+  switch (code) {
+    case 0:
+      return ExitCode::kOk;
+    case 2:
+      return ExitCode::kUsage;
+    case 3:
+      return ExitCode::kGoalMissed;
+    case 4:
+      return ExitCode::kEnvironment;
+    case 130:
+      return ExitCode::kInterrupted;
+    default:
+      return ExitCode::kTaskFailed;
+  }
+}
+
+}  // namespace
+
+std::vector<fs::path> engine_candidates() {
+  if (const char* path = std::getenv("SXBENCH_ENGINE_LIB"); path != nullptr && *path != '\0') return {path};
+  const fs::path bin = executable_dir();
+  return {bin.parent_path() / "lib" / kSxbEngineLibrary, bin / kSxbEngineLibrary};
+}
+
+Result<const SxbEngine*> load_engine() {
+  const std::string remedy =
+      "build sxbench with its engine (scripts/setup.sh, then cmake --preset release), install both files "
+      "together, "
+      "or set SXBENCH_ENGINE_LIB";
+  std::vector<std::string> tried;
+  std::error_code ec;
+  for (const fs::path& path : engine_candidates()) {
+    tried.push_back(path.string());
+    if (!fs::exists(path, ec)) continue;
+    void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) {
+      return Error{fmt::format("cannot load the engine: {}", ::dlerror()), path.string(), remedy,
+                   ExitCode::kEnvironment};
+    }
+    const auto entry = reinterpret_cast<const SxbEngine* (*)()>(::dlsym(library, "sxbench_engine"));
+    const SxbEngine* engine = entry != nullptr ? entry() : nullptr;
+    if (engine == nullptr) {
+      return Error{"this library is not an sxbench engine", path.string(), remedy, ExitCode::kEnvironment};
+    }
+    if (engine->abi != kSxbEngineAbi || build_id() != engine->build_id) {
+      return Error{fmt::format("engine and command are from different builds: engine \"{}\", command \"{}\"",
+                               engine->abi == kSxbEngineAbi ? engine->build_id : "another ABI", build_id()),
+                   path.string(), remedy, ExitCode::kEnvironment};
+    }
+    return engine;
+  }
+  return Error{fmt::format("{} was not found", kSxbEngineLibrary), join(tried, ", "), remedy,
+               ExitCode::kEnvironment};
+}
+
+Result<Json> engine_facts() {
+  SXB_ASSIGN_OR_RETURN(const SxbEngine* engine, load_engine());
+  return parse_json(engine->describe(), "the engine's description");
+}
+
+Result<ExitCode> bench_kernels(const plan::RankTask& task, const std::function<void(const Json&)>& take) {
+  SXB_ASSIGN_OR_RETURN(const SxbEngine* engine, load_engine());
+  const auto emit = [](void* user, const char* json) {
+    (*static_cast<const std::function<void(const Json&)>*>(user))(Json::parse(json));
+  };
+  auto receiver = take;
+  return as_exit_code(engine->bench_kernels(plan::to_json(task).dump().c_str(), emit, &receiver));
+}
+
+ExitCode run_rank_worker() {
+  ::signal(SIGPIPE, SIG_IGN);
+  const int records = take_stdout();
+  const auto read_task = []() -> Result<plan::RankTask> {
+    SXB_ASSIGN_OR_RETURN(const std::string line, read_line(STDIN_FILENO, "a rank task"));
+    SXB_ASSIGN_OR_RETURN(const Json json, parse_json(line, "stdin"));
+    return plan::parse_rank_task(json, "stdin");
+  };
+  const Result<plan::RankTask> task = read_task();
+  if (!task.ok()) {
+    fmt::print(stderr, "{}", format_errors(task.errors()));
+    return ExitCode::kUsage;
+  }
+  Emitter emitter(records, {task->task.id, task->node, task->rank});
+  const Heartbeat heartbeat(emitter);
+  const Result<const SxbEngine*> engine = load_engine();
+  if (!engine.ok()) {
+    emitter.emit_error("engine_missing", engine.error());
+    return engine.error().code;
+  }
+  const std::string text = plan::to_json(*task).dump();
+  return as_exit_code((*engine)->run_rank(text.c_str(), emit_from_engine, &emitter));
+}
+
+}  // namespace sxb::launch

@@ -1,0 +1,315 @@
+#include "launch/push/distribute.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <numeric>
+
+#include "base/text.h"
+#include "launch/os/interrupt.h"
+#include "launch/transport/ssh.h"
+#include "launch/transport/transports.h"
+
+namespace sxb::launch {
+namespace {
+
+constexpr int kPollMs = 100;
+constexpr int kMissingRsync = 93, kRefusedType = 94;  ///< exit codes of kPrepare alone
+
+/// Arguments: the folder, the refused f_types. A folder that is not there yet is on the file system of the
+/// nearest one that is.
+constexpr const char* kPrepare =
+    "command -v rsync > /dev/null || exit 93\n"
+    "there=$1\n"
+    "until [ -e \"$there\" ]; do there=$(dirname -- \"$there\"); done\n"
+    "type=$(stat -f -c %t -- \"$there\") || exit 1\n"
+    "case \" $2 \" in *\" $type \"*) echo \"type $type\"; exit 94 ;; esac\n"
+    "mkdir -p -- \"$1\"";
+
+/// The first line tells that the connection stands, so that others may be set up beside it.
+constexpr const char* kSend = "echo sending; exec \"$@\"";
+
+/// The most telling line of a program that failed: rsync's own summary comes last and says the least.
+std::string reason_of(const Answer& answer) {
+  for (const std::string& line : answer.err) {
+    if (line.find("No space left on device") != std::string::npos) return std::string(trim(line));
+  }
+  std::string last;
+  for (const std::string& line : answer.err) {
+    const std::string_view text = trim(line);
+    if (text.empty() || (!last.empty() && text.rfind("rsync", 0) == 0)) continue;
+    last = text;
+  }
+  return last.empty() ? answer.status.text() : last;
+}
+
+/// How one command on one node ended.
+struct Ended {
+  Answer answer;
+  std::optional<Loss> loss;
+};
+
+class Distributor {
+ public:
+  Distributor(const Distribution& what, std::unique_ptr<Transport> transport,
+              const std::function<void(int)>& done)
+      : what_(what), transport_(std::move(transport)), done_(done) {
+    for (const config::Node& node : what.cluster.nodes) outcomes_.nodes.push_back({node.name, "", "", {}});
+  }
+
+  Outcomes run() {
+    std::vector<int> targets(what_.cluster.nodes.size());
+    std::iota(targets.begin(), targets.end(), 0);
+    targets = prepare(targets);
+    targets = send(targets);
+    prove(targets);
+    return std::move(outcomes_);
+  }
+
+ private:
+  void fail(int node, std::string reason, std::string help) {
+    NodeOutcome& outcome = outcomes_.nodes[static_cast<std::size_t>(node)];
+    outcome.reason = std::move(reason);
+    outcome.help = std::move(help);
+  }
+
+  bool interrupted() {
+    if (interrupts() > 0) outcomes_.interrupted = true;
+    return outcomes_.interrupted;
+  }
+
+  Result<int> start_on(int node, const std::vector<std::string>& argv) {
+    return transport_->start(what_.cluster.nodes[static_cast<std::size_t>(node)], argv, {}, "");
+  }
+
+  /// Hands out the commands that end within `timeout_ms`, by their jobs.
+  void poll_nodes(int timeout_ms, const std::function<void(int job, Ended)>& ended) {
+    transport_->poll(timeout_ms, [&](const TransportEvent& event) {
+      Ended& state = commands_[event.job];
+      switch (event.kind) {
+        case TransportEvent::Kind::kStarted:
+          return;
+        case TransportEvent::Kind::kLine:
+          (event.from_stderr ? state.answer.err : state.answer.out).push_back(event.line);
+          return;
+        case TransportEvent::Kind::kLost:
+          state.loss = event.loss;
+          break;
+        case TransportEvent::Kind::kExit:
+          state.answer.status = event.status;
+          break;
+      }
+      Ended result = std::move(state);
+      commands_.erase(event.job);
+      ended(event.job, std::move(result));
+    });
+  }
+
+  /// One command on all `targets`; `each` hears how it ended on each.
+  void everywhere(const std::vector<int>& targets, const std::vector<std::string>& argv,
+                  const std::function<void(int node, const Ended&)>& each) {
+    std::map<int, int> node_of;
+    for (const int node : targets) {
+      const Result<int> job = start_on(node, argv);
+      if (job.ok()) {
+        node_of[*job] = node;
+      } else {
+        fail(node, job.error().what, job.error().help);
+      }
+    }
+    while (!node_of.empty() && !interrupted()) {
+      poll_nodes(kPollMs, [&](int job, const Ended& ended) {
+        const int node = node_of.at(job);
+        node_of.erase(job);
+        each(node, ended);
+      });
+    }
+    for (const auto& [job, node] : node_of) stop(job, node);
+  }
+
+  void stop(int job, int node) {
+    transport_->stop(job, 0);
+    fail(node, "interrupted", "call it again: what is there is not sent twice");
+  }
+
+  /// Makes the folder; returns the nodes that are ready for it.
+  std::vector<int> prepare(const std::vector<int>& targets) {
+    const std::string refused = what_.network_fs_allowed ? "" : network_file_system_types();
+    std::vector<int> ready;
+    everywhere(targets, {"/bin/sh", "-c", kPrepare, "prepare", what_.target.string(), refused},
+               [&](int node, const Ended& ended) {
+                 if (!explain_preparing(node, ended)) ready.push_back(node);
+               });
+    std::sort(ready.begin(), ready.end());
+    return ready;
+  }
+
+  bool explain_preparing(int node, const Ended& ended) {
+    const std::string& name = outcomes_.nodes[static_cast<std::size_t>(node)].node;
+    if (ended.loss) {
+      fail(node, ended.loss->what, ended.loss->help);
+    } else if (ended.answer.status.code == kMissingRsync) {
+      fail(node, "rsync is not installed", fmt::format("on {}: apt-get install rsync", name));
+    } else if (ended.answer.status.code == kRefusedType) {
+      const std::string line = ended.answer.out.empty() ? "" : ended.answer.out.back();
+      fail(node,
+           fmt::format("{} is on a network file system ({})", what_.target.string(),
+                       network_file_system(line.substr(std::min<std::size_t>(line.size(), 5)))),
+           "choose a folder on a disk of the node with --to; --allow-network-fs sends it there all the same");
+    } else if (!ended.answer.status.ok()) {
+      fail(node, reason_of(ended.answer), fmt::format("make {} writable there", what_.target.string()));
+    } else {
+      return false;
+    }
+    done_(++done_count_);
+    return true;
+  }
+
+  void start_transfer(const Transfer& transfer) {
+    const config::Node& node = what_.cluster.nodes[static_cast<std::size_t>(transfer.target)];
+    const bool from_head = transfer.source == kHead;
+    std::vector<std::string> argv =
+        rsync_argv(what_.cluster, node, from_head, from_head ? what_.source : what_.target, what_.target,
+                   what_.checksum);
+    if (from_head) {
+      ProcessSpec spec;
+      spec.argv = std::move(argv);
+      spec.die_with_parent = true;
+      const Result<int> id = own_.start(spec);
+      if (id.ok()) {
+        from_head_[*id] = {transfer, {}};
+      } else {
+        spread_->failed(transfer);
+        fail(transfer.target, id.error().what, "on this machine: apt-get install rsync");
+      }
+      return;
+    }
+    argv.insert(argv.begin(), {"/bin/sh", "-c", kSend, "send"});
+    const Result<int> job = start_on(transfer.source, argv);
+    if (job.ok()) {
+      between_[*job] = transfer;
+    } else {
+      spread_->failed(transfer);
+    }
+  }
+
+  void finish_transfer(const Transfer& transfer, const Answer& answer) {
+    const std::optional<Sent> sent = parse_rsync_stats(answer.out);
+    if (answer.status.ok() && sent) {
+      spread_->succeeded(transfer);
+      outcomes_.nodes[static_cast<std::size_t>(transfer.target)].sent = sent;
+      sent_to_.push_back(transfer.target);
+    } else if (spread_->failed(transfer)) {
+      return;
+    } else {
+      fail(transfer.target, "rsync: " + reason_of(answer), "remove the cause, then call it again");
+    }
+    done_(++done_count_);
+  }
+
+  void poll_head(int timeout_ms) {
+    own_.poll(timeout_ms, [&](const ProcessEvent& event) {
+      auto& [transfer, answer] = from_head_.at(event.id);
+      if (event.kind == ProcessEvent::Kind::kLine) {
+        (event.from_stderr ? answer.err : answer.out).push_back(event.line);
+        return;
+      }
+      answer.status = event.status;
+      finish_transfer(transfer, answer);
+      from_head_.erase(event.id);
+    });
+  }
+
+  /// Returns the nodes that have the folder.
+  std::vector<int> send(const std::vector<int>& targets) {
+    spread_ = std::make_unique<Spread>(targets, what_.cluster.fanout);
+    while (!spread_->finished() && !interrupted()) {
+      while (const std::optional<Transfer> transfer = spread_->next()) start_transfer(*transfer);
+      // Two places to listen at: neither may keep the other waiting.
+      poll_head(between_.empty() ? kPollMs : kPollMs / 5);
+      poll_nodes(from_head_.empty() ? kPollMs : kPollMs / 5, [&](int job, const Ended& ended) {
+        const auto it = between_.find(job);
+        Answer answer = ended.answer;
+        if (ended.loss) answer.status.code = kSshFailed;
+        const Transfer transfer = it->second;
+        between_.erase(it);
+        finish_transfer(transfer, answer);
+      });
+    }
+    if (outcomes_.interrupted) {
+      own_.stop_all(0);
+      for (const auto& [job, transfer] : between_) transport_->stop(job, 0);
+      for (const int node : targets) {
+        NodeOutcome& outcome = outcomes_.nodes[static_cast<std::size_t>(node)];
+        if (!outcome.sent && outcome.reason.empty())
+          fail(node, "interrupted", "call it again: what is there is not sent twice");
+      }
+    }
+    std::sort(sent_to_.begin(), sent_to_.end());
+    return sent_to_;
+  }
+
+  void prove(const std::vector<int>& targets) {
+    everywhere(targets, what_.proof, [&](int node, const Ended& ended) {
+      if (ended.loss && ended.loss->kind != Loss::Class::kNotInstalled) {
+        fail(node, ended.loss->what, ended.loss->help);
+      } else if (ended.loss) {
+        const std::string said = ended.answer.err.empty() ? "" : ": " + reason_of(ended.answer);
+        fail(node, ended.loss->what + said, "sxbench deploy puts the head's sxbench there");
+      } else if (const std::string wrong = what_.judge(ended.answer); !wrong.empty()) {
+        fail(node, wrong, "send it again with --checksum, which compares contents, not size and time");
+      }
+    });
+  }
+
+  const Distribution& what_;
+  std::unique_ptr<Transport> transport_;
+  const std::function<void(int)>& done_;
+  Outcomes outcomes_;
+  std::map<int, Ended> commands_;  ///< by the transport's job
+  std::unique_ptr<Spread> spread_;
+  ProcessSet own_;  ///< rsyncs of this machine
+  std::map<int, std::pair<Transfer, Answer>> from_head_;
+  std::map<int, Transfer> between_;  ///< by the transport's job
+  std::vector<int> sent_to_;
+  int done_count_ = 0;
+};
+
+/// Once, in place of one error per node.
+Status find_rsync() {
+  ProcessSet probe;
+  ProcessSpec spec;
+  spec.argv = {"rsync", "--version"};
+  const Result<int> id = probe.start(spec);
+  if (!id.ok()) {
+    return Error{"rsync is not installed on this machine", "",
+                 "here and on every node: apt-get install rsync", ExitCode::kEnvironment};
+  }
+  while (!probe.empty()) probe.poll(kPollMs, [](const ProcessEvent&) {});
+  return ok_status();
+}
+
+}  // namespace
+
+Result<Outcomes> distribute(const Distribution& distribution, const std::function<void(int)>& done) {
+  SXB_RETURN_IF_ERROR(find_rsync());
+  SXB_ASSIGN_OR_RETURN(auto transport, ssh_transport(distribution.cluster));
+  return Distributor(distribution, std::move(transport), done).run();
+}
+
+std::vector<std::vector<Transfer>> rounds(int nodes, int head_width) {
+  std::vector<int> targets(static_cast<std::size_t>(nodes));
+  std::iota(targets.begin(), targets.end(), 0);
+  Spread spread(targets, head_width);
+  std::vector<std::vector<Transfer>> all;
+  while (!spread.finished()) {
+    std::vector<Transfer>& round = all.emplace_back();
+    while (const auto transfer = spread.next()) round.push_back(*transfer);
+    for (const Transfer& transfer : round) spread.succeeded(transfer);
+  }
+  return all;
+}
+
+}  // namespace sxb::launch

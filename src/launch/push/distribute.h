@@ -1,0 +1,50 @@
+// Puts a folder of the head on many nodes and has each node prove that it is whole.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/cluster/cluster.h"
+#include "launch/os/process.h"
+#include "launch/push/distribution_rounds.h"
+
+namespace sxb::launch {
+
+/// What a node said to the command that proves the folder.
+struct Answer {
+  ExitStatus status;
+  std::vector<std::string> out, err;
+};
+
+struct Distribution {
+  config::Cluster cluster;  ///< all its nodes are targets, reached by ssh
+  std::filesystem::path source, target;
+  bool network_fs_allowed = false;
+  bool checksum = false;           ///< rsync compares contents, not size and time
+  std::vector<std::string> proof;  ///< executed on each node afterwards
+  /// What is wrong with the answer, "" if nothing.
+  std::function<std::string(const Answer&)> judge;
+};
+
+struct NodeOutcome {
+  std::string node;
+  std::string reason, help;  ///< reason empty: the node has the folder and proved it
+  std::optional<Sent> sent;  ///< none: no transfer ended well
+};
+
+struct Outcomes {
+  std::vector<NodeOutcome> nodes;  ///< in the cluster's order
+  bool interrupted = false;
+};
+
+/// `done` hears of every node that has the folder or failed. An error: nothing could be tried at all.
+Result<Outcomes> distribute(const Distribution& distribution, const std::function<void(int done)>& done);
+
+/// The transfers round by round if all take equally long, for a dry run.
+std::vector<std::vector<Transfer>> rounds(int nodes, int head_width);
+
+}  // namespace sxb::launch

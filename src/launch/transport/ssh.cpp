@@ -1,0 +1,179 @@
+#include "launch/transport/ssh.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "base/text.h"
+
+namespace sxb::launch {
+namespace {
+
+constexpr int kKeepaliveCount = 3;
+
+/// What holds for every node. Nothing may ask a question, and nothing of an interactive login (forwarded
+/// ports, X11, the agent) may get in the way.
+std::vector<std::string> common_options(const config::Cluster& cluster,
+                                        const std::filesystem::path& control_dir) {
+  std::vector<std::string> options = {
+      "BatchMode=yes",
+      fmt::format("ConnectTimeout={}", cluster.timeouts.connect_s),
+      fmt::format("ServerAliveInterval={}", cluster.ssh.keepalive_s),
+      fmt::format("ServerAliveCountMax={}", kKeepaliveCount),
+      "RequestTTY=no",
+      "ClearAllForwardings=yes",
+      "ForwardAgent=no",
+      "ForwardX11=no",
+      "PermitLocalCommand=no",
+      "RemoteCommand=none",
+  };
+  if (control_dir.empty() || cluster.ssh.persist_s == 0) {
+    options.insert(options.end(), {"ControlMaster=no", "ControlPath=none"});
+  } else {
+    options.insert(options.end(), {"ControlMaster=auto", "ControlPath=" + (control_dir / "%C").string(),
+                                   fmt::format("ControlPersist={}", cluster.ssh.persist_s)});
+  }
+  return options;
+}
+
+bool mentions(const std::vector<std::string>& messages, std::initializer_list<std::string_view> phrases) {
+  return std::any_of(messages.begin(), messages.end(), [&](const std::string& line) {
+    return std::any_of(phrases.begin(), phrases.end(),
+                       [&](std::string_view phrase) { return line.find(phrase) != std::string::npos; });
+  });
+}
+
+/// The call that a person would make to see the same.
+std::string by_hand(const config::Cluster& cluster, const config::Node& node) {
+  std::string call = "ssh";
+  if (!cluster.ssh.config.empty()) call += " -F " + shell_quote(cluster.ssh.config);
+  if (node.ssh_port != 0) call += fmt::format(" -p {}", node.ssh_port);
+  if (!node.ssh_user.empty()) call += " -l " + node.ssh_user;
+  if (!node.ssh_key.empty()) call += " -i " + shell_quote(node.ssh_key);
+  if (!node.ssh_jump.empty()) call += " -J " + node.ssh_jump;
+  return call + " " + node.host;
+}
+
+std::string last_of(const std::vector<std::string>& messages) {
+  for (auto line = messages.rbegin(); line != messages.rend(); ++line) {
+    const std::string_view text = trim(*line);
+    if (!text.empty()) return std::string(text);
+  }
+  return "ssh ended without a message";
+}
+
+}  // namespace
+
+std::string shell_quote(std::string_view word) {
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("_-+./:@,=").find(static_cast<char>(c)) != std::string::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return std::string(word);
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string remote_command(const std::vector<std::string>& argv,
+                           const std::map<std::string, std::string>& env) {
+  std::vector<std::string> inner;
+  for (const std::string& word : argv) inner.push_back(shell_quote(word));
+  std::vector<std::string> words = {"exec"};
+  if (!env.empty()) words.emplace_back("env");
+  for (const auto& [name, value] : env) words.push_back(shell_quote(name + "=" + value));
+  words.insert(words.end(), {"/bin/sh", "-c", shell_quote(join(inner, " ") + "; exit $?")});
+  return join(words, " ");
+}
+
+ExitStatus remote_status(const ExitStatus& status) {
+  constexpr int kSignalled = 128, kLastSignal = 64;
+  const bool signalled =
+      status.signal == 0 && status.code > kSignalled && status.code <= kSignalled + kLastSignal;
+  // 130 is also how sxbench says that it was interrupted.
+  if (!signalled || status.code == static_cast<int>(ExitCode::kInterrupted)) return status;
+  return {0, status.code - kSignalled};
+}
+
+bool is_missing_program(const ExitStatus& status) {
+  return status.signal == 0 && (status.code == 126 || status.code == 127);
+}
+
+std::vector<std::string> ssh_argv(const config::Cluster& cluster, const config::Node& node,
+                                  const std::filesystem::path& control_dir, const std::string& command) {
+  std::vector<std::string> argv = {"ssh"};
+  if (!cluster.ssh.config.empty()) argv.insert(argv.end(), {"-F", cluster.ssh.config});
+  for (const std::string& option : common_options(cluster, control_dir)) {
+    argv.insert(argv.end(), {"-o", option});
+  }
+  if (node.ssh_port != 0) argv.insert(argv.end(), {"-p", std::to_string(node.ssh_port)});
+  if (!node.ssh_user.empty()) argv.insert(argv.end(), {"-l", node.ssh_user});
+  if (!node.ssh_key.empty()) argv.insert(argv.end(), {"-i", node.ssh_key, "-o", "IdentitiesOnly=yes"});
+  if (!node.ssh_jump.empty()) argv.insert(argv.end(), {"-J", node.ssh_jump});
+  argv.insert(argv.end(), {"--", node.host, command});
+  return argv;
+}
+
+std::string ssh_config(const config::Cluster& cluster, const std::filesystem::path& control_dir) {
+  std::string text;
+  for (const config::Node& node : cluster.nodes) {
+    text += fmt::format("Host {}\n  HostName {}\n", node.name, node.host);
+    if (node.ssh_port != 0) text += fmt::format("  Port {}\n", node.ssh_port);
+    if (!node.ssh_user.empty()) text += fmt::format("  User {}\n", node.ssh_user);
+    if (!node.ssh_key.empty())
+      text += fmt::format("  IdentityFile \"{}\"\n  IdentitiesOnly yes\n", node.ssh_key);
+    if (!node.ssh_jump.empty()) text += fmt::format("  ProxyJump {}\n", node.ssh_jump);
+  }
+  text += "Host *\n";
+  for (const std::string& option : common_options(cluster, control_dir)) {
+    const std::size_t equals = option.find('=');
+    text += fmt::format("  {} {}\n", option.substr(0, equals), option.substr(equals + 1));
+  }
+  const std::string own = cluster.ssh.config.empty() ? "~/.ssh/config" : cluster.ssh.config;
+  text += fmt::format("Include \"{}\"\n", own);
+  if (cluster.ssh.config.empty()) text += "Include \"/etc/ssh/ssh_config\"\n";
+  return text;
+}
+
+Loss explain_ssh(const config::Cluster& cluster, const config::Node& node,
+                 const std::vector<std::string>& messages, bool was_connected, double silent_s) {
+  using Class = Loss::Class;
+  const std::string hand = by_hand(cluster, node);
+  if (was_connected) {
+    // A shared connection's own message is lost with it, so the silence before its end has to tell.
+    const int patience = cluster.ssh.keepalive_s * kKeepaliveCount;
+    if (silent_s >= cluster.ssh.keepalive_s * (kKeepaliveCount - 1) ||
+        mentions(messages, {"not responding"})) {
+      return {Class::kNoAnswer,
+              fmt::format("it has not answered for {} s: powered off, hung or cut off", patience),
+              "look at its console (BMC); leave it out until it is back"};
+    }
+    return {Class::kConnectionLost, "the ssh connection broke off: " + last_of(messages),
+            "look at the node's logs for a reboot or a restart of sshd"};
+  }
+  if (mentions(messages, {"Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED",
+                          "host key is known for"})) {
+    const bool changed = mentions(messages, {"REMOTE HOST IDENTIFICATION HAS CHANGED"});
+    return {
+        Class::kHostKey,
+        changed ? "its ssh host key is not the one that is known"
+                : "its ssh host key is not known on this machine",
+        (changed ? "if it was installed again, remove the old key (ssh-keygen -R), then confirm the new one "
+                   "with: "
+                 : "confirm the key once with: ") +
+            hand};
+  }
+  if (mentions(messages, {"Permission denied", "Too many authentication failures"})) {
+    return {Class::kAuth, "it refuses the login: " + last_of(messages),
+            "set ssh_user and ssh_key in the cluster config, load the key into the ssh agent; try: " + hand};
+  }
+  return {Class::kUnreachable, "no ssh connection: " + last_of(messages), "try: " + hand};
+}
+
+Loss explain_missing_program(const config::Node& node, const std::string& path) {
+  return {Loss::Class::kNotInstalled, fmt::format("{} is not there or cannot be executed", path),
+          fmt::format("put it on {} with: sxbench deploy; or set paths.program in the cluster config",
+                      node.name)};
+}
+
+}  // namespace sxb::launch

@@ -1,0 +1,90 @@
+// The journal's unit: one JSON object a line. ONE table (fields()) names every field of every kind
+// with unit and description; CSV headers, Markdown columns and docs/records.md come from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+
+namespace sxb::record {
+
+/// Kinds, as they stand in "kind".
+namespace kind {
+inline constexpr const char* kRun = "run";                ///< head: what was asked for
+inline constexpr const char* kNode = "node";              ///< agent: host and GPU facts
+inline constexpr const char* kDevice = "device";          ///< rank: device and library versions
+inline constexpr const char* kTaskStart = "task_start";   ///< head
+inline constexpr const char* kTaskEnd = "task_end";       ///< head: status, reason, duration
+inline constexpr const char* kCollective = "collective";  ///< rank 0: one size of a sweep
+inline constexpr const char* kOverhead = "overhead";  ///< rank 0: what the harness adds to a sweep's times
+inline constexpr const char* kLocateNode = "locate_node";    ///< rank 0: one node probed by itself
+inline constexpr const char* kLocateLink = "locate_link";    ///< rank 0: one rail of a pair of nodes
+inline constexpr const char* kLocateGroup = "locate_group";  ///< rank 0: one rail of more than two nodes
+inline constexpr const char* kLocate = "locate";             ///< rank 0: the end of a search
+inline constexpr const char* kGpuBench = "gpu_bench";  ///< every rank: one figure of a GPU micro-benchmark
+inline constexpr const char* kBurn = "burn";           ///< every rank, about once a second of a burn
+inline constexpr const char* kStep = "step";           ///< rank 0: one optimizer step
+inline constexpr const char* kTraining = "training";   ///< rank 0: facts and totals of an SFT task
+inline constexpr const char* kRank = "rank";           ///< every rank: its own step times, memory
+inline constexpr const char* kPhases = "phases";       ///< every rank: where its measured steps went
+inline constexpr const char* kWindow = "window";       ///< local rank 0: measured interval (monotonic)
+inline constexpr const char* kTrace =
+    "trace";  ///< every rank, if asked: one step; goes to traces/, not to records.jsonl
+inline constexpr const char* kFinding = "finding";      ///< anyone: a warning with evidence
+inline constexpr const char* kHeartbeat = "heartbeat";  ///< rank: alive; never journalled
+inline constexpr const char* kSample = "sample";   ///< agent: metrics; goes to samples/, not to records.jsonl
+inline constexpr const char* kRunEnd = "run_end";  ///< head
+}  // namespace kind
+
+struct Record {
+  std::string kind;
+  std::string task;          ///< task id, "" for run-level records
+  std::string node;          ///< "" = head
+  int rank = -1;             ///< -1 = not a rank
+  std::int64_t mono_ns = 0;  ///< monotonic clock of `node`
+  std::int64_t wall_ns = 0;
+  Json data = Json::object();  ///< the fields of this kind
+};
+
+Json to_json(const Record& record);
+Result<Record> parse_record(const Json& json, const std::string& where);
+
+/// One wire line: ":::SXB " + compact JSON, without newline. The worker prints these on stdout;
+/// every other line is log.
+inline constexpr const char* kWirePrefix = ":::SXB ";
+std::string to_wire(const Record& record);
+
+/// How a value is printed.
+enum class Hint {
+  kText,
+  kCount,
+  kBytes,
+  kSeconds,
+  kMilliseconds,
+  kMicroseconds,
+  kGBps,
+  kPercent,
+  kRatio,
+  kWatt,
+  kCelsius,
+  kMegahertz,
+  kNanoseconds,
+  kFlag,
+  kNumber
+};
+
+struct Field {
+  const char* kind;
+  const char* name;
+  const char* unit;  ///< "us", "GB/s", "" ...
+  Hint hint;
+  const char* description;  ///< one sentence, with the source of a formula
+};
+const std::vector<Field>& fields();
+/// Field by kind and name; nullptr if unknown (a test holds every emitted record against the table).
+const Field* find_field(const std::string& kind, const std::string& name);
+
+}  // namespace sxb::record

@@ -1,0 +1,239 @@
+// nccl-tests' text layout (version 2.19.6), so that a parser made for nccl-tests reads our sweeps. What
+// it has no place for stands in comment lines.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "analysis/read/json_read.h"
+#include "base/build_info.h"
+#include "base/text.h"
+#include "report/nccl_tests/nccl_records.h"
+#include "report/report.h"
+
+namespace sxb::report {
+namespace {
+
+using analysis::integer;
+using analysis::member;
+using analysis::number;
+using analysis::text;
+
+constexpr const char* kPlacements[] = {"out_of_place", "in_place"};
+
+/// A number in `width` characters: two decimals if they fit, else one, none, at last an exponent.
+std::string fitted(std::optional<double> figure, int width) {
+  if (!figure) return fmt::format("{:>{}}", "N/A", width);
+  for (const int decimals : {2, 1, 0}) {
+    std::string digits = fmt::format("{:{}.{}f}", *figure, width, decimals);
+    if (digits.size() <= static_cast<std::size_t>(width)) return digits;
+  }
+  return fmt::format("{:{}.{}e}", *figure, width, width >= 7 ? 1 : 0);
+}
+
+/// What stands behind the communicator, in place of nccl-tests' own version.
+std::string library(const Json& device) {
+  if (text(device, "backend") != "nccl") return fmt::format("backend={}", text(device, "backend"));
+  const std::optional<int> code = nccl_version_code(text(device, "nccl"));
+  return "nccl-library=" + (code ? std::to_string(*code) : text(device, "nccl"));
+}
+
+std::string device_line(const record::Record& device, int group) {
+  const std::string pci = text(device.data, "pci");
+  return fmt::format("#  Rank {:2} Group {:2} Pid {:6} on {:>10} device {:2} [{}] {}\n", device.rank, group,
+                     integer(device.data, "pid").value_or(0), device.node,
+                     integer(device.data, "gpu").value_or(-1), pci.empty() ? "cpu" : pci,
+                     text(device.data, "name"));
+}
+
+std::string blocking_line(std::int64_t mode) {
+  switch (mode) {
+    case 1:
+      return "# Blocking Enabled: wait and barrier after each inner iteration (-m) \n";
+    case 2:
+      return "# Blocking Enabled: wait after each inner iteration (-m), no barrier \n";
+    case 3:
+      return "# Blocking Enabled: wait and barrier after each outer iteration (-n); time excludes barrier \n";
+    default:
+      return "";
+  }
+}
+
+/// "RING/LL, 4 channels" where NCCL tells it, else the kernels; empty if neither is known.
+std::string path_of(const Json& row) {
+  const std::string algorithm = text(row, "algorithm");
+  if (algorithm.empty()) return text(row, "path");
+  return fmt::format("{}/{}, {} channels", algorithm, text(row, "protocol"),
+                     integer(row, "channels").value_or(0));
+}
+
+/// One line for each run of sizes that NCCL moved in the same way.
+std::string path_lines(const std::vector<record::Record>& rows) {
+  std::string out;
+  for (std::size_t begin = 0; begin < rows.size();) {
+    const std::string path = path_of(rows[begin].data);
+    std::size_t end = begin;
+    while (end < rows.size() && path_of(rows[end].data) == path) ++end;
+    if (!path.empty()) {
+      out += fmt::format("# sxbench: {} to {} B: {}\n", integer(rows[begin].data, "size_bytes").value_or(0),
+                         integer(rows[end - 1].data, "size_bytes").value_or(0), path);
+    }
+    begin = end;
+  }
+  return out;
+}
+
+std::string wrong_lines(const std::vector<record::Record>& rows) {
+  std::string out;
+  for (const record::Record& row : rows) {
+    if (const auto wrong = analysis::first_wrong_of(row.data)) {
+      out += fmt::format("# sxbench: WRONG at {} B: {}\n", integer(row.data, "size_bytes").value_or(0),
+                         wrong->to_text());
+    }
+  }
+  return out;
+}
+
+std::string footer(const std::vector<record::Record>& rows) {
+  const SweepTotals totals = sum_up(rows);
+  // nccl-tests writes "0 OK" also when -c 0 checked nothing; that would be a claim without evidence.
+  const std::string verdict =
+      !totals.wrong ? "N/A" : fmt::format("{:g} {}", *totals.wrong, *totals.wrong == 0 ? "OK" : "FAILED");
+  return path_lines(rows) + wrong_lines(rows) +
+         fmt::format("# Out of bounds values : {}\n# Avg bus bandwidth    : {} \n", verdict,
+                     totals.average_busbw ? fmt::format("{:g}", *totals.average_busbw) : "N/A");
+}
+
+}  // namespace
+
+NcclText::NcclText(Json sweep, std::string version)
+    : sweep_(std::move(sweep)),
+      version_(std::move(version)),
+      per_iteration_(integer(sweep_, "per_iteration").value_or(0) != 0),
+      timestamps_(analysis::flag(sweep_, "timestamps")) {}
+
+void NcclText::add(const record::Record& record) {
+  if (record.kind == record::kind::kDevice) {
+    const auto place = std::find_if(devices_.begin(), devices_.end(),
+                                    [&](const auto& other) { return other.rank > record.rank; });
+    devices_.insert(place, record);
+  }
+  if (record.kind == record::kind::kOverhead) overhead_us_ = number(record.data, "null_call_us");
+}
+
+std::string NcclText::add_row(const record::Record& collective) {
+  const int group = static_cast<int>(integer(collective.data, "group").value_or(0));
+  rows_[group].push_back(collective);
+  if (started_) return group == rows_.begin()->first ? row(collective) : "";
+  const auto groups = static_cast<std::size_t>(integer(collective.data, "groups").value_or(1));
+  if (rows_.size() < groups) return "";
+  started_ = true;
+  std::string out = header() + table_head(rows_.begin()->first);
+  for (const record::Record& record : rows_.begin()->second) out += row(record);
+  return out;
+}
+
+std::string NcclText::finish() {
+  if (rows_.empty()) return "";
+  std::string out;
+  for (const auto& [group, rows] : rows_) {
+    const bool first = group == rows_.begin()->first;
+    if (!first || !started_) {
+      out += (first ? header() : "#\n") + table_head(group);
+      for (const record::Record& record : rows) out += row(record);
+    }
+    if (first && overhead_us_) {
+      out += fmt::format("# sxbench: a call that does nothing takes {:.2f} us here; it is in every time\n",
+                         *overhead_us_);
+    }
+    out += footer(rows);
+  }
+  rows_.clear();
+  return out + fmt::format("#\n# Collective test concluded: {}_perf\n#\n\n", text(sweep_, "collective"));
+}
+
+std::string NcclText::header() const {
+  const std::int64_t step_bytes = integer(sweep_, "step_bytes").value_or(0);
+  const bool additive = step_bytes > 0;
+  std::string out = fmt::format("# nccl-tests version 2.19.6 (its layout; measured by sxbench {}){}\n",
+                                version_, devices_.empty() ? "" : " " + library(devices_.front().data));
+  out += fmt::format("# Collective test starting: {}_perf\n", text(sweep_, "collective"));
+  out += fmt::format(
+      "# nThread 1 nGpus 1 minBytes {} maxBytes {} step: {}({}) warmup iters: {} iters: {} agg iters: {} "
+      "validation: {} graph: {} unalign: {}\n",
+      integer(sweep_, "min_bytes").value_or(0), integer(sweep_, "max_bytes").value_or(0),
+      additive ? step_bytes : integer(sweep_, "step_factor").value_or(0), additive ? "bytes" : "factor",
+      integer(sweep_, "warmup").value_or(0), integer(sweep_, "iterations").value_or(0),
+      integer(sweep_, "agg_iterations").value_or(1), integer(sweep_, "check").value_or(0),
+      integer(sweep_, "graph_launches").value_or(0), integer(sweep_, "unalign").value_or(0));
+  out += blocking_line(integer(sweep_, "blocking").value_or(0));
+  if (per_iteration_) {
+    const std::int64_t skip = integer(sweep_, "per_iteration_skip").value_or(0);
+    out += fmt::format("# Per-Iteration Report: CUDA event timing; i_* uses max over process rows{} \n",
+                       skip > 0 ? fmt::format("; summary skips first {} iterations", skip) : "");
+  }
+  out += "#\n# Using devices\n";
+  const std::map<int, int> groups = group_of_ranks(rows_);
+  for (const record::Record& device : devices_) {
+    const auto it = groups.find(device.rank);
+    out += device_line(device, it == groups.end() ? 0 : it->second);
+  }
+  return out + "#\n";
+}
+
+std::string NcclText::table_head(int group) const {
+  const Json& ranks = member(rows_.at(group).front().data, "group_ranks");
+  if (!ranks.is_array()) return columns();
+  std::vector<std::string> names;
+  for (const Json& rank : ranks) names.push_back(rank.dump());
+  return fmt::format("# Group {}: ranks {}\n#\n", group, join(names, ",")) + columns();
+}
+
+std::string NcclText::columns() const {
+  const auto line = [&](const char* size, const char* count, const char* type, const char* op,
+                        const char* root, const char* us, const char* gbps, const char* busbw,
+                        const char* wrong, const std::vector<const char*>& iterations, const char* stamp) {
+    std::string out = fmt::format("# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}", size, count, type, op, root);
+    for (int i = 0; i < 2; ++i) {
+      out += fmt::format("  {:>7}  {:>6}  {:>6}  {:>6}", us, gbps, busbw, wrong);
+      if (!per_iteration_) continue;
+      for (const char* column : iterations) out += fmt::format("  {:>7}", column);
+    }
+    return out + fmt::format(" {:>{}}\n", timestamps_ ? stamp : "", timestamps_ ? 19 : 0);
+  };
+  std::string out = fmt::format("# {:>10}  {:>12}  {:>8}  {:>6}  {:>6}", "", "", "", "", "");
+  out += per_iteration_ ? "              out-of-place (+ per-iteration)                                "
+                          "in-place (+ per-iteration)\n"
+                        : "           out-of-place                       in-place          \n";
+  return out +
+         line("size", "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong",
+              {"i_min", "i_max", "i_p99", "i_cv%"}, "timestamp") +
+         line("(B)", "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", "",
+              {"(us)", "(us)", "(us)", "(%)"}, "%Y-%m-%d %H:%M:%S");
+}
+
+std::string NcclText::placement(const Json& data, const char* key) const {
+  const Json& values = member(data, key);
+  const std::optional<double> wrong = wrong_elements(values);
+  // nccl-tests gives N/A one column less than a number.
+  std::string out = fmt::format(
+      "  {}  {}  {}  {}", fitted(number(values, "time_us"), 7), fitted(number(values, "algbw_gBps"), 6),
+      fitted(number(values, "busbw_gBps"), 6), wrong ? fmt::format("{:6g}", *wrong) : "  N/A");
+  if (!per_iteration_) return out;
+  const Json& iterations = member(values, "per_iteration");
+  for (const char* field : {"min_us", "max_us", "p99_us", "cv_pct"})
+    out += "  " + fitted(number(iterations, field), 7);
+  return out;
+}
+
+std::string NcclText::row(const record::Record& collective) const {
+  const Json& data = collective.data;
+  std::string out = fmt::format("{:12}  {:12}  {:>8}  {:>6}  {:>6}", integer(data, "size_bytes").value_or(0),
+                                integer(data, "count").value_or(0), text(data, "dtype"), text(data, "redop"),
+                                integer(data, "root").value_or(-1));
+  for (const char* key : kPlacements) out += placement(data, key);
+  if (timestamps_) out += fmt::format("{:>21}", text(data, "timestamp"));
+  return out + "\n";
+}
+
+}  // namespace sxb::report
