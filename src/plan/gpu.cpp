@@ -13,7 +13,7 @@ namespace {
 
 using config::ObjectReader;
 
-constexpr std::int64_t kLeastBytes = kMiB, kMostBytes = 64 * kGiB;
+constexpr std::int64_t kLeastSuiteBytes = kMiB, kMostSuiteBytes = 64 * kGiB;
 constexpr int kMostRuns = 10'000;
 constexpr int kLongestBurn_s = 7 * 24 * 3600;
 constexpr int kMostStreams = 32;
@@ -72,7 +72,7 @@ Result<GpuSuite> parse_gpu_suite(const Json& json, const std::string& where) {
       reader.error("tests", "not an array of names", "write e.g. [\"gemm\", \"hbm\"]");
     }
   }
-  reader.integer("bytes", suite.bytes, 0, kMostBytes);
+  reader.integer("bytes", suite.bytes, 0, kMostSuiteBytes);
   reader.integer("min_runs", suite.min_runs, 1, kMostRuns);
   reader.integer("max_runs", suite.max_runs, 1, kMostRuns);
   reader.finish();
@@ -120,9 +120,9 @@ Errors check_gpu_suite(const GpuSuite& suite, std::int64_t rank_bytes) {
   std::vector<std::string> names;
   for (const GpuTest& test : gpu_tests()) names.emplace_back(test.name);
   for (const std::string& test : suite.tests) add_name_error("--tests", test, names, errors);
-  if (suite.bytes < kLeastBytes || suite.bytes > kMostBytes) {
+  if (suite.bytes < kLeastSuiteBytes || suite.bytes > kMostSuiteBytes) {
     errors.push_back({fmt::format("a buffer of {} is not between {} and {}", format_bytes(suite.bytes),
-                                  format_bytes(kLeastBytes), format_bytes(kMostBytes)),
+                                  format_bytes(kLeastSuiteBytes), format_bytes(kMostSuiteBytes)),
                       "--size", "write e.g. --size 512M"});
   } else if (rank_bytes > 0 && kBuffers * suite.bytes > rank_bytes) {
     errors.push_back({fmt::format("{} buffers of {} are needed at a time, a rank has {}", kBuffers,

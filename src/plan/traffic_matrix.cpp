@@ -11,7 +11,7 @@
 namespace sxb::plan {
 namespace {
 
-constexpr double kMostBytes = 1e15;
+constexpr double kMostBytesOfPair = 1e15;
 constexpr const char* kHelp =
     "a row a line and a column for each rank: row i, column j are the bytes that rank i sends to rank j";
 
@@ -33,7 +33,7 @@ Result<std::int64_t> parse_cell(const std::string& word, const std::string& wher
     return Error{fmt::format("\"{}\" is no number of bytes", word), where, kHelp};
   }
   if (value < 0) return Error{fmt::format("{} bytes cannot be sent", word), where, "write 0 for nothing"};
-  if (value * scale > kMostBytes) {
+  if (value * scale > kMostBytesOfPair) {
     return Error{fmt::format("{} bytes times {:g} are too many", word, scale), where,
                  "use smaller figures or a smaller scale"};
   }

@@ -149,7 +149,7 @@ std::map<const Point*, const Point*> pair_up(const PointSet& a, const PointSet& 
   return partner;
 }
 
-PointSet collect(const Side& side) {
+PointSet collect_points(const Side& side) {
   PointSet points;
   for (const auto& run : side) points.add(run->analysis);
   return points;
@@ -202,8 +202,8 @@ bool Comparison::any_pair() const {
 }
 
 Comparison compare(const Side& a, const Side& b, const CompareOptions& options) {
-  const PointSet in_a = collect(a);
-  const PointSet in_b = collect(b);
+  const PointSet in_a = collect_points(a);
+  const PointSet in_b = collect_points(b);
   const auto partner = pair_up(in_a, in_b);
   const auto wanted = [&](const Point& point) {
     return options.sections.empty() || options.sections.contains(point.section);

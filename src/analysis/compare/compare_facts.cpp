@@ -159,7 +159,7 @@ void add_task(const TaskData& task, Facts& facts) {
   }
 }
 
-Facts collect(const Side& side) {
+Facts collect_facts(const Side& side) {
   Facts facts;
   std::set<std::string> nodes;
   for (const auto& run : side) {
@@ -193,8 +193,8 @@ std::set<std::string> tasks_of(const Facts& facts) {
 }  // namespace
 
 std::vector<FactChange> changed_facts(const Side& a, const Side& b) {
-  const Facts in_a = collect(a);
-  const Facts in_b = collect(b);
+  const Facts in_a = collect_facts(a);
+  const Facts in_b = collect_facts(b);
   const std::set<std::string> tasks_a = tasks_of(in_a);
   const std::set<std::string> tasks_b = tasks_of(in_b);
   std::vector<std::string> names = in_a.names();

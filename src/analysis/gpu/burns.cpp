@@ -11,7 +11,8 @@
 namespace sxb::analysis {
 namespace {
 
-constexpr std::size_t kRowsPerGpu = 1'000'000;  // samples are joined second by second: none may be left out
+constexpr std::size_t kBurnRowsPerGpu =
+    1'000'000;  // samples are joined second by second: none may be left out
 /// A span shorter than this is the rest at the end.
 constexpr double kWholeSecond = 0.5;
 
@@ -100,7 +101,7 @@ BurnTask burn_of(const Dataset& dataset, const TaskData& task) {
   const std::vector<Entry>& devices = task.of(record::kind::kDevice);
   burn.cuda = !devices.empty() && text(devices.front().record.data, "device") == "cuda";
   burn.mixed = has_mixed_devices(task);
-  const TaskSamples samples = load_samples(dataset.folder, task, kRowsPerGpu);
+  const TaskSamples samples = load_samples(dataset.folder, task, kBurnRowsPerGpu);
   std::map<int, BurnGpu> gpus;
   for (const Entry& entry : task.of(record::kind::kBurn)) {
     BurnGpu& gpu = gpus[entry.record.rank];

@@ -6,14 +6,14 @@
 #include <cmath>
 #include <vector>
 
+#include "analysis/model/latency_bandwidth_fit.h"
+
 namespace sxb::analysis {
 namespace {
 
 using config::CollectiveShare;
 using config::Interconnects;
 using config::NetworkPath;
-
-constexpr double kRampUnit = 1024;  // sqrt(1 MiB)
 
 /// One algorithm's asymptote with what limits it.
 struct Candidate {

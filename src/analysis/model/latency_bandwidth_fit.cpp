@@ -10,8 +10,7 @@
 namespace sxb::analysis {
 namespace {
 
-constexpr std::size_t kTerms = 3;   // 1, sqrt(S), S
-constexpr double kRampUnit = 1024;  // sqrt(1 MiB)
+constexpr std::size_t kTerms = 3;  // 1, sqrt(S), S
 using Terms = std::array<double, kTerms>;
 
 Terms terms_of(double size) { return {1, std::sqrt(size) / kRampUnit, size}; }

@@ -8,6 +8,9 @@
 
 namespace sxb::analysis {
 
+/// The ramp of a fit is stated per this: sqrt(1 MiB).
+inline constexpr double kRampUnit = 1024;
+
 /// One size of a sweep.
 struct SweepPoint {
   double size_bytes = 0;

@@ -10,7 +10,7 @@ namespace {
 
 namespace kind = record::kind;
 
-constexpr const char* kFields[kPhases] = {"forward_ms", "backward_ms", "optimizer_ms"};
+constexpr const char* kPhaseFields[kPhases] = {"forward_ms", "backward_ms", "optimizer_ms"};
 /// Windows of two nodes may differ by this share of a step before their clocks count as not comparable.
 constexpr double kWindowTolerance = 0.1;
 
@@ -28,7 +28,7 @@ void PhaseActivity::add(const PhaseActivity& other) {
 std::optional<TaskPhases::PhaseMs> TaskPhases::phase_ms(const Json& data) {
   PhaseMs ms{};
   for (std::size_t i = 0; i < kPhases; ++i) {
-    const auto value = number(data, kFields[i]);
+    const auto value = number(data, kPhaseFields[i]);
     if (!value || *value < 0) return std::nullopt;
     ms[i] = *value;
   }

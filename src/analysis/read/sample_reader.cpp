@@ -30,39 +30,39 @@ enum Field : std::uint8_t {
   kName,
   kReason,
   kThrottle,
-  kFields,
-  kUnknown = kFields
+  kFieldCount,
+  kUnknown = kFieldCount
 };
-constexpr std::array<std::string_view, kFields> kNames = {"util_pct",
-                                                          "mem_used_bytes",
-                                                          "power_w",
-                                                          "energy_mj",
-                                                          "temp_c",
-                                                          "sm_mhz",
-                                                          "mem_mhz",
-                                                          "nvlink_tx_bytes",
-                                                          "nvlink_rx_bytes",
-                                                          "sm_active_pct",
-                                                          "tensor_active_pct",
-                                                          "dram_active_pct",
-                                                          "power_instant_w",
-                                                          "mono_ns",
-                                                          "wall_ns",
-                                                          "index",
-                                                          "cpu_pct",
-                                                          "tx_bytes",
-                                                          "rx_bytes",
-                                                          "source",
-                                                          "name",
-                                                          "reason",
-                                                          "throttle"};
+constexpr std::array<std::string_view, kFieldCount> kNames = {"util_pct",
+                                                              "mem_used_bytes",
+                                                              "power_w",
+                                                              "energy_mj",
+                                                              "temp_c",
+                                                              "sm_mhz",
+                                                              "mem_mhz",
+                                                              "nvlink_tx_bytes",
+                                                              "nvlink_rx_bytes",
+                                                              "sm_active_pct",
+                                                              "tensor_active_pct",
+                                                              "dram_active_pct",
+                                                              "power_instant_w",
+                                                              "mono_ns",
+                                                              "wall_ns",
+                                                              "index",
+                                                              "cpu_pct",
+                                                              "tx_bytes",
+                                                              "rx_bytes",
+                                                              "source",
+                                                              "name",
+                                                              "reason",
+                                                              "throttle"};
 
 /// From a key to its field: a hash table that the compiler fills, as each line asks a dozen times.
 class FieldTable {
  public:
   constexpr FieldTable() {
     slots_.fill(kUnknown);
-    for (std::uint8_t field = 0; field < kFields; ++field) {
+    for (std::uint8_t field = 0; field < kFieldCount; ++field) {
       std::size_t slot = first_slot(kNames[field]);
       while (slots_[slot] != kUnknown) slot = (slot + 1) % kSlots;
       slots_[slot] = field;

@@ -27,6 +27,11 @@ std::size_t columns() {
 
 }  // namespace
 
+ExitCode report_errors(const Errors& errors) {
+  fmt::print(stderr, "{}", format_errors(errors));
+  return errors.front().code;
+}
+
 Terminal::Terminal() {
   moving_ = ::isatty(STDERR_FILENO) == 1 && variable("TERM") != "dumb";
   colour_ = moving_ && variable("NO_COLOR").empty();

@@ -4,9 +4,14 @@
 #include <cstdint>
 #include <string>
 
+#include "base/result.h"
+
 namespace sxb::cli {
 
 enum class Colour { kGreen, kRed, kYellow };
+
+/// Prints the errors on stderr, all of them; the exit code is that of the first.
+ExitCode report_errors(const Errors& errors);
 
 class Terminal {
  public:

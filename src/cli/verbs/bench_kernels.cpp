@@ -15,7 +15,7 @@
 namespace sxb::cli {
 namespace {
 
-struct Flags {
+struct KernelFlags {
   std::string model = "7b";
   std::int64_t tokens = 0;  ///< 0: the model's micro-batch
   bool json = false;
@@ -66,7 +66,7 @@ void take(Table& table, const Json& message) {
   table.rows.push_back(std::move(data));
 }
 
-Result<plan::RankTask> make_task(const Flags& flags) {
+Result<plan::RankTask> make_task(const KernelFlags& flags) {
   plan::RankTask task;
   task.task.id = "bench-kernels";
   task.task.phase = plan::Phase::kSft;
@@ -89,7 +89,7 @@ Result<plan::RankTask> make_task(const Flags& flags) {
   return task;
 }
 
-Result<ExitCode> bench(const Flags& flags) {
+Result<ExitCode> bench(const KernelFlags& flags) {
   SXB_ASSIGN_OR_RETURN(const plan::RankTask task, make_task(flags));
   SXB_ASSIGN_OR_RETURN(const Json facts, launch::engine_facts());
   const Json devices = facts.value("devices", Json::array());
@@ -117,7 +117,7 @@ Result<ExitCode> bench(const Flags& flags) {
 }  // namespace
 
 void add_bench_kernels(CLI::App& worker) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<KernelFlags>();
   CLI::App* verb = worker.add_subcommand("bench-kernels", "Times the trainer's kernels on the first GPU");
   verb->add_option("--model", flags->model, "whose shapes (default 7b)");
   verb->add_option("--tokens", flags->tokens, "per micro-batch (default: the model's)");

@@ -8,16 +8,12 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "cli/request/request.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "config/settings/settings.h"
 
 namespace sxb::cli {
 namespace {
-
-ExitCode fail(const Errors& errors) {
-  fmt::print(stderr, "{}", format_errors(errors));
-  return errors.front().code;
-}
 
 std::string describe_origin(const config::Origin& origin) {
   const std::string layer = config::to_string(origin.layer);
@@ -47,7 +43,7 @@ void print_table(const Json& values, const config::Settings& settings) {
 
 ExitCode show(const config::Flags& flags, bool as_json) {
   const auto settings = config::merge_settings(flags);
-  if (!settings.ok()) return fail(settings.errors());
+  if (!settings.ok()) return report_errors(settings.errors());
   const Json values = to_json(*settings);
   if (!as_json) {
     print_table(values, *settings);
@@ -66,7 +62,7 @@ ExitCode list_folder(const char* title, const char* folder, const std::vector<st
   fmt::print("{}\n", title);
   for (const std::string& name : names) {
     const auto json = load_json(shipped_configs_dir() / folder / (name + ".json"));
-    if (!json.ok()) return fail(json.errors());
+    if (!json.ok()) return report_errors(json.errors());
     fmt::print("  {:<20}  {}\n", name, json->value("description", ""));
   }
   return ExitCode::kOk;

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/json.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "config/model/model.h"
 #include "data/packed.h"
@@ -31,24 +32,20 @@ std::string summary_text(const data::PrepareSummary& counts, std::int64_t seq_le
       counts.hash);
 }
 
-ExitCode fail(const Errors& errors) {
-  fmt::print(stderr, "{}", format_errors(errors));
-  return errors.front().code;
-}
-
 ExitCode run_prepare(const config::Data& names, data::PrepareOptions options) {
   const auto files =
       config::locate_data(names, {"--dataset", "--tokenizer", "--dataset PATH", "--tokenizer PATH"});
-  if (!files.ok()) return fail(files.errors());
+  if (!files.ok()) return report_errors(files.errors());
   if (files->kind != config::DataFiles::Kind::kRaw) {
-    return fail({{"there is nothing to prepare: these are no Alpaca entries", "--dataset " + names.dataset,
-                  "give an Alpaca .json or .jsonl file, or a shipped name"}});
+    return report_errors(
+        {{"there is nothing to prepare: these are no Alpaca entries", "--dataset " + names.dataset,
+          "give an Alpaca .json or .jsonl file, or a shipped name"}});
   }
   options.dataset = files->dataset;
   options.tokenizer = files->tokenizer;
   if (options.name.empty()) options.name = files->name;
   const auto summary = data::prepare(options);
-  if (!summary.ok()) return fail(summary.errors());
+  if (!summary.ok()) return report_errors(summary.errors());
   fmt::print("prepared {}\n{}", options.out.string(), summary_text(*summary, options.seq_len));
   if (summary->truncated > 0) {
     fmt::print(stderr,
@@ -60,7 +57,7 @@ ExitCode run_prepare(const config::Data& names, data::PrepareOptions options) {
 
 ExitCode run_info(const std::string& folder, bool as_json) {
   const auto dataset = data::PackedDataset::open(folder);
-  if (!dataset.ok()) return fail(dataset.errors());
+  if (!dataset.ok()) return report_errors(dataset.errors());
   const data::PrepareSummary& counts = dataset->counts();
   if (as_json) {
     const Json json = {{"name", dataset->name()},       {"seq_len", dataset->seq_len()},

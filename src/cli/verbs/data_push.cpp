@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSlurmHelp =
+constexpr const char* kSlurmDataHelp =
     "where nodes take ssh logins: --transport ssh; else copy it in the job: srun --ntasks-per-node=1 rsync "
     "-a "
     "DATASET/ DIR/";
@@ -28,7 +28,7 @@ struct DataPushFlags {
 };
 
 /// `sxbench data info --json` verifies every checksum before it prints.
-std::string judge(const launch::Answer& answer, const std::string& hash) {
+std::string judge_data(const launch::Answer& answer, const std::string& hash) {
   if (!answer.status.ok()) {
     std::string said;
     for (const std::string& line : answer.err) {
@@ -45,7 +45,7 @@ std::string judge(const launch::Answer& answer, const std::string& hash) {
 }
 
 Result<std::optional<launch::Distribution>> resolve_push(const DataPushFlags& flags, std::string& hash) {
-  SXB_ASSIGN_OR_RETURN(std::optional<config::Cluster> cluster, nodes_to_push_to(flags.push, kSlurmHelp));
+  SXB_ASSIGN_OR_RETURN(std::optional<config::Cluster> cluster, nodes_to_push_to(flags.push, kSlurmDataHelp));
   if (!cluster) return std::optional<launch::Distribution>();
   SXB_ASSIGN_OR_RETURN(const data::PackedDataset dataset, data::PackedDataset::open(flags.dataset));
   hash = dataset.hash();
@@ -63,7 +63,7 @@ Result<std::optional<launch::Distribution>> resolve_push(const DataPushFlags& fl
   const std::string& program = cluster->paths.program;
   what.proof = {program.empty() ? launch::self_executable() : program, "data", "info", what.target.string(),
                 "--json"};
-  what.judge = [hash](const launch::Answer& answer) { return judge(answer, hash); };
+  what.judge = [hash](const launch::Answer& answer) { return judge_data(answer, hash); };
   what.cluster = std::move(*cluster);
   return std::optional<launch::Distribution>(std::move(what));
 }

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSlurmHelp =
+constexpr const char* kSlurmDeployHelp =
     "where nodes take ssh logins: --transport ssh; else install it where all nodes see it, or in the "
     "container "
     "image (docs/slurm.md)";
@@ -49,7 +49,7 @@ Result<fs::path> tree_on_nodes(const config::Cluster& cluster, const fs::path& o
                cluster.source + ":/paths/program", "give an absolute path that ends in /bin/sxbench"};
 }
 
-std::string judge(const launch::Answer& answer) {
+std::string judge_tree(const launch::Answer& answer) {
   if (!answer.status.ok()) {
     return fmt::format("its sxbench does not start: {}",
                        answer.err.empty() ? answer.status.text() : answer.err.back());
@@ -62,7 +62,7 @@ std::string judge(const launch::Answer& answer) {
 }
 
 Result<std::optional<launch::Distribution>> resolve_deploy(const PushFlags& flags) {
-  SXB_ASSIGN_OR_RETURN(std::optional<config::Cluster> cluster, nodes_to_push_to(flags, kSlurmHelp));
+  SXB_ASSIGN_OR_RETURN(std::optional<config::Cluster> cluster, nodes_to_push_to(flags, kSlurmDeployHelp));
   if (!cluster) return std::optional<launch::Distribution>();
   launch::Distribution what;
   SXB_ASSIGN_OR_RETURN(what.source, own_tree());
@@ -71,7 +71,7 @@ Result<std::optional<launch::Distribution>> resolve_deploy(const PushFlags& flag
   what.network_fs_allowed = true;  // A tree that all nodes share is found there by rsync, and is as good.
   what.checksum = flags.checksum;
   what.proof = {(what.target / "bin/sxbench").string(), "--version"};
-  what.judge = judge;
+  what.judge = judge_tree;
   return std::optional<launch::Distribution>(std::move(what));
 }
 

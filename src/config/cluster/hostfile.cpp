@@ -13,7 +13,7 @@ namespace sxb::config {
 namespace {
 
 constexpr int kMaxSlots = 4096;
-constexpr const char* kExample = "write lines like \"node001 slots=8\"";
+constexpr const char* kHostfileExample = "write lines like \"node001 slots=8\"";
 
 struct Line {
   std::string host;
@@ -32,7 +32,8 @@ Result<Line> read_line(std::string_view text, const std::string& where) {
   words >> line.host;
   if (const std::size_t colon = line.host.find(':'); colon != std::string::npos) {
     if (!read_count(std::string_view(line.host).substr(colon + 1), line.slots)) {
-      return Error{fmt::format("\"{}\" has no count of ranks after the \":\"", line.host), where, kExample};
+      return Error{fmt::format("\"{}\" has no count of ranks after the \":\"", line.host), where,
+                   kHostfileExample};
     }
     line.host.resize(colon);
   }
@@ -43,7 +44,7 @@ Result<Line> read_line(std::string_view text, const std::string& where) {
     if (key != "slots" || equals == std::string::npos ||
         !read_count(std::string_view(word).substr(equals + 1), line.slots)) {
       return Error{fmt::format("\"{}\" is not slots=N with N from 1 to {}", word, kMaxSlots), where,
-                   kExample};
+                   kHostfileExample};
     }
   }
   return line;
@@ -72,7 +73,7 @@ Result<Cluster> load_hostfile(const std::string& path) {
     nodes.push_back(std::move(node));
   }
   if (!errors.empty()) return errors;
-  if (nodes.empty()) return Error{"the hostfile names no node", path, kExample};
+  if (nodes.empty()) return Error{"the hostfile names no node", path, kHostfileExample};
   return parse_cluster({{"name", std::filesystem::path(path).stem().string()},
                         {"description", "nodes of the hostfile " + path},
                         {"transport", "ssh"},

@@ -17,10 +17,10 @@ namespace {
 /// A typing error such as [1-1000000000] must not eat the memory of the head.
 constexpr std::size_t kMaxNames = 65536;
 constexpr std::size_t kMaxDigits = 9;
-constexpr const char* kExample = "write e.g. node[001-008,012] or a,b[1-3]";
+constexpr const char* kNodeSetExample = "write e.g. node[001-008,012] or a,b[1-3]";
 
 Error bad(std::string_view text, const std::string& why) {
-  return Error{fmt::format("node set \"{}\": {}", text, why), "", kExample};
+  return Error{fmt::format("node set \"{}\": {}", text, why), "", kNodeSetExample};
 }
 
 bool all_digits(std::string_view text) {

@@ -8,7 +8,6 @@
 namespace sxb::launch {
 namespace {
 
-constexpr std::size_t kKeptMessages = 40;
 /// srun tells of an exit on another way than the task's last lines, which may be the slower one.
 constexpr std::int64_t kSettleNs = 300'000'000;
 constexpr int kTickMs = 50;

@@ -17,7 +17,6 @@ namespace sxb::launch {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kKeptMessages = 40;  ///< more than ssh's longest explanation
 
 class SshTransport final : public Transport {
  public:

@@ -1,6 +1,7 @@
 // How the head reaches a node: start a program there with text on its stdin, hear of it, stop it.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,6 +30,9 @@ struct Loss {
   std::string help;  ///< what to do
 };
 const char* to_string(Loss::Class kind);  ///< "unreachable", "host_key", ..., as in records
+
+/// Words of a transport that are kept to explain a loss: more than ssh's longest explanation.
+inline constexpr std::size_t kKeptMessages = 40;
 
 struct TransportEvent {
   /// Per job: kStarted at most once and first, then lines, then kExit or kLost, once and last.

@@ -16,8 +16,6 @@ using stats::PairMatrix;
 using stats::Polish;
 using Pair = std::pair<int, int>;
 
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
-
 void keep_least(std::optional<double>& kept, double value) { kept = std::min(kept.value_or(value), value); }
 
 /// Of a node's effect, a median over its pairs.

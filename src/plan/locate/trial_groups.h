@@ -43,6 +43,8 @@ class Suspected {
   std::set<std::pair<int, int>> links_;
 };
 
+inline std::size_t index(int i) { return static_cast<std::size_t>(i); }
+
 /// Rounds that test each suspect again `repeats` times: nodes with partners above suspicion, a link itself
 /// and both of its ends with such partners; nodes that would be idle make pairs to compare with. The rounds
 /// of fewer repeats are the first of those of more.

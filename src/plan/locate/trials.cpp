@@ -15,8 +15,6 @@ constexpr stats::OutlierRule kRule;
 
 const double kLeastGap = -std::log(1 - kRule.effect);
 
-std::size_t index(int i) { return static_cast<std::size_t>(i); }
-
 /// Standard error of the difference of two medians of logarithms, of `a` and `b` values.
 double error_of_gap(double noise, std::size_t a, std::size_t b) {
   return stats::kMedianError * std::max(noise, kRule.spread_floor) *

@@ -7,16 +7,16 @@
 namespace sxb::report {
 namespace {
 
-constexpr double kWidth = 760, kLeft = 150, kRight = 90;
-constexpr double kTop = 62, kBottom = 52;
-constexpr double kBar = 24, kRow = 40;
+constexpr double kBarWidth = 760, kBarLeft = 150, kBarRight = 90;
+constexpr double kBarTop = 62, kBarBottom = 52;
+constexpr double kBar = 24, kBarRow = 40;
 constexpr double kNameWidth = 34;  ///< of a part: below it there is no room for its figure
 
-double x_of(double percent) { return kLeft + percent / 100 * (kWidth - kLeft - kRight); }
+double x_of(double percent) { return kBarLeft + percent / 100 * (kBarWidth - kBarLeft - kBarRight); }
 
 std::string legend(const BarChart& chart) {
   std::string out;
-  double x = kLeft;
+  double x = kBarLeft;
   for (std::size_t i = 0; i < chart.parts.size(); ++i) {
     out += box(x, 34, 12, 10, series_color(i));
     out += text_at(x + 17, 44, "start", chart.parts[i]);
@@ -26,7 +26,7 @@ std::string legend(const BarChart& chart) {
 }
 
 std::string draw_row(const BarChart::Row& row, double y) {
-  std::string out = text_at(kLeft - 8, y + 16, "end", row.label);
+  std::string out = text_at(kBarLeft - 8, y + 16, "end", row.label);
   double begin = 0;
   for (std::size_t i = 0; i < row.percent.size(); ++i) {
     const double left = x_of(begin);
@@ -38,24 +38,24 @@ std::string draw_row(const BarChart::Row& row, double y) {
     }
     begin += row.percent[i];
   }
-  return out + text_at(kWidth - kRight + 8, y + 16, "start", row.total);
+  return out + text_at(kBarWidth - kBarRight + 8, y + 16, "start", row.total);
 }
 
 }  // namespace
 
 std::string render_svg(const BarChart& chart) {
-  const double bottom = kTop + kRow * static_cast<double>(chart.rows.size());
-  std::string out = open_svg(chart.title, kWidth, bottom + kBottom);
-  out += text_at(kLeft, 20, "start", chart.title, " font-weight=\"600\" font-size=\"14\"");
+  const double bottom = kBarTop + kBarRow * static_cast<double>(chart.rows.size());
+  std::string out = open_svg(chart.title, kBarWidth, bottom + kBarBottom);
+  out += text_at(kBarLeft, 20, "start", chart.title, " font-weight=\"600\" font-size=\"14\"");
   out += legend(chart);
   for (const double tick : nice_ticks(0, 100, 5)) {
-    out += line(x_of(tick), kTop - 6, x_of(tick), bottom, "#e5e7eb");
+    out += line(x_of(tick), kBarTop - 6, x_of(tick), bottom, "#e5e7eb");
     out += text_at(x_of(tick), bottom + 19, "middle", tick_label(tick));
   }
-  out += line(kLeft, bottom, x_of(100), bottom, "#6b7280");
-  out += text_at((kLeft + x_of(100)) / 2, bottom + kBottom - 12, "middle", chart.x_label);
+  out += line(kBarLeft, bottom, x_of(100), bottom, "#6b7280");
+  out += text_at((kBarLeft + x_of(100)) / 2, bottom + kBarBottom - 12, "middle", chart.x_label);
   for (std::size_t i = 0; i < chart.rows.size(); ++i)
-    out += draw_row(chart.rows[i], kTop + kRow * static_cast<double>(i));
+    out += draw_row(chart.rows[i], kBarTop + kBarRow * static_cast<double>(i));
   return out + "</svg>\n";
 }
 

@@ -11,7 +11,7 @@
 namespace sxb::report {
 namespace {
 
-constexpr double kTop = 40, kMargin = 16, kLegend = 46, kSecondLegend = 24;
+constexpr double kHeatTop = 40, kHeatMargin = 16, kHeatLegend = 46, kHeatSecondLegend = 24;
 constexpr double kTitleLetter = 8.8;
 constexpr double kLargeCell = 52, kSmallCell = 14;
 constexpr std::size_t kMostWithText = 16;  ///< rows; above it cells are too small for figures
@@ -113,17 +113,17 @@ std::string render_svg(const HeatMap& map) {
   std::size_t longest = 0;
   for (const std::string& label : map.labels) longest = std::max(longest, label.size());
   const double label_width = kLetterWidth * static_cast<double>(longest) + 12;
-  const Frame frame{kMargin + label_width, map.labels.size() <= kMostWithText ? kLargeCell : kSmallCell,
+  const Frame frame{kHeatMargin + label_width, map.labels.size() <= kMostWithText ? kLargeCell : kSmallCell,
                     map.labels.size()};
   // Names above the columns stand upright: they are longer than a cell is wide.
-  const double top = kTop + label_width;
+  const double top = kHeatTop + label_width;
   const double bottom = top + frame.cell * static_cast<double>(frame.rows);
-  const double width =
-      std::max(frame.width() + kMargin, kTitleLetter * static_cast<double>(map.title.size()) + 2 * kMargin);
+  const double width = std::max(frame.width() + kHeatMargin,
+                                kTitleLetter * static_cast<double>(map.title.size()) + 2 * kHeatMargin);
   const Others others = others_of(map);
-  const double height = bottom + kLegend + (others.any() ? kSecondLegend : 0) + 8;
+  const double height = bottom + kHeatLegend + (others.any() ? kHeatSecondLegend : 0) + 8;
   std::string out = open_svg(map.title, std::ceil(std::max(width, frame.left + 260)), std::ceil(height));
-  out += text_at(kMargin, 22, "start", map.title, " font-weight=\"600\" font-size=\"14\"");
+  out += text_at(kHeatMargin, 22, "start", map.title, " font-weight=\"600\" font-size=\"14\"");
   for (std::size_t i = 0; i < frame.rows; ++i) {
     const double middle = frame.cell * (static_cast<double>(i) + 0.5) + 4;
     out += text_at(frame.left - 6, top + middle, "end", map.labels[i]);

@@ -60,7 +60,7 @@ std::string style_of(const std::string& text, bool numeric) {
   return classes.empty() ? "" : fmt::format(" class=\"{}\"", join(classes, " "));
 }
 
-struct Writer {
+struct HtmlWriter {
   std::string out;
   int sections = 0;
 
@@ -148,7 +148,7 @@ std::string escape_xml(const std::string& text) {
 }
 
 std::string to_html(const Document& document) {
-  Writer writer;
+  HtmlWriter writer;
   for (const Block& block : document.blocks) std::visit(writer, block);
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"

@@ -26,7 +26,7 @@ std::string escape(const std::string& text, bool in_table = false) {
   return out;
 }
 
-struct Writer {
+struct MarkdownWriter {
   std::string out;
 
   void operator()(const Heading& heading) {
@@ -67,7 +67,7 @@ struct Writer {
 }  // namespace
 
 std::string to_markdown(const Document& document) {
-  Writer writer;
+  MarkdownWriter writer;
   writer.out = fmt::format("# {}\n\n", escape(document.title));
   for (const Block& block : document.blocks) std::visit(writer, block);
   writer.out.pop_back();  // one newline at the end of the file

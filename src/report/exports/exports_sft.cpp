@@ -47,7 +47,7 @@ std::string task_ids(const SftGroup& group) {
   return join(ids, ";");
 }
 
-Json figures_json(const analysis::Figures& figures) {
+Json figure_values(const analysis::Figures& figures) {
   Json json = Json::object();
   for (const auto& [info, value] : figures.values()) json[info->name] = json_number(value, info->hint);
   return json;
@@ -107,7 +107,7 @@ Json task_json(const SftGroup& group, const SftTask& item) {
                {"attempt", task.attempt}, {"status", analysis::to_string(task.status())}};
   if (!task.reason().empty()) json["reason"] = task.reason();
   json["training"] = task.training();
-  json["figures"] = figures_json(item.figures);
+  json["figures"] = figure_values(item.figures);
   json["phases"] = phases_json(item.phases);
   json["ranks"] = ranks_json(task);
   json["steps"] = steps_json(task);

@@ -51,7 +51,7 @@ Json evidence_json(const TaskData& task, const analysis::TaskSamples* samples) {
   return json;
 }
 
-Json figures_json(const analysis::Figures& figures) {
+Json figures_with_sources(const analysis::Figures& figures) {
   Json json = Json::object();
   for (const auto& [info, value] : figures.values()) {
     json[info->name] = {{"value", json_number(value, info->hint)},
@@ -71,7 +71,7 @@ Json task_json(const TaskData& task, const SftTask* sft) {
                {"status", analysis::to_string(task.status())}};
   if (!task.reason().empty()) json["reason"] = task.reason();
   if (task.end) json["duration_s"] = json_or_null(analysis::number(task.end->record.data, "duration_s"));
-  if (sft != nullptr) json["figures"] = figures_json(sft->figures);
+  if (sft != nullptr) json["figures"] = figures_with_sources(sft->figures);
   json["evidence"] = evidence_json(task, sft != nullptr ? &sft->samples : nullptr);
   return json;
 }

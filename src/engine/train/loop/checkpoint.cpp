@@ -31,7 +31,7 @@ at::ScalarType scalar_type(const std::string& name, const data::TensorView& tens
   return found->second;
 }
 
-void check_shape(const Param& param, const data::TensorView& tensor, const std::string& folder) {
+void check_tensor_shape(const Param& param, const data::TensorView& tensor, const std::string& folder) {
   const bool matches = param.is_norm ? tensor.shape == std::vector<std::int64_t>{param.cols}
                                      : tensor.shape == std::vector<std::int64_t>{param.rows, param.cols};
   if (matches) return;
@@ -73,7 +73,7 @@ void initialize_from(ShardedParameters& parameters, const Layout& layout, const 
     for (const Param& param : unit.params) {
       const auto tensor = reader->find(param.name);
       if (!tensor) fail(tensor.error(), "checkpoint_invalid");
-      check_shape(param, *tensor, folder);
+      check_tensor_shape(param, *tensor, folder);
       scalar_type(param.name, *tensor, folder);
     }
   }
