@@ -33,7 +33,14 @@ Result<Json> parse_json(std::string_view text, const std::string& where) {
     if (cut != std::string::npos) detail = detail.substr(cut);
     return Error{"not valid JSON: " + detail, where + ":" + line_and_column(text, e.byte),
                  "check commas, quotes and brackets near that place; // comments are allowed"};
+  } catch (const nlohmann::json::exception& e) {  // a number that no double holds
+    return Error{fmt::format("not valid JSON: {}", e.what()), where, "write a number that fits 64 bits"};
   }
+}
+
+std::optional<Json> try_parse_json(std::string_view text) {
+  auto json = parse_json(text, "");
+  return json.ok() ? std::optional(std::move(json).value()) : std::nullopt;
 }
 
 Result<Json> load_json(const std::filesystem::path& path) {
@@ -43,9 +50,13 @@ Result<Json> load_json(const std::filesystem::path& path) {
 
 std::string canonical_json(const Json& value) {
   // nlohmann::json keeps objects sorted by key; ordered_json does not.
-  return nlohmann::json(value).dump();
+  return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::string pretty_json(const Json& value) { return value.dump(2) + "\n"; }
+std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+std::string pretty_json(const Json& value) {
+  return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace sxb

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,7 +17,13 @@ using Json = nlohmann::ordered_json;
 /// Parses JSON with // and /* */ comments. `where` names the source in errors; a syntax error says
 /// line and column.
 Result<Json> parse_json(std::string_view text, const std::string& where);
+/// nullopt if `text` is no JSON; for text that need not be any.
+std::optional<Json> try_parse_json(std::string_view text);
 Result<Json> load_json(const std::filesystem::path& path);
+
+/// One line, keys in the order given. As the two below: bytes that are no UTF-8 become U+FFFD, nothing is
+/// thrown.
+std::string dump(const Json& value);
 
 /// Keys sorted, no white space, shortest round-trip numbers: equal values give equal bytes.
 std::string canonical_json(const Json& value);

@@ -1,351 +1,65 @@
-// The field table: every field of every record kind, once.
-#include "record/record.h"
+// The kinds of records: what fields() lists and check() knows.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/text.h"
+#include "record/kinds/kinds.h"
+#include "record/typed.h"
 
 namespace sxb::record {
+namespace {
+
+struct Kind {
+  const char* name;
+  const std::vector<Field>& (*fields)();
+  std::vector<std::string> (*misfits)(const Json&);
+};
+
+template <typename T>
+constexpr Kind kind_of() {
+  return {T::kKind, &fields_of<T>, &misfits<T>};
+}
+
+/// In the order of docs/records.md.
+constexpr std::array kKinds = {
+    kind_of<Run>(),        kind_of<Node>(),        kind_of<Device>(),   kind_of<TaskStart>(),
+    kind_of<TaskEnd>(),    kind_of<Collective>(),  kind_of<Overhead>(), kind_of<LocateNode>(),
+    kind_of<LocateLink>(), kind_of<LocateGroup>(), kind_of<Locate>(),   kind_of<GpuBench>(),
+    kind_of<Burn>(),       kind_of<Step>(),        kind_of<Training>(), kind_of<Rank>(),
+    kind_of<Phases>(),     kind_of<Window>(),      kind_of<Trace>(),    kind_of<Finding>(),
+    kind_of<Sample>(),     kind_of<RunEnd>()};
+
+}  // namespace
 
 const std::vector<Field>& fields() {
-  using namespace kind;
-  static const std::vector<Field> table = {
-      {kRun, "run_id", "", Hint::kText, "Name of the run folder."},
-      {kRun, "name", "", Hint::kText, "Name given with --name."},
-      {kRun, "command", "", Hint::kText, "The command line as typed."},
-      {kRun, "build_id", "", Hint::kText, "Version, source revision and compiler of sxbench."},
-      {kRun, "config_hash", "", Hint::kText, "Hash of the resolved cluster, models and sweep."},
-      {kRun, "cluster", "", Hint::kText, "The resolved cluster config (object)."},
-      {kRun, "plan", "", Hint::kText, "The tasks in order (array of task objects)."},
-      {kRun, "nccl_env", "", Hint::kText, "NCCL variables applied to the ranks (object)."},
-      {kRun, "spares", "", Hint::kText, "Nodes given with --spares (array), the last of the cluster's."},
-      {kRun, "excluded", "", Hint::kText, "Nodes taken out with --exclude (array)."},
-      {kRun, "sample_interval_ns", "ns", Hint::kNanoseconds, "Time between two metric samples."},
-      {kRun, "save_dir", "", Hint::kText, "Where rank 0 writes the weights (--save), or empty."},
-      {kRun, "report", "", Hint::kFlag, "Reports were asked for."},
-      {kRun, "resumed", "", Hint::kFlag, "Written by --resume, which goes on with an earlier journal."},
-
-      {kNode, "hostname", "", Hint::kText, "Host name as the kernel has it."},
-      {kNode, "build_id", "", Hint::kText, "Build of the agent on this node."},
-      {kNode, "os", "", Hint::kText, "PRETTY_NAME of /etc/os-release."},
-      {kNode, "kernel", "", Hint::kText, "Kernel release."},
-      {kNode, "cpu_model", "", Hint::kText, "First model name of /proc/cpuinfo."},
-      {kNode, "cpus", "", Hint::kCount, "Logical CPUs online."},
-      {kNode, "memory_bytes", "B", Hint::kBytes, "MemTotal."},
-      {kNode, "driver", "", Hint::kText, "NVIDIA driver version; empty without NVML."},
-      {kNode, "gpus", "", Hint::kText,
-       "GPUs the node owns (array: index, name, uuid, pci, memory_bytes, power_limit_w, sm_clock_max_mhz, "
-       "sm_clock_mhz, persistence, ecc, mig, nvlinks)."},
-      {kNode, "nics", "", Hint::kText,
-       "Network interfaces (array: name, speed_mbps, mtu, state, and of the slot pcie_generation and "
-       "pcie_lanes)."},
-      {kNode, "rdma", "", Hint::kText,
-       "RDMA adapters (array: name, rate_gbps over all ports, and of the slot pcie_generation and "
-       "pcie_lanes)."},
-      {kNode, "topology", "", Hint::kText, "How each pair of GPUs is linked (matrix of NV18, PIX, SYS ...)."},
-
-      {kDevice, "device", "", Hint::kText, "cuda or cpu."},
-      {kDevice, "name", "", Hint::kText, "Device name as CUDA gives it, or the CPU model."},
-      {kDevice, "gpu", "", Hint::kCount, "NVML index of the GPU; -1 on the CPU."},
-      {kDevice, "memory_bytes", "B", Hint::kBytes, "Device memory."},
-      {kDevice, "multiprocessors", "", Hint::kCount, "Streaming multiprocessors."},
-      {kDevice, "torch", "", Hint::kText, "libtorch version."},
-      {kDevice, "cuda", "", Hint::kText, "CUDA runtime version."},
-      {kDevice, "nccl", "", Hint::kText, "Version of the NCCL library actually loaded."},
-      {kDevice, "cudnn", "", Hint::kText, "cuDNN version."},
-      {kDevice, "net", "", Hint::kText,
-       "What NCCL's connections to other nodes really use, by its own log: IB, Socket, or a plugin's name; "
-       "missing "
-       "where it has none."},
-      {kDevice, "backend", "", Hint::kText, "nccl or gloo."},
-      {kDevice, "threads", "", Hint::kCount, "Intra-op threads of a CPU rank."},
-      {kDevice, "pid", "", Hint::kCount, "Process id of the rank."},
-      {kDevice, "pci", "", Hint::kText, "PCI address of the GPU, dddd:bb:dd."},
-
-      {kTaskStart, "phase", "", Hint::kText, "check, gpu, burn, nccl, locate or sft."},
-      {kTaskStart, "label", "", Hint::kText, "What the task is, for people."},
-      {kTaskStart, "nodes", "", Hint::kText, "Names of the nodes that take part (array)."},
-      {kTaskStart, "world", "", Hint::kCount, "Number of ranks."},
-      {kTaskStart, "attempt", "", Hint::kCount, "1 for the first try."},
-
-      {kTaskEnd, "status", "", Hint::kText, "ok, failed or interrupted."},
-      {kTaskEnd, "reason", "", Hint::kText, "Why it failed, with node and rank."},
-      {kTaskEnd, "failed_node", "", Hint::kText, "Node that failed first, if one did."},
-      {kTaskEnd, "failed_rank", "", Hint::kCount, "Rank that failed first, or -1."},
-      {kTaskEnd, "duration_s", "s", Hint::kSeconds, "From start of the agents to the last exit."},
-      {kTaskEnd, "exit_code", "", Hint::kCount, "sxb::ExitCode of the task."},
-      {kTaskEnd, "verdict_s", "s", Hint::kSeconds,
-       "Of a failed task: from its start until the head knew why; what follows is the end of the ranks."},
-
-      {kCollective, "collective", "", Hint::kText, "all_reduce, ..."},
-      {kCollective, "size_bytes", "B", Hint::kBytes, "nccl-tests' size column."},
-      {kCollective, "count", "", Hint::kCount, "Elements, nccl-tests' count column."},
-      {kCollective, "dtype", "", Hint::kText, "nccl-tests' type name."},
-      {kCollective, "redop", "", Hint::kText,
-       "sum, prod, min, max, avg, mulsum (each rank's elements times 1 or 2, then the sum); none where there "
-       "is no "
-       "operator."},
-      {kCollective, "root", "", Hint::kCount, "Root rank, counted in the group, or -1."},
-      {kCollective, "ranks", "", Hint::kCount, "Ranks in the communicator: of the group."},
-      {kCollective, "group", "", Hint::kCount, "Index of the group, from 0 (--split)."},
-      {kCollective, "groups", "", Hint::kCount, "Groups that ran at the same time; 1 = not split."},
-      {kCollective, "group_ranks", "", Hint::kText, "Ranks of the group (array), only of a split."},
-      {kCollective, "iterations", "", Hint::kCount, "Timed iterations."},
-      {kCollective, "agg_iterations", "", Hint::kCount,
-       "Calls of an iteration, in one group; times are of one call."},
-      {kCollective, "graph_launches", "", Hint::kCount,
-       "Launches of a CUDA graph of all iterations; 0 = no graph, each call launched."},
-      {kCollective, "registration", "", Hint::kText,
-       "Of the buffers: none, local (ncclCommRegister) or symmetric (windows)."},
-      {kCollective, "cta_policy", "", Hint::kCount,
-       "NCCL's CTAPolicy: 0 default, 1 efficiency, 2 zero; -1 = not set."},
-      {kCollective, "path", "", Hint::kText,
-       "What the device ran, read from a captured graph: kernels with their thread blocks, or copy engine."},
-      {kCollective, "algorithm", "", Hint::kText,
-       "What NCCL's tuner chose by its own log; missing where it tells none."},
-      {kCollective, "protocol", "", Hint::kText, "The same; of symmetric windows the kernel."},
-      {kCollective, "channels", "", Hint::kCount, "The same."},
-      {kCollective, "timestamp", "", Hint::kText, "Local time of rank 0's node at the end of the row (-S)."},
-      {kCollective, "out_of_place", "", Hint::kText,
-       "Object: time_us, algbw_gBps, busbw_gBps (formulas of nccl-tests doc/PERFORMANCE.md; time = over the "
-       "ranks, "
-       "by -a the maximum, of the mean over iterations; bandwidths null with one rank, which transfers "
-       "nothing), "
-       "wrong (elements in the checks; null when not checked), wrong_timed (elements that the timed "
-       "iterations "
-       "left wrong), per_iteration (object of a further run: count, min_us, p50_us, p95_us, p99_us, max_us, "
-       "mean_us, cv_pct; an iteration's time = maximum over ranks), slowest_rank (whose mean iteration was "
-       "longest) and rank_spread_pct ((max - min) / max of the ranks' means). With -I also every time: "
-       "times_us "
-       "(maximum over ranks, also of iterations that -K leaves out) and rank_times_us (array of each rank)."},
-      {kCollective, "in_place", "", Hint::kText,
-       "The same in place; wrong is null where nccl-tests defines no result (alltoall, alltoallv, "
-       "sendrecv)."},
-      {kCollective, "first_wrong", "", Hint::kText,
-       "Only when elements were wrong: rank (of the world), offset (element of its result), expected, found, "
-       "placement, when (timed or check)."},
-
-      {kOverhead, "null_call_us", "us", Hint::kMicroseconds,
-       "Time of a call that does nothing, measured as a collective is: what the harness adds to each."},
-      {kOverhead, "iterations", "", Hint::kCount,
-       "Calls that it is the mean of; the median of five such runs."},
-
-      {kLocateNode, "stage", "", Hint::kText, "node, or confirm."},
-      {kLocateNode, "round", "", Hint::kCount,
-       "Round of the search, from 0; probes of one round ran at once."},
-      {kLocateNode, "node", "", Hint::kText, "The node, whose ranks were probed together."},
-      {kLocateNode, "ranks", "", Hint::kCount, "Its ranks."},
-      {kLocateNode, "collective", "", Hint::kText, "all_reduce."},
-      {kLocateNode, "size_bytes", "B", Hint::kBytes, "Bytes that each rank gave."},
-      {kLocateNode, "busbw_gBps", "GB/s", Hint::kGBps,
-       "Bus bandwidth, 2 (n - 1) / n of size / time (nccl-tests); null with one rank, or when it failed."},
-      {kLocateNode, "time_us", "us", Hint::kMicroseconds,
-       "Median over the iterations of the maximum over ranks."},
-      {kLocateNode, "iterations", "", Hint::kCount, "Timed iterations."},
-      {kLocateNode, "tflops", "TFLOP/s", Hint::kNumber,
-       "By local rank (array): median rate of a matrix product of 8192 in BF16; null on the CPU, whose cores "
-       "are shared."},
-      {kLocateNode, "failure", "", Hint::kText, "Why there is no figure; null if there is."},
-
-      {kLocateLink, "stage", "", Hint::kText, "pair, sample, repeat, bisect, cross or confirm."},
-      {kLocateLink, "round", "", Hint::kCount, "As in locate_node."},
-      {kLocateLink, "rail", "", Hint::kCount, "Local rank of both ends."},
-      {kLocateLink, "a", "", Hint::kText, "One end (object: node, rank in the task)."},
-      {kLocateLink, "b", "", Hint::kText, "The other end."},
-      {kLocateLink, "ranks", "", Hint::kCount, "Ranks that took part: two."},
-      {kLocateLink, "collective", "", Hint::kText, "all_reduce."},
-      {kLocateLink, "size_bytes", "B", Hint::kBytes,
-       "Bytes that each rank gave, and that cross the link each way."},
-      {kLocateLink, "busbw_gBps", "GB/s", Hint::kGBps,
-       "What crosses the link each way at the same time; the slower way limits it. Null when it failed."},
-      {kLocateLink, "time_us", "us", Hint::kMicroseconds,
-       "Median over the iterations of the maximum over ranks."},
-      {kLocateLink, "iterations", "", Hint::kCount, "Timed iterations."},
-      {kLocateLink, "a_to_b_gBps", "GB/s", Hint::kGBps, "Stage confirm: a sends alone."},
-      {kLocateLink, "b_to_a_gBps", "GB/s", Hint::kGBps, "Stage confirm: b sends alone."},
-      {kLocateLink, "failure", "", Hint::kText, "Why there is no figure; null if there is."},
-
-      {kLocateGroup, "stage", "", Hint::kText, "rail, bisect or confirm."},
-      {kLocateGroup, "round", "", Hint::kCount, "As in locate_node."},
-      {kLocateGroup, "rail", "", Hint::kCount, "Local rank of all members."},
-      {kLocateGroup, "nodes", "", Hint::kText, "Names of the nodes in the ring (array)."},
-      {kLocateGroup, "ranks", "", Hint::kCount, "Ranks in the ring."},
-      {kLocateGroup, "collective", "", Hint::kText, "all_reduce."},
-      {kLocateGroup, "size_bytes", "B", Hint::kBytes, "Bytes that each rank gave."},
-      {kLocateGroup, "busbw_gBps", "GB/s", Hint::kGBps,
-       "Bus bandwidth; in a ring what the slowest link carries. Null when it failed."},
-      {kLocateGroup, "time_us", "us", Hint::kMicroseconds,
-       "Median over the iterations of the maximum over ranks."},
-      {kLocateGroup, "iterations", "", Hint::kCount, "Timed iterations."},
-      {kLocateGroup, "failure", "", Hint::kText, "Why there is no figure; null if there is."},
-
-      {kLocate, "nodes", "", Hint::kCount, "Nodes that took part."},
-      {kLocate, "rounds", "", Hint::kCount, "Rounds of the search."},
-      {kLocate, "repeats", "", Hint::kCount, "How often a suspect was to be tested again (--rounds)."},
-      {kLocate, "all_pairs", "", Hint::kFlag, "Every pair was probed; else samples and slow groups, halved."},
-      {kLocate, "size_bytes", "B", Hint::kBytes, "Bytes of each all-reduce."},
-      {kLocate, "duration_s", "s", Hint::kSeconds, "From the meeting of the ranks to the last answer."},
-
-      {kGpuBench, "group", "", Hint::kText, "The micro-benchmark, as --tests names it."},
-      {kGpuBench, "test", "", Hint::kText, "The figure, e.g. hbm_copy_sm (docs/gpu.md)."},
-      {kGpuBench, "gpu", "", Hint::kCount, "NVML index; -1 on the CPU."},
-      {kGpuBench, "shape", "", Hint::kText, "What was multiplied or copied."},
-      {kGpuBench, "metric", "", Hint::kText, "TFLOP/s, GB/s or us."},
-      {kGpuBench, "value", "", Hint::kNumber, "Median over the runs, in the metric's unit."},
-      {kGpuBench, "p5", "", Hint::kNumber, "5th percentile of the runs."},
-      {kGpuBench, "p95", "", Hint::kNumber, "95th percentile of the runs."},
-      {kGpuBench, "runs", "", Hint::kCount, "How often it was measured."},
-      {kGpuBench, "stable", "", Hint::kFlag, "False: the noise had not settled when the runs were used up."},
-      {kGpuBench, "wrong", "", Hint::kCount,
-       "Wrong elements in the result; null where there is no data to check."},
-      {kGpuBench, "peer", "", Hint::kCount, "p2p, latency: NVML index of the other GPU."},
-      {kGpuBench, "waived", "", Hint::kText,
-       "Why the micro-benchmark cannot run here; then there is no value."},
-
-      {kBurn, "gpu", "", Hint::kCount, "NVML index; -1 on the CPU."},
-      {kBurn, "second", "s", Hint::kSeconds, "Time since the start of the burn."},
-      {kBurn, "span_s", "s", Hint::kSeconds, "Time that tflops and iterations are over."},
-      {kBurn, "tflops", "TFLOP/s", Hint::kNumber,
-       "2 n^3 x products finished in the span / span; their comparison included."},
-      {kBurn, "iterations", "", Hint::kCount, "Products finished in the span."},
-      {kBurn, "mismatches", "", Hint::kCount,
-       "Elements that differed from the first result, since the start."},
-      {kBurn, "memory_bytes", "B", Hint::kBytes,
-       "Used memory of the GPU; on the CPU resident memory of the rank."},
-
-      {kStep, "step", "", Hint::kCount, "Optimizer step, from 1."},
-      {kStep, "loss", "", Hint::kNumber, "Mean cross-entropy over the response tokens of the global batch."},
-      {kStep, "lr", "", Hint::kNumber, "Learning rate of this step."},
-      {kStep, "grad_norm", "", Hint::kNumber, "Global gradient norm before clipping."},
-      {kStep, "tokens", "", Hint::kCount, "Tokens processed by all ranks, padding excluded."},
-      {kStep, "loss_tokens", "", Hint::kCount, "Tokens of them that count in the loss."},
-      {kStep, "samples", "", Hint::kCount,
-       "Sequences processed by all ranks (world x micro-batch x accumulation)."},
-      {kStep, "documents", "", Hint::kCount, "Documents (instruction pairs) in them."},
-      {kStep, "sum_len_sq", "", Hint::kNumber,
-       "Sum over documents of length squared, all ranks; 0 = whole sequences."},
-      {kStep, "step_time_ms", "ms", Hint::kMilliseconds, "Wall time of the step, maximum over ranks."},
-      {kStep, "data_wait_ms", "ms", Hint::kMilliseconds, "Time rank 0 waited for its batch."},
-      {kStep, "forward_ms", "ms", Hint::kMilliseconds,
-       "Rank 0 computed the forward pass of embedding and blocks, all micro-steps, waits for communication "
-       "left out."},
-      {kStep, "backward_ms", "ms", Hint::kMilliseconds,
-       "... head and loss (their forward and backward are one pass) and the backward pass of the rest."},
-      {kStep, "optimizer_ms", "ms", Hint::kMilliseconds, "... gradient norm and AdamW."},
-      {kStep, "exposed_comm_ms", "ms", Hint::kMilliseconds,
-       "Rank 0 waited for communication instead of computing; a wait for nothing counts about 3 us on a "
-       "GPU."},
-      {kStep, "tokens_per_s", "1/s", Hint::kNumber, "tokens / step time, all ranks."},
-      {kStep, "mfu", "", Hint::kRatio,
-       "Model FLOPs (6N + causal attention) per second over the device peak; null if unknown."},
-      {kStep, "memory_bytes", "B", Hint::kBytes,
-       "Peak device memory so far on rank 0 (resident set on the CPU)."},
-      {kStep, "begin_ns", "ns", Hint::kNanoseconds,
-       "Monotonic clock of rank 0's node at the start of the step."},
-      {kStep, "end_ns", "ns", Hint::kNanoseconds, "... at its end."},
-      {kStep, "measured", "", Hint::kFlag, "False for warm-up steps, which no figure counts."},
-
-      {kTraining, "model", "", Hint::kText, "Name of the model."},
-      {kTraining, "parameters", "", Hint::kCount, "All parameters."},
-      {kTraining, "matmul_parameters", "", Hint::kCount,
-       "Parameters in matrix products (no input embedding)."},
-      {kTraining, "precision", "", Hint::kText, "bf16 or fp32."},
-      {kTraining, "sharding", "", Hint::kText, "none, optimizer, gradients, full or hybrid."},
-      {kTraining, "sharding_reason", "", Hint::kText, "Why: set, or what the planner saw."},
-      {kTraining, "resident_blocks", "", Hint::kCount,
-       "Blocks whose gathered weights exist at once (full, hybrid)."},
-      {kTraining, "offload", "", Hint::kText, "none, or optimizer: its state in host memory."},
-      {kTraining, "communication", "", Hint::kText,
-       "What the device runs for a block's collectives, read from a captured graph: kernels with their "
-       "thread blocks, or copy engine."},
-      {kTraining, "recompute", "", Hint::kText,
-       "What the backward pass computed again: none, or some of norms,swiglu,blocks."},
-      {kTraining, "attention_kernel", "", Hint::kText,
-       "Kernel that ran: cudnn, cudnn-varlen, flash-varlen, reference."},
-      {kTraining, "gemm", "", Hint::kText, "How the GEMM algorithms were chosen."},
-      {kTraining, "cuda_graph", "", Hint::kText,
-       "replayed, or why the steps were launched kernel by kernel."},
-      {kTraining, "seq_len", "", Hint::kCount, "Tokens per sequence."},
-      {kTraining, "micro_batch", "", Hint::kCount, "Sequences per rank and micro-step."},
-      {kTraining, "grad_accumulation", "", Hint::kCount, "Micro-steps per optimizer step."},
-      {kTraining, "world", "", Hint::kCount, "Ranks."},
-      {kTraining, "flops_per_token_causal", "FLOP", Hint::kNumber,
-       "6 N_matmul + 6 L d s, s = seq_len: causal attention counts half. Reports put in the real lengths by "
-       "sum_len_sq."},
-      {kTraining, "flops_per_token_full", "FLOP", Hint::kNumber,
-       "6 N_matmul + 12 L d s: the PaLM appendix B convention."},
-      {kTraining, "peak_tflops", "TFLOP/s", Hint::kNumber, "Dense BF16 peak of one device; null if unknown."},
-      {kTraining, "dataset", "", Hint::kText, "Name of the dataset, or synthetic."},
-      {kTraining, "dataset_hash", "", Hint::kText, "Hash of the packed dataset's index."},
-      {kTraining, "init", "", Hint::kText, "random(seed) or the checkpoint folder."},
-      {kTraining, "steps", "", Hint::kCount, "Optimizer steps done."},
-      {kTraining, "warmup", "", Hint::kCount, "Of them not measured."},
-
-      {kRank, "gpu", "", Hint::kCount, "NVML index; -1 on the CPU."},
-      {kRank, "step_time_ms_median", "ms", Hint::kMilliseconds,
-       "Median of this rank's own step time, measured steps."},
-      {kRank, "peak_memory_bytes", "B", Hint::kBytes, "Peak device memory (resident set on the CPU)."},
-      {kRank, "predicted_memory_bytes", "B", Hint::kBytes, "What the planner predicted for it."},
-
-      {kPhases, "steps", "", Hint::kCount, "Measured steps that the medians are over."},
-      {kPhases, "step_ms", "ms", Hint::kMilliseconds, "Median of this rank's own step time."},
-      {kPhases, "forward_ms", "ms", Hint::kMilliseconds, "Median of this rank's step.forward_ms."},
-      {kPhases, "backward_ms", "ms", Hint::kMilliseconds, "Median of this rank's step.backward_ms."},
-      {kPhases, "optimizer_ms", "ms", Hint::kMilliseconds, "Median of this rank's step.optimizer_ms."},
-      {kPhases, "exposed_comm_ms", "ms", Hint::kMilliseconds, "Median of this rank's step.exposed_comm_ms."},
-
-      {kWindow, "name", "", Hint::kText,
-       "measured (training), sweep (collectives), burn, or the name of a GPU micro-benchmark."},
-      {kWindow, "begin_ns", "ns", Hint::kNanoseconds, "Monotonic clock of the node."},
-      {kWindow, "end_ns", "ns", Hint::kNanoseconds, "Monotonic clock of the node."},
-
-      {kTrace, "events", "", Hint::kText,
-       "Chrome trace events (array) of one step launched kernel by kernel after the last; ts and dur in us "
-       "from its start."},
-
-      {kFinding, "severity", "", Hint::kText, "error, warning or info."},
-      {kFinding, "code", "", Hint::kText, "Stable short name, e.g. nan_loss."},
-      {kFinding, "message", "", Hint::kText, "What was seen."},
-      {kFinding, "help", "", Hint::kText, "What to do."},
-
-      {kSample, "source", "", Hint::kText,
-       "gpu, nic, rdma, host or missing; docs/metrics.md has the origin of each figure."},
-      {kSample, "index", "", Hint::kCount, "gpu: NVML index."},
-      {kSample, "name", "", Hint::kText,
-       "nic, rdma: interface or adapter/port. missing: what cannot be sampled."},
-      {kSample, "reason", "", Hint::kText, "missing: why."},
-      {kSample, "util_pct", "%", Hint::kPercent,
-       "gpu: time in which any kernel ran, mean over the driver's last 1/6 to 1 s."},
-      {kSample, "mem_used_bytes", "B", Hint::kBytes,
-       "gpu: allocated device memory. host: MemTotal less MemAvailable."},
-      {kSample, "power_w", "W", Hint::kWatt, "gpu: mean over the last second."},
-      {kSample, "power_instant_w", "W", Hint::kWatt,
-       "gpu: the driver's newest reading, no mean over a second."},
-      {kSample, "energy_mj", "mJ", Hint::kNumber, "gpu: cumulative, about once a second."},
-      {kSample, "temp_c", "C", Hint::kCelsius, "gpu: die temperature."},
-      {kSample, "sm_mhz", "MHz", Hint::kMegahertz, "gpu: SM clock."},
-      {kSample, "mem_mhz", "MHz", Hint::kMegahertz, "gpu: memory clock."},
-      {kSample, "throttle", "", Hint::kText,
-       "gpu: what holds the clocks down, joined by |; empty = nothing."},
-      {kSample, "nvlink_tx_bytes", "B", Hint::kBytes,
-       "gpu: payload sent over all links, cumulative, about once a second."},
-      {kSample, "nvlink_rx_bytes", "B", Hint::kBytes,
-       "gpu: payload received over all links, cumulative, about once a second."},
-      {kSample, "sm_active_pct", "%", Hint::kPercent,
-       "gpu: busy SMs (GPM), mean since the last sample that has it."},
-      {kSample, "tensor_active_pct", "%", Hint::kPercent, "gpu: tensor cores at work (GPM), likewise."},
-      {kSample, "dram_active_pct", "%", Hint::kPercent,
-       "gpu: share of the peak memory bandwidth (GPM), likewise."},
-      {kSample, "rx_bytes", "B", Hint::kBytes, "nic, rdma: received, cumulative."},
-      {kSample, "tx_bytes", "B", Hint::kBytes, "nic, rdma: sent, cumulative."},
-      {kSample, "rx_packets", "", Hint::kCount, "nic: received, cumulative."},
-      {kSample, "tx_packets", "", Hint::kCount, "nic: sent, cumulative."},
-      {kSample, "rx_errors", "", Hint::kCount, "nic: cumulative."},
-      {kSample, "tx_errors", "", Hint::kCount, "nic: cumulative."},
-      {kSample, "rx_dropped", "", Hint::kCount, "nic: cumulative."},
-      {kSample, "tx_dropped", "", Hint::kCount, "nic: cumulative."},
-      {kSample, "cpu_pct", "%", Hint::kPercent, "host: busy share of all CPUs since the previous sample."},
-
-      {kRunEnd, "status", "", Hint::kText, "ok, failed, partial or interrupted."},
-      {kRunEnd, "exit_code", "", Hint::kCount, "Exit code of the run."},
-  };
+  static const std::vector<Field> table = [] {
+    std::vector<Field> all;
+    for (const Kind& kind : kKinds) all.insert(all.end(), kind.fields().begin(), kind.fields().end());
+    return all;
+  }();
   return table;
+}
+
+const Field* find_field(const std::string& kind, const std::string& name) {
+  for (const Field& field : fields()) {
+    if (kind == field.kind && name == field.name) return &field;
+  }
+  return nullptr;
+}
+
+Status check(const Record& record, const std::string& where) {
+  if (record.kind == kind::kHeartbeat) return ok_status();
+  for (const Kind& kind : kKinds) {
+    if (record.kind != kind.name) continue;
+    const std::vector<std::string> wrong = kind.misfits(record.data);
+    if (wrong.empty()) return ok_status();
+    return Error{fmt::format("a record \"{}\" has values of another type than its fields have: {}",
+                             record.kind, join(wrong, ", ")),
+                 where, "it is damaged, or another program wrote it"};
+  }
+  return Error{fmt::format("no record is called {}", dump(Json(record.kind))), where,
+               "it is damaged, or another version of sxbench wrote it"};
 }
 
 }  // namespace sxb::record

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
-
 namespace sxb::record {
 
 Json to_json(const Record& record) {
@@ -31,19 +29,13 @@ Result<Record> parse_record(const Json& json, const std::string& where) {
     record.mono_ns = json.value("mono_ns", std::int64_t{0});
     record.wall_ns = json.value("wall_ns", std::int64_t{0});
     record.data = json.value("data", Json::object());
+    if (!record.data.is_object()) return Error{"not a record: its data is no object", where, ""};
     return record;
   } catch (const nlohmann::json::exception& e) {
     return Error{fmt::format("not a record: {}", e.what()), where, ""};
   }
 }
 
-std::string to_wire(const Record& record) { return kWirePrefix + to_json(record).dump(); }
-
-const Field* find_field(const std::string& kind, const std::string& name) {
-  for (const Field& field : fields()) {
-    if (kind == field.kind && name == field.name) return &field;
-  }
-  return nullptr;
-}
+std::string to_wire(const Record& record) { return kWirePrefix + dump(to_json(record)); }
 
 }  // namespace sxb::record

@@ -1,5 +1,7 @@
-// The journal's unit: one JSON object a line. ONE table (fields()) names every field of every kind
-// with unit and description; CSV headers, Markdown columns and docs/records.md come from it.
+// The journal's unit: one JSON object a line. The structs of src/record/kinds name every field of every kind
+// once, with unit and description: code reads and writes their members (record/typed.h), CSV headers,
+// Markdown columns and docs/records.md come from fields(), and check() holds what comes from outside against
+// them.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "record/field.h"
 
 namespace sxb::record {
 
@@ -46,43 +49,21 @@ struct Record {
   int rank = -1;             ///< -1 = not a rank
   std::int64_t mono_ns = 0;  ///< monotonic clock of `node`
   std::int64_t wall_ns = 0;
-  Json data = Json::object();  ///< the fields of this kind
+  Json data = Json::object();  ///< the fields of this kind; read<T>(record) gives them typed
 };
 
 Json to_json(const Record& record);
+/// Refuses another schema and what is no record: data that is no object, origin or clocks of another type.
 Result<Record> parse_record(const Json& json, const std::string& where);
+/// Holds kind and fields against the table, for records that came from outside: an unknown kind and values of
+/// another type are errors. Fields that the table lacks are not: a newer build may add some.
+Status check(const Record& record, const std::string& where);
 
 /// One wire line: ":::SXB " + compact JSON, without newline. The worker prints these on stdout;
 /// every other line is log.
 inline constexpr const char* kWirePrefix = ":::SXB ";
 std::string to_wire(const Record& record);
 
-/// How a value is printed.
-enum class Hint {
-  kText,
-  kCount,
-  kBytes,
-  kSeconds,
-  kMilliseconds,
-  kMicroseconds,
-  kGBps,
-  kPercent,
-  kRatio,
-  kWatt,
-  kCelsius,
-  kMegahertz,
-  kNanoseconds,
-  kFlag,
-  kNumber
-};
-
-struct Field {
-  const char* kind;
-  const char* name;
-  const char* unit;  ///< "us", "GB/s", "" ...
-  Hint hint;
-  const char* description;  ///< one sentence, with the source of a formula
-};
 const std::vector<Field>& fields();
 /// Field by kind and name; nullptr if unknown (a test holds every emitted record against the table).
 const Field* find_field(const std::string& kind, const std::string& name);
