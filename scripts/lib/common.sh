@@ -101,14 +101,19 @@ preset_mode() {
   esac
 }
 
-# build PRESET: configures and builds one preset of CMakePresets.json; the tree is build/PRESET.
+# build PRESET [TARGET...]: configures one preset of CMakePresets.json and builds all of it or the named
+# targets; the tree is build/PRESET.
 build() {
   local preset=$1 mode
+  shift
   mode=$(preset_mode "$preset")
   use_toolchain "$mode"
+  # -U: use_toolchain's choice counts, not what this tree was configured with before.
   local options=()
-  [ "$mode" = core ] || options=("-DSXBENCH_TORCH=$SXBENCH_TORCH" "-DSXBENCH_CUDA=$SXBENCH_CUDA")
+  [ "$mode" = core ] || options=(-U SXBENCH_TORCH -U SXBENCH_CUDA)
+  local targets=()
+  [ $# = 0 ] || targets=(--target "$@")
   (cd "$repo" && cmake --preset "$preset" "${options[@]}" > /dev/null &&
-    cmake --build --preset "$preset" --parallel "$(build_jobs)") ||
+    cmake --build --preset "$preset" --parallel "$(build_jobs)" "${targets[@]}") ||
     fail "the build of preset '$preset' failed" "see the message above; docs/install.md lists what a build needs"
 }
