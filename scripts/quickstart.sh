@@ -10,7 +10,7 @@ case ${1:-} in
 esac
 
 "$repo/scripts/setup.sh"
-build release sxbench sxbench_engine # the tests are built by scripts/test.sh
+build release sxbench sxbench_engine # scripts/test.sh builds the tests
 
 cd "$repo"
 sxbench=build/release/bin/sxbench

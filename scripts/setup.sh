@@ -6,7 +6,7 @@ set -euo pipefail
 
 usage() {
   cat << EOF
-usage: scripts/setup.sh [--core] [--tests] [--no-apt]
+usage: scripts/setup.sh [--core] [--tests] [--lint] [--no-apt]
 
 Installs what a build of sxbench needs on Debian 12, Ubuntu 22.04 or 24.04 (x86-64):
   - distribution packages, with apt-get (as root, or with sudo);
@@ -17,6 +17,7 @@ No CUDA on the machine is needed, none is used.
   --core     the sxbench command alone: no libtorch, no CUDA
   --tests    also what the tests of many nodes start, in network namespaces and as root: OpenSSH's server,
              pdsh, rsync, munge and Slurm; their services are not started on this machine
+  --lint     also what scripts/lint.sh calls: clang-format and clang-tidy 14, shellcheck, Python
   --no-apt   install no distribution packages, only say which are missing (the default without
              root and sudo)
 
@@ -29,12 +30,14 @@ EOF
 
 core=false
 tests=false
+lint=false
 apt=true
 [ "$(id -u)" = 0 ] || command -v sudo > /dev/null || apt=false
 for argument in "$@"; do
   case $argument in
     --core) core=true ;;
     --tests) tests=true ;;
+    --lint) lint=true ;;
     --no-apt) apt=false ;;
     -h | --help) usage && exit 0 ;;
     *) say "error: unknown argument '$argument'" && usage >&2 && exit 2 ;;
@@ -84,6 +87,14 @@ slurmctld slurmctld
 slurmd slurmd
 slurm-client srun
 libslurm-dev slurm/spank.h
+EOF
+  fi
+  if $lint; then
+    cat << EOF
+clang-format-14 clang-format-14
+clang-tidy-14 clang-tidy-14
+shellcheck shellcheck
+python3 python3
 EOF
   fi
   if $apt; then echo "ccache ccache"; fi  # a faster second build: nice to have, not needed

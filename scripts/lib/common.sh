@@ -101,19 +101,25 @@ preset_mode() {
   esac
 }
 
-# build PRESET [TARGET...]: configures one preset of CMakePresets.json and builds all of it or the named
-# targets; the tree is build/PRESET.
-build() {
+# configure PRESET: the tree is build/PRESET.
+configure() {
   local preset=$1 mode
-  shift
   mode=$(preset_mode "$preset")
   use_toolchain "$mode"
   # -U: use_toolchain's choice counts, not what this tree was configured with before.
   local options=()
   [ "$mode" = core ] || options=(-U SXBENCH_TORCH -U SXBENCH_CUDA)
+  (cd "$repo" && cmake --preset "$preset" "${options[@]}" > /dev/null) ||
+    fail "preset '$preset' could not be configured" "see the message above; docs/install.md lists what a build needs"
+}
+
+# build PRESET [TARGET...]: configures one preset of CMakePresets.json and builds all of it or the named targets.
+build() {
+  local preset=$1
+  shift
+  configure "$preset"
   local targets=()
   [ $# = 0 ] || targets=(--target "$@")
-  (cd "$repo" && cmake --preset "$preset" "${options[@]}" > /dev/null &&
-    cmake --build --preset "$preset" --parallel "$(build_jobs)" "${targets[@]}") ||
+  (cd "$repo" && cmake --build --preset "$preset" --parallel "$(build_jobs)" "${targets[@]}") ||
     fail "the build of preset '$preset' failed" "see the message above; docs/install.md lists what a build needs"
 }
