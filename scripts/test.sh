@@ -1,31 +1,94 @@
 #!/usr/bin/env bash
 # Sets up, builds and tests sxbench in one command.
 # usage: scripts/test.sh [--preset release|dev|asan|tsan|core] [ctest arguments, e.g. -R config]
+#        scripts/test.sh --all     what CI runs: lint, release, asan, tsan; ends with the minutes of each
+#        scripts/test.sh --long    what takes too long for that: clang-tidy over everything, tests labelled long
 # Tests with the label gpu run too where nvidia-smi lists a GPU.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
+mode=preset
 preset=release
 case ${1:-} in
   --preset)
     preset=${2:?"--preset needs a name: release, dev, asan, tsan or core"}
     shift 2
     ;;
-  -h | --help) sed -n '2,4s/^# //p' "$0" && exit 0 ;;
+  --all | --long) mode=${1#--} && shift ;;
+  -h | --help) sed -n '2,6s/^# //p' "$0" && exit 0 ;;
 esac
+[ "$mode" = preset ] || [ $# = 0 ] || { say "error: --$mode takes no arguments" && exit 2; }
 
-setup=()
-[ "$(preset_mode "$preset")" = full ] || setup=(--core)
-[ "$(id -u)" != 0 ] || setup+=(--tests) # those of many nodes need root; else they are skipped
-"$repo/scripts/setup.sh" "${setup[@]}"
-build "$preset"
+set_up() {
+  local arguments=("$@")
+  [ "$(id -u)" != 0 ] || arguments+=(--tests) # those of many nodes need root; else they are skipped
+  "$repo/scripts/setup.sh" "${arguments[@]}"
+}
 
-cd "$repo"
-status=0
-ctest --preset "$preset" --parallel "$(nproc)" "$@" || status=$?
-if [ "$preset" = release ] && nvidia-smi -L 2> /dev/null | grep '^GPU' > /dev/null; then
-  # GPU tests run one at a time: each may take all GPUs. Arguments may leave none of them.
-  ctest --preset gpu --no-tests=ignore "$@" || status=$?
+run_tests() {
+  local preset=$1 status=0
+  shift
+  cd "$repo"
+  ctest --preset "$preset" --parallel "$(nproc)" "$@" || status=$?
+  if [ "$preset" = release ] && nvidia-smi -L 2> /dev/null | grep '^GPU' > /dev/null; then
+    # GPU tests run one at a time: each may take all GPUs. Arguments may leave none of them.
+    ctest --preset gpu --no-tests=ignore "$@" || status=$?
+  fi
+  return "$status"
+}
+
+if [ "$mode" = preset ]; then
+  if [ "$(preset_mode "$preset")" = full ]; then set_up; else set_up --core; fi
+  build "$preset"
+  run_tests "$preset" "$@"
+  exit
 fi
-exit "$status"
+
+# --- several parts, each of which runs whatever became of the others ------------------------------
+
+table=()
+passed=0
+failed=0
+
+# part NAME COMMAND...: runs it in a shell of its own. Its tests are counted by the summaries of ctest and lint.sh; a
+# part that failed without a failed test counts as one.
+part() {
+  local name=$1 started=$SECONDS log status=0 ran_passed ran_failed
+  shift
+  log=$(mktemp)
+  say "== $name"
+  (set -e && "$@") 2>&1 | tee "$log" || status=$?
+  read -r ran_passed ran_failed < <(awk '
+    match($0, /[0-9]+ tests failed out of [0-9]+/) {
+      split(substr($0, RSTART, RLENGTH), word, " "); failed += word[1]; passed += word[6] - word[1] }
+    /^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 }
+    END { print passed + 0, failed + 0 }' "$log")
+  rm -f "$log"
+  [ "$status" = 0 ] || [ "$ran_failed" -gt 0 ] || ran_failed=1
+  passed=$((passed + ran_passed))
+  failed=$((failed + ran_failed))
+  table+=("$(printf '%-16s %6.1f min  %s' "$name" "$(minutes_since $started)" "$([ "$ran_failed" = 0 ] && echo ok || echo FAILED)")")
+}
+
+minutes_since() { awk -v s=$((SECONDS - $1)) 'BEGIN { print s / 60 }'; }
+
+part set-up set_up --lint
+if [ "$mode" = all ]; then
+  part lint "$repo/scripts/lint.sh" text format shell python links
+  part "release build" build release
+  part "lint, compiled" "$repo/scripts/lint.sh" headers tidy style
+  part "release tests" run_tests release
+  for sanitizer in asan tsan; do
+    part "$sanitizer build" build "$sanitizer"
+    part "$sanitizer tests" run_tests "$sanitizer"
+  done
+else
+  part "release build" build release
+  part "full clang-tidy" "$repo/scripts/lint.sh" --long tidy
+  part "long tests" run_tests long --no-tests=ignore
+fi
+
+printf '%s\n' "" "${table[@]}" "$(printf '%-16s %6.1f min' total "$(minutes_since 0)")" ""
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
