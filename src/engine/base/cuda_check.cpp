@@ -81,7 +81,7 @@ EngineError cuda_error(cudaError_t error, const std::string& where) {
   if (error == cudaErrorMemoryAllocation) {
     return EngineError(
         "out of GPU memory: " + what, "out_of_memory",
-        "training: a smaller micro_batch or seq_len, recompute \"block\", sharding \"full\" or more nodes; "
+        "training: a smaller micro_batch or seq_len, recompute \"blocks\", sharding \"full\" or more nodes; "
         "collectives: a smaller -e; gpu and burn: a smaller --size or --memory; and see with nvidia-smi "
         "whether another process holds memory",
         ExitCode::kTaskFailed);

@@ -58,7 +58,7 @@ void Rendezvous::connect() {
       throw EngineError("rank 0 cannot serve the rendezvous on port " + std::to_string(options_.port) + ": " +
                             first_line(error),
                         "rendezvous_port",
-                        "free that port, or choose another with the cluster key \"rendezvous_port\"",
+                        "free that port, or choose another with rendezvous.port of the cluster config",
                         ExitCode::kEnvironment);
     }
     throw EngineError("rank " + std::to_string(options_.rank) + " on " + options_.node +
@@ -94,7 +94,7 @@ void Rendezvous::wait_for_peers() {
               std::to_string(options_.timeout.count()) + " ms: " + who,
           "rendezvous_timeout",
           "look at the log of the node that has the missing rank; if all are missing, another run may "
-          "own this port: choose one with the cluster key \"rendezvous_port\"",
+          "own this port: choose one with rendezvous.port of the cluster config",
           ExitCode::kEnvironment);
     }
   }

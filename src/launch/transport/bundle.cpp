@@ -88,7 +88,7 @@ Result<std::string> unpack_bundle(std::string_view bundle, const std::string& no
   SXB_ASSIGN_OR_RETURN(const Json json, parse_json(text, "--bundle"));
   const auto input = json.find(node);
   if (input == json.end() || !input->is_string()) {
-    return Error{fmt::format("there is no input for the node \"{}\"", node), "--node",
+    return Error{fmt::format("there is no input for the node \"{}\"", node), "--bundle",
                  "call it as its host calls itself: Slurm's node names are those of the cluster config",
                  ExitCode::kEnvironment};
   }

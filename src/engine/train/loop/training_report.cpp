@@ -49,10 +49,11 @@ TrainingReport::TrainingReport(const plan::RankTask& task, Communicator& comm, c
 void TrainingReport::take(const StepResult& r) {
   whole_rows_ = whole_rows_ && r.facts.whole_rows;
   if (!std::isfinite(r.loss) || !std::isfinite(r.grad_norm)) {
-    throw EngineError(
-        "loss or gradient norm is not finite at step " + std::to_string(r.facts.step), "nan_loss",
-        "lower the learning rate (--set optimizer.lr=...), lengthen schedule.warmup_steps, or check the "
-        "initial weights");
+    throw EngineError("loss or gradient norm is not finite at step " + std::to_string(r.facts.step),
+                      "nan_loss",
+                      "lower the learning rate (--set optimizer.lr=...), lengthen "
+                      "optimizer.schedule.warmup_steps, or check the "
+                      "initial weights");
   }
   if (r.facts.step > training_.warmup) {
     own_ms_.push_back(r.own_ms);
