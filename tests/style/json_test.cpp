@@ -1,0 +1,45 @@
+// JSON is read and written in one place, base's json.cpp: it bounds depth and size, names the place of an error, and
+// writes strings that are not UTF-8. A call of the library's own functions elsewhere does neither.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <sstream>
+
+#include "style/source_text.h"
+
+namespace sxb::style {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// "line: text" of every call in the source.
+std::vector<std::string> library_calls(const std::string& source) {
+  static const std::regex call(R"((\.|->)dump\(|\b(Json|json)::(parse|accept|sax_parse)\()");
+  std::vector<std::string> calls;
+  std::istringstream lines(code_of(source));
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (std::regex_search(line, call)) calls.push_back(std::to_string(number) + ": " + line);
+  }
+  return calls;
+}
+
+TEST(JsonInOnePlace, NoOtherFileCallsTheLibrary) {
+  for (const std::string& file : files_below(SXB_SOURCE_DIR, "src", source_extensions())) {
+    if (file == "src/base/json.cpp") continue;
+    for (const std::string& call : library_calls(read_text(fs::path(SXB_SOURCE_DIR) / file))) {
+      ADD_FAILURE() << file << ":" << call;
+    }
+  }
+}
+
+TEST(JsonInOnePlace, TheCheckFindsPlantedCalls) {
+  using testing::ElementsAre;
+  EXPECT_THAT(library_calls("a = Json::parse(text);\nb = x->dump();\n// c.dump()\nd = \".dump(\";\ne.dump_it();\n"),
+              ElementsAre("1: a = Json::parse(text);", "2: b = x->dump();"));
+}
+
+}  // namespace
+}  // namespace sxb::style
