@@ -1,8 +1,9 @@
 # Warnings, include paths, ccache and sanitizers for sxbench's own code: the interface target sxb_build.
 find_program(SXBENCH_CCACHE ccache)
 if(SXBENCH_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${SXBENCH_CCACHE})
-  set(CMAKE_CUDA_COMPILER_LAUNCHER ${SXBENCH_CCACHE})
+  # Paths in the source tree count relative to it: clones in other folders of the machine share results.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} ${SXBENCH_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
 add_library(sxb_build INTERFACE)
