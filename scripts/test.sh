@@ -53,12 +53,13 @@ failed=0
 
 # part NAME COMMAND...: runs it in a shell of its own. Its tests are counted by the summaries of ctest and lint.sh; a
 # part that failed without a failed test counts as one.
+# part_ok tells whether it passed.
 part() {
   local name=$1 started=$SECONDS log status=0 ran_passed ran_failed
   shift
   log=$(mktemp)
   say "== $name"
-  (set -e && "$@") 2>&1 | tee "$log" || status=$?
+  ("$@") 2>&1 | tee "$log" || status=$?
   read -r ran_passed ran_failed < <(awk '
     match($0, /[0-9]+ tests failed out of [0-9]+/) {
       split(substr($0, RSTART, RLENGTH), word, " "); failed += word[1]; passed += word[6] - word[1] }
@@ -69,6 +70,15 @@ part() {
   passed=$((passed + ran_passed))
   failed=$((failed + ran_failed))
   table+=("$(printf '%-16s %6.1f min  %s' "$name" "$(minutes_since $started)" "$([ "$ran_failed" = 0 ] && echo ok || echo FAILED)")")
+  part_ok=$([ "$ran_failed" = 0 ] && echo true || echo false)
+}
+
+# build_and PRESET NAME COMMAND...: part NAME, but not on what an earlier build left when this one fails.
+build_and() {
+  local preset=$1
+  shift
+  part "$preset build" build "$preset"
+  if $part_ok; then part "$@"; fi
 }
 
 minutes_since() { awk -v s=$((SECONDS - $1)) 'BEGIN { print s / 60 }'; }
@@ -76,19 +86,15 @@ minutes_since() { awk -v s=$((SECONDS - $1)) 'BEGIN { print s / 60 }'; }
 part set-up set_up --lint
 if [ "$mode" = all ]; then
   part lint "$repo/scripts/lint.sh" text format shell python links
-  part "release build" build release
+  build_and release "release tests" run_tests release
   part "lint, compiled" "$repo/scripts/lint.sh" headers tidy style
-  part "release tests" run_tests release
-  for sanitizer in asan tsan; do
-    part "$sanitizer build" build "$sanitizer"
-    part "$sanitizer tests" run_tests "$sanitizer"
-  done
+  build_and asan "asan tests" run_tests asan
+  build_and tsan "tsan tests" run_tests tsan
 else
-  part "release build" build release
   part "full clang-tidy" "$repo/scripts/lint.sh" --long tidy
-  part "long tests" run_tests long --no-tests=ignore
+  build_and release "long tests" run_tests long --no-tests=ignore
 fi
 
 printf '%s\n' "" "${table[@]}" "$(printf '%-16s %6.1f min' total "$(minutes_since 0)")" ""
 echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
