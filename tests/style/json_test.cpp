@@ -1,5 +1,5 @@
-// JSON is read and written in one place, base's json.cpp: it bounds depth and size, names the place of an error, and
-// writes strings that are not UTF-8. A call of the library's own functions elsewhere does neither.
+// JSON is read and written in one place, base's json.cpp: it bounds depth and size, names the place of an
+// error, and writes strings that are not UTF-8. A call of the library's own functions elsewhere does neither.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,8 +10,6 @@
 
 namespace sxb::style {
 namespace {
-
-namespace fs = std::filesystem;
 
 /// "line: text" of every call in the source.
 std::vector<std::string> library_calls(const std::string& source) {
@@ -27,18 +25,18 @@ std::vector<std::string> library_calls(const std::string& source) {
 }
 
 TEST(JsonInOnePlace, NoOtherFileCallsTheLibrary) {
-  for (const std::string& file : files_below(SXB_SOURCE_DIR, "src", source_extensions())) {
+  for (const std::string& file : files_below(kTree, "src", source_extensions())) {
     if (file == "src/base/json.cpp") continue;
-    for (const std::string& call : library_calls(read_text(fs::path(SXB_SOURCE_DIR) / file))) {
+    for (const std::string& call : library_calls(read_text(kTree / file))) {
       ADD_FAILURE() << file << ":" << call;
     }
   }
 }
 
 TEST(JsonInOnePlace, TheCheckFindsPlantedCalls) {
-  using testing::ElementsAre;
-  EXPECT_THAT(library_calls("a = Json::parse(text);\nb = x->dump();\n// c.dump()\nd = \".dump(\";\ne.dump_it();\n"),
-              ElementsAre("1: a = Json::parse(text);", "2: b = x->dump();"));
+  EXPECT_THAT(
+      library_calls("a = Json::parse(text);\nb = x->dump();\n// c.dump()\nd = \".dump(\";\ne.dump_it();\n"),
+      testing::ElementsAre("1: a = Json::parse(text);", "2: b = x->dump();"));
 }
 
 }  // namespace

@@ -88,7 +88,8 @@ std::string content(const std::string& s, const Piece& piece) {
 }
 
 bool is_blank(const std::string& s, std::size_t begin, std::size_t end) {
-  return std::all_of(s.begin() + static_cast<std::ptrdiff_t>(begin), s.begin() + static_cast<std::ptrdiff_t>(end),
+  return std::all_of(s.begin() + static_cast<std::ptrdiff_t>(begin),
+                     s.begin() + static_cast<std::ptrdiff_t>(end),
                      [](unsigned char c) { return std::isspace(c) != 0; });
 }
 

@@ -19,6 +19,9 @@ struct Literal {
   std::string text;
 };
 
+/// The tree that is looked at: this one.
+inline const std::filesystem::path kTree = SXB_SOURCE_DIR;
+
 std::string read_text(const std::filesystem::path& file);
 
 /// Files below root/folder whose names end in one of the extensions, relative to root, sorted.

@@ -21,7 +21,8 @@ void add_verb(const CLI::App& app, const std::string& verb, Known& known) {
 
 /// The strings that a schema allows as a whole value or as an element; `open`: others too.
 void add_values(const json& schema, Words& values, bool& open) {
-  if (schema.contains("const") && schema["const"].is_string()) values.insert(schema["const"].get<std::string>());
+  if (schema.contains("const") && schema["const"].is_string())
+    values.insert(schema["const"].get<std::string>());
   if (schema.contains("enum")) {
     for (const json& value : schema["enum"]) {
       if (value.is_string()) values.insert(value.get<std::string>());
@@ -87,12 +88,14 @@ class Check {
     const auto row = known_.foreign_flags.find(where_);
     for_each_match(text_, flag, [&](const std::smatch& match) {
       const std::string name = match[2];
-      if (in_any_verb(known_, name) || (row != known_.foreign_flags.end() && row->second.count(name) != 0)) return;
+      if (in_any_verb(known_, name) || (row != known_.foreign_flags.end() && row->second.count(name) != 0))
+        return;
       say("no verb has a flag " + name);
     });
   }
 
-  /// The flags of "sxbench verb ..." are those of that verb. The command ends where another word of prose begins.
+  /// The flags of "sxbench verb ..." are those of that verb. The command ends where another word of prose
+  /// begins.
   void commands() {
     static const std::regex command(R"(\bsxbench (([a-z]+)[^\n;|)`#]*))");
     static const std::regex flag(R"( (--[a-z][a-z0-9-]*))");
@@ -116,12 +119,13 @@ class Check {
       const std::string path = match[2];
       if (known_.objects.count(path.substr(0, path.find('.'))) == 0 || known_.keys.count(path) != 0) return;
       const std::string ending = path.substr(path.rfind('.') + 1);
-      if (Words{"json", "jsonl", "md", "csv", "html", "cpp", "h", "py"}.count(ending) == 0) say("no key " + path);
+      if (Words{"json", "jsonl", "md", "csv", "html", "cpp", "h", "py"}.count(ending) == 0)
+        say("no key " + path);
     });
   }
 
-  /// recompute=blocks, recompute "blocks", "recompute": "blocks", recompute to "blocks"; in sentences, not in the
-  /// beginning of a record that the journal looks for.
+  /// recompute=blocks, recompute "blocks", "recompute": "blocks", recompute to "blocks"; in sentences, not in
+  /// the beginning of a record that the journal looks for.
   void values() {
     static const std::regex value(
         R"x(([a-z][a-z0-9_]*)(=([a-zA-Z][\w-]*)|"?(:| to| =)? ?"([a-zA-Z][\w-]*)"))x");
@@ -193,7 +197,8 @@ void add_foreign(const std::string& text, Known& known) {
   }
 }
 
-std::vector<std::string> misspelt(const Known& known, const std::string& where, const std::string& text, bool words) {
+std::vector<std::string> misspelt(const Known& known, const std::string& where, const std::string& text,
+                                  bool words) {
   Check check(known, where, text);
   check.flags();
   check.commands();
