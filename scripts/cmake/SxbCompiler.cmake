@@ -55,7 +55,9 @@ function(sxb_module name)
   sxb_unity(sxb_${name})
 endfunction()
 
-# sxb_test(name SOURCES ... DEPS ... [LABELS ...]): one GoogleTest executable per module.
+# sxb_test(name SOURCES ... DEPS ... [LABELS ...]): one GoogleTest executable per module. Tests of the
+# engine compute references and are optimised; the others are not, and as in a room their sources are compiled together
+# and names in anonymous namespaces are unique. What they test is compiled as in the product.
 function(sxb_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name}_test ${ARG_SOURCES})
@@ -66,6 +68,12 @@ function(sxb_test name)
   set(labels ${ARG_LABELS})
   if(NOT labels)
     set(labels unit)
+  endif()
+  if(NOT "engine" IN_LIST labels AND NOT "gpu" IN_LIST labels)
+    target_compile_options(${name}_test PRIVATE -O0)
+    if(SXBENCH_UNITY)
+      set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    endif()
   endif()
   gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${labels}" TIMEOUT 300)
 endfunction()

@@ -30,7 +30,7 @@ struct SweepSpec {
   std::string net;
 };
 
-struct Judged {
+struct JudgedSweep {
   Dataset dataset;
   Analysis analysis;
   const NcclGroup& group() const { return analysis.nccl.at(0); }
@@ -81,7 +81,7 @@ void add_task(SyntheticRun& run, const SweepSpec& spec, const std::string& id, d
   run.add("task_end", {{"status", "ok"}, {"reason", ""}}, id);
 }
 
-std::unique_ptr<Judged> judged(const SweepSpec& spec) {
+std::unique_ptr<JudgedSweep> judged(const SweepSpec& spec) {
   SyntheticRun run(scratch("run"));
   Json plan = Json::array();
   for (int i = 0; i < spec.repeats; ++i) {
@@ -92,7 +92,7 @@ std::unique_ptr<Judged> judged(const SweepSpec& spec) {
   for (int i = 0; i < spec.repeats; ++i)
     add_task(run, spec, fmt::format("n{}", i), i == 1 ? spec.second_factor : 1);
   run.write();
-  auto out = std::make_unique<Judged>();
+  auto out = std::make_unique<JudgedSweep>();
   auto dataset = load_dataset(run.folder());
   EXPECT_TRUE(dataset.ok());
   out->dataset = std::move(*dataset);

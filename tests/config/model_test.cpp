@@ -16,7 +16,7 @@ constexpr const char* kSmall = R"({
 
 Model small() { return parse_model(json_of(kSmall), "m.json").value(); }
 
-Errors errors_of(const std::string& text) { return parse_model(json_of(text), "m.json").errors(); }
+Errors model_errors(const std::string& text) { return parse_model(json_of(text), "m.json").errors(); }
 
 TEST(ParseModel, FillsInDefaultsAndRoundTrips) {
   const Model m = small();
@@ -55,7 +55,7 @@ TEST(ParseModel, FillsInDefaultsAndRoundTrips) {
 }
 
 TEST(ParseModel, ReportsAllErrorsAtOnceEachAtItsPlace) {
-  const Errors errors = errors_of(R"({
+  const Errors errors = model_errors(R"({
     "name": "a/b", "arch": {"hidden": 66, "ffn": 1.5, "layers": 2, "heads": 4, "kv_heads": 3},
     "training": {"seq_len": 32, "steps": 10, "warmup": 10, "precision": "fp16", "micro_bach": 2, "seed": -1},
     "optimizer": {"lr": 0, "beta1": 1, "schedule": {"kind": "step"}}, "extra": 1})");
@@ -80,14 +80,14 @@ TEST(ParseModel, ZeroCtasNeedSymmetricWindows) {
 }
 
 TEST(ParseModel, NeedsAnEvenHeadForRotation) {
-  EXPECT_THAT(
-      places(errors_of(R"({"name": "m", "arch": {"hidden": 12, "ffn": 8, "layers": 1, "heads": 4, "vocab": 9},
+  EXPECT_THAT(places(model_errors(
+                  R"({"name": "m", "arch": {"hidden": 12, "ffn": 8, "layers": 1, "heads": 4, "vocab": 9},
                                    "training": {"seq_len": 8, "steps": 2}, "data": {"dataset": "synthetic"}})")),
-      UnorderedElementsAre("m.json:/arch/heads"));
+              UnorderedElementsAre("m.json:/arch/heads"));
 }
 
 TEST(ParseModel, ReportsASectionOfTheWrongTypeOnce) {
-  EXPECT_THAT(places(errors_of(R"({"name": "m", "arch": 7, "training": {"seq_len": 8, "steps": 2},
+  EXPECT_THAT(places(model_errors(R"({"name": "m", "arch": 7, "training": {"seq_len": 8, "steps": 2},
                                    "data": {"dataset": "synthetic"}})")),
               UnorderedElementsAre("m.json:/arch"));
 }

@@ -31,23 +31,23 @@ TEST(TrafficMatrix, KnowsTheBusiestRank) {
   EXPECT_EQ(parsed("160 0\n160 0").most_bytes(2), 320) << "a column";
 }
 
-struct Bad {
+struct BadMatrix {
   const char* text;
   const char* where;
   const char* what;
 };
 
 TEST(TrafficMatrix, SaysOnceWhatIsWrongAndWhere) {
-  const Bad cases[] = {{"1 2\n3 x\n", "traffic.txt:2", "\"x\" is no number"},
-                       {"16 16\n16 12K\n", "traffic.txt:2", "\"12K\""},
-                       {"nan 1\n1 1\n", "traffic.txt:1", "\"nan\""},
-                       {"16 16\n\n16 -1\n", "traffic.txt:3", "-1 bytes"},
-                       {"16 16 16\n16 16\n", "traffic.txt:2", "2 columns, the rows before have 3"},
-                       {"16 16\n16 16\n16 16\n", "traffic.txt", "3 rows of 2 columns"},
-                       {"16 1e30\n16 16\n", "traffic.txt:1", "too many"},
-                       {" \n\n", "traffic.txt", "empty"},
-                       {"15 0\n0 0\n", "traffic.txt", "nobody sends"}};
-  for (const Bad& bad : cases) {
+  const BadMatrix cases[] = {{"1 2\n3 x\n", "traffic.txt:2", "\"x\" is no number"},
+                             {"16 16\n16 12K\n", "traffic.txt:2", "\"12K\""},
+                             {"nan 1\n1 1\n", "traffic.txt:1", "\"nan\""},
+                             {"16 16\n\n16 -1\n", "traffic.txt:3", "-1 bytes"},
+                             {"16 16 16\n16 16\n", "traffic.txt:2", "2 columns, the rows before have 3"},
+                             {"16 16\n16 16\n16 16\n", "traffic.txt", "3 rows of 2 columns"},
+                             {"16 1e30\n16 16\n", "traffic.txt:1", "too many"},
+                             {" \n\n", "traffic.txt", "empty"},
+                             {"15 0\n0 0\n", "traffic.txt", "nobody sends"}};
+  for (const BadMatrix& bad : cases) {
     const auto matrix = parse_traffic_matrix(bad.text, "traffic.txt", 1);
     ASSERT_FALSE(matrix.ok()) << bad.text;
     ASSERT_EQ(matrix.errors().size(), 1u) << bad.text;

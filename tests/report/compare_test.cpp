@@ -19,14 +19,14 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-struct Made {
+struct MadeSide {
   double step_ms_1 = 100, step_ms_2 = 105;
   double busbw = 360;
   std::string build = "0.0.0+before";
 };
 
 /// Two node counts of a model with three repeats each, and one sweep.
-analysis::Side make_side(const std::string& name, const Made& made) {
+analysis::Side make_side(const std::string& name, const MadeSide& made) {
   Json plan = {testing::planned_nccl("feed00000001", 1)};
   std::vector<testing::SftSpec> tasks;
   for (const int nodes : {1, 2}) {
