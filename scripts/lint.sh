@@ -9,7 +9,8 @@
 #   headers   every header compiles by itself
 #   tidy      clang-tidy 14 on the command (src without src/engine); --long: on src/engine and the tests too
 #   style     who may include whom, and whether the flags and keys that messages name exist: build/release/bin/style_test
-# Without CHECK all of them. The last three need the release build tree and configure it; style builds its program.
+# Without CHECK all of them. headers and tidy configure preset dev, which lists every source by itself, and build nothing;
+# style builds its program in the release tree.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
@@ -77,16 +78,16 @@ for name in sys.argv[1:]:
 check_links() { python3 scripts/check_links.py; }
 
 check_headers() {
-  python3 scripts/lint/headers.py build/release "$(build_jobs)"
+  python3 scripts/lint/headers.py build/dev "$(build_jobs)"
 }
 
 check_tidy() {
   need clang-tidy-14
   local below=() folder
   if ! $long; then
-    while read -r folder; do below+=("$folder/"); done < <(git ls-files 'src/*/*' | cut -d/ -f 1,2 | sort -u | grep -vx src/engine)
+    while read -r folder; do below+=("$folder"); done < <(git ls-files 'src/*/*' | cut -d/ -f 1,2 | sort -u | grep -vx src/engine)
   fi
-  python3 scripts/lint/tidy.py build/release "$(build_jobs)" "${below[@]}"
+  python3 scripts/lint/tidy.py build/dev "$(build_jobs)" "${below[@]}"
 }
 
 check_style() {
@@ -95,7 +96,7 @@ check_style() {
 }
 
 case " ${checks[*]} " in
-  *" headers "* | *" tidy "* | *" style "*) configure release ;;
+  *" headers "* | *" tidy "*) configure dev ;;
 esac
 
 failed=0

@@ -43,7 +43,7 @@ def units_of(tree, below):
     units = {}
     for entry in json.loads((tree / "compile_commands.json").read_text()):
         source = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
-        if source not in tracked or not any(source.startswith(str(REPO / path)) for path in below):
+        if source not in tracked or not any(f"{source}/".startswith(f"{REPO / path}/") for path in below):
             continue
         units.setdefault((os.path.dirname(source), flags_of(entry["command"])), set()).add(source)
     return [(sorted(sources), flags) for (_, flags), sources in units.items()]

@@ -1,6 +1,8 @@
 // A cluster whose figures are known, and what the search makes of it.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
