@@ -2,7 +2,8 @@
 # Sets up, builds and tests sxbench in one command.
 # usage: scripts/test.sh [--preset release|dev|asan|tsan|core] [ctest arguments, e.g. -R config]
 #        scripts/test.sh --all     what CI runs: lint, release, asan, tsan; ends with the minutes of each
-#        scripts/test.sh --long    what takes too long for that: clang-tidy over everything, tests labelled long
+#        scripts/test.sh --long    what takes too long for that: every source by itself, clang-tidy over everything, tests
+#                                   labelled long
 # Tests with the label gpu run too where nvidia-smi lists a GPU.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
@@ -16,7 +17,7 @@ case ${1:-} in
     shift 2
     ;;
   --all | --long) mode=${1#--} && shift ;;
-  -h | --help) sed -n '2,6s/^# //p' "$0" && exit 0 ;;
+  -h | --help) sed -n '2,7s/^# //p' "$0" && exit 0 ;;
 esac
 [ "$mode" = preset ] || [ $# = 0 ] || { say "error: --$mode takes no arguments" && exit 2; }
 
@@ -91,6 +92,7 @@ if [ "$mode" = all ]; then
   build_and asan "asan tests" run_tests asan
   build_and tsan "tsan tests" run_tests tsan
 else
+  part "dev build" build dev # every source by itself
   part "full clang-tidy" "$repo/scripts/lint.sh" --long tidy
   build_and release "long tests" run_tests long --no-tests=ignore
 fi
