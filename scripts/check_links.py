@@ -8,7 +8,7 @@ usage: scripts/check_links.py [ROOT]
 - every path of the column `runs` of docs/performance.csv, and every `docs/results/...` that a page names;
 - every entry of docs/results/DATE/: a row of performance.csv or a page must name it (docs/results/README.md).
 
-Prints one line FILE:LINE: message for each that fails, and ends with 1 if there is any. tests/data is left out (made up
+Prints one line FILE:LINE: message for each that fails, and ends with 1 if there is any. tests/fixtures is left out (made up
 documents), and so are the paths of CHANGELOG.md, which says what was.
 """
 
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
-LEFT_OUT = ("tests/data/",)
+LEFT_OUT = ("tests/fixtures/",)
 TOP = r"(?:\.ci|\.github|configs|docs|include|scripts|src|tests)"
 LINK = re.compile(r"!?\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 DEFINITION = re.compile(r"\s{0,3}\[[^\]]+\]:\s+<?([^\s>]+)>?")

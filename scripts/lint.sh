@@ -37,7 +37,7 @@ done
 need() { command -v "$1" > /dev/null || fail "$1 is not installed" "scripts/setup.sh --lint"; }
 
 # Recorded runs and expected documents are kept as they were written.
-own_text=(':!docs/results' ':!tests/data')
+own_text=(':!docs/results' ':!tests/fixtures')
 
 check_text() {
   local file bad=0 status=0
