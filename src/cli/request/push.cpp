@@ -85,8 +85,8 @@ Errors errors_of(const std::vector<launch::NodeOutcome>& nodes) {
 
 void add_push_flags(CLI::App& verb, PushFlags& flags) {
   add_cluster_flags(verb, flags.config);
-  verb.add_option("--nodes", flags.config.nodes, "only to the first N nodes (default: to all)");
-  verb.add_option("--exclude", flags.config.exclude, "nodes to leave out, e.g. node[003,007]");
+  verb.add_option("--nodes", flags.nodes, "only to the first N nodes (default: to all)");
+  add_selector(verb, config::kExcludeFlag, flags.config);
   verb.add_flag("--checksum", flags.checksum,
                 "compare the contents of files that are there, not their size and time");
   verb.add_flag("--dry-run", flags.dry_run, "print the commands, start nothing");
@@ -94,14 +94,15 @@ void add_push_flags(CLI::App& verb, PushFlags& flags) {
 
 Result<std::optional<config::Cluster>> nodes_to_push_to(const PushFlags& flags,
                                                         const std::string& slurm_help) {
-  SXB_ASSIGN_OR_RETURN(config::Cluster cluster, config::resolve_cluster(flags.config));
+  SXB_ASSIGN_OR_RETURN(config::ResolvedCluster resolved, config::resolve_cluster(flags.config));
+  config::Cluster& cluster = resolved.cluster;
   if (launch::reaches_only_this_machine(cluster)) return std::optional<config::Cluster>();
   if (launch::transport_of(cluster) == config::TransportKind::kSlurm) {
     return Error{"this needs ssh, and the nodes are reached by Slurm", cluster.source + ":/transport",
                  slurm_help};
   }
   SXB_RETURN_IF_ERROR(config::set_aside_nodes(cluster, flags.config.exclude, ""));
-  SXB_RETURN_IF_ERROR(keep_first(cluster, flags.config.nodes));
+  SXB_RETURN_IF_ERROR(keep_first(cluster, flags.nodes));
   return std::optional<config::Cluster>(std::move(cluster));
 }
 

@@ -11,13 +11,13 @@
 namespace sxb::cli {
 
 struct PushFlags {
-  config::Flags config;
+  config::CommandLine config;
   bool dry_run = false;
+  std::string nodes;  ///< how many of the first; empty = all
   bool checksum = false;
 };
 
-/// --cluster --hostfile --transport --device --fanout --connect-timeout --nodes --exclude --checksum
-/// --dry-run.
+/// Those of add_cluster_flags() and --nodes --exclude --checksum --dry-run.
 void add_push_flags(CLI::App& verb, PushFlags& flags);
 
 /// The nodes to reach by ssh. None: every node is this machine. Errors: those of the cluster, a transport

@@ -53,15 +53,18 @@ std::vector<std::string> difference(const config::Cluster& whole, const config::
 }
 
 /// What --smoke and the device decide where neither flag nor environment says anything.
-config::Flags with_defaults(const Flags& flags, bool cuda) {
-  config::Flags merged = flags.config;
-  const char* models = std::getenv("SXBENCH_MODELS");
+config::CommandLine with_defaults(const Flags& flags, bool cuda) {
+  config::CommandLine merged = flags.config;
+  const char* models = std::getenv(config::kModelsFlag.variable);
   const bool models_given = !merged.models.empty() || (models != nullptr && *models != '\0');
   if (flags.smoke) {
+    const auto set = [&merged](const char* flag, std::int64_t value) {
+      if (merged.of(flag).empty()) merged.keys[flag] = std::to_string(value);
+    };
     if (merged.models.empty()) merged.models = "tiny";
-    if (merged.nodes.empty()) merged.nodes = "1";
-    if (!merged.warmup && !merged.steps) merged.warmup = kSmokeWarmup;
-    if (!merged.steps) merged.steps = kSmokeSteps;
+    set("--nodes", 1);
+    if (merged.of("--steps").empty()) set("--warmup", kSmokeWarmup);
+    set("--steps", kSmokeSteps);
   } else if (!models_given && cuda) {
     merged.models = "7b";
   }
@@ -133,28 +136,45 @@ bool contains(const std::vector<Phase>& phases, Phase phase) {
 
 }  // namespace
 
-void add_cluster_flags(CLI::App& verb, config::Flags& flags) {
-  verb.add_option("--cluster", flags.cluster,
-                  "cluster config: a path or a shipped name (default: this machine)");
-  verb.add_option("--hostfile", flags.hostfile,
-                  "nodes as DeepSpeed and MPI list them, \"node001 slots=8\" a line, reached by ssh");
-  verb.add_option("--transport", flags.transport,
-                  "auto, local, ssh, pdsh or slurm (default: as the cluster says)");
-  verb.add_option("--device", flags.device, "auto, cpu or cuda (default: as the cluster says)");
-  verb.add_option("--fanout", flags.fanout, "connections that are being set up at a time (default 64)");
-  verb.add_option("--connect-timeout", flags.connect_timeout_s,
-                  "seconds for a connection to a node (default 15)");
+void add_key_flags(CLI::App& verb, config::Document document, config::CommandLine& said) {
+  for (const config::RowInfo& row : config::rows_with_flags(document)) {
+    if (row.extra.flag == nullptr) continue;
+    std::string& text = said.keys[row.extra.flag];
+    if (row.schema.value("type", "") == "integer") {
+      verb.add_option_function<std::int64_t>(
+          row.extra.flag, [&text](const std::int64_t& value) { text = std::to_string(value); },
+          flag_help(row));
+    } else {
+      verb.add_option(row.extra.flag, text, flag_help(row));
+    }
+  }
+}
+
+void add_selector(CLI::App& verb, const config::Selector& selector, config::CommandLine& said) {
+  verb.add_option(selector.flag, said.*selector.member, flag_help(selector));
+}
+
+void add_set_flag(CLI::App& verb, config::CommandLine& said) {
+  verb.add_option("--set", said.set,
+                  "a key of the models, e.g. training.recompute=norms,swiglu; may be repeated")
+      ->allow_extra_args(false);
+}
+
+void add_cluster_flags(CLI::App& verb, config::CommandLine& said) {
+  add_selector(verb, config::kClusterFlag, said);
+  add_selector(verb, config::kHostfileFlag, said);
+  add_key_flags(verb, config::Document::kCluster, said);
+}
+
+void add_node_flags(CLI::App& verb, config::CommandLine& said) {
+  add_cluster_flags(verb, said);
+  add_selector(verb, config::kExcludeFlag, said);
+  add_selector(verb, config::kSparesFlag, said);
+  add_key_flags(verb, config::Document::kRun, said);
 }
 
 void add_place_flags(CLI::App& verb, Flags& flags) {
-  config::Flags& config = flags.config;
-  add_cluster_flags(verb, config);
-  verb.add_option("--nodes", config.nodes, "node counts, e.g. 1,2,4 (default: all nodes of the cluster)");
-  verb.add_option("--exclude", config.exclude, "nodes to leave out, e.g. node[003,007]");
-  verb.add_option("--spares", config.spares, "nodes that wait, and take the place of one that fails");
-  verb.add_option("--out", config.out, "folder for run folders (default: paths.results of the cluster)");
-  verb.add_option("--metrics-interval-ms", config.metrics_interval_ms,
-                  "time between two metric samples (default 100)");
+  add_node_flags(verb, flags.config);
   verb.add_option("--name", flags.name, "part of the run folder's name (default: that of the cluster)");
 }
 
@@ -166,21 +186,15 @@ void add_collectives_flag(CLI::App& verb, Flags& flags, bool positional) {
 }
 
 void add_work_flags(CLI::App& verb, Flags& flags) {
-  config::Flags& config = flags.config;
-  verb.add_option("--models", config.models,
-                  "shipped names, model files, a Hugging Face config.json (default: 7b on GPUs, else tiny)");
+  add_selector(verb, config::kModelsFlag, flags.config);
   verb.add_option("--phases", flags.phases,
                   "some of check,gpu,burn,nccl,sft,report (default: check,nccl,sft,report)");
   add_collectives_flag(verb, flags, false);
   verb.add_option("--repeats", flags.repeats, "how often each task runs (default 1)")
       ->check(CLI::Range(1, 1000));
   verb.add_flag("--smoke", flags.smoke, "tiny model, one node, short sweep: under a minute on two cores");
-  verb.add_option("--steps", config.steps, "optimizer steps");
-  verb.add_option("--warmup", config.warmup, "first steps that no figure counts");
-  verb.add_option("--micro-batch", config.micro_batch, "sequences per rank and micro-step");
-  verb.add_option("--set", config.set,
-                  "a key of the models, e.g. training.recompute=norms,swiglu; may be repeated")
-      ->allow_extra_args(false);
+  add_key_flags(verb, config::Document::kModel, flags.config);
+  add_set_flag(verb, flags.config);
   verb.add_option("--save", flags.save,
                   "write the trained weights (Hugging Face safetensors) to this folder");
 }
@@ -195,9 +209,10 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   Errors errors = flags.errors;
   launch::Layout layout;
   config::Cluster whole, with_spares;
-  // What is wrong with the cluster or its node sets, merge_settings() reports beside all else.
-  if (const auto found = config::resolve_cluster(flags.config); found.ok()) {
-    whole = *found;
+  // What is wrong with the cluster or its node sets, resolve_settings() reports beside all else.
+  const Result<config::ResolvedCluster> found = config::resolve_cluster(flags.config);
+  if (found.ok()) {
+    whole = found->cluster;
     config::Cluster working = whole;
     const auto spares = config::set_aside_nodes(working, flags.config.exclude, flags.config.spares);
     if (spares.ok()) {
@@ -213,12 +228,13 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   input.gpu = flags.gpu;
   input.burn = plan::resolve_burn(flags.burn, layout.facts.cuda);
   input.repeats = flags.repeats;
-  config::Settings settings = take(config::merge_settings(with_defaults(flags, layout.facts.cuda)), errors);
+  const config::Resolved settings =
+      take(config::resolve_settings(with_defaults(flags, layout.facts.cuda), found), errors);
   append(errors, check_name(flags.name).errors());
   if (!errors.empty()) return errors;
   const config::Cluster& cluster = settings.cluster;
   input.cluster = cluster;
-  input.node_counts = settings.node_counts;
+  input.node_counts = settings.run.node_counts;
   if (contains(input.phases, Phase::kSft)) input.models = settings.models;
   SXB_RETURN_IF_ERROR(plan::validate(input, layout.facts));
 
@@ -242,9 +258,9 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   options.layout = std::move(layout);
   options.name = !flags.name.empty() ? flags.name : flags.smoke ? "smoke" : cluster.name;
   options.command = command;
-  options.results = settings.out.empty() ? "results" : settings.out;
+  options.results = settings.run.out.empty() ? "results" : settings.run.out;
   if (!cluster.paths.program.empty()) options.program = cluster.paths.program;
-  options.settings.sample_interval_ns = settings.metrics_interval_ms * 1'000'000;
+  options.settings.sample_interval_ns = settings.run.metrics_interval_ms * 1'000'000;
   if (!flags.save.empty()) options.settings.save_dir = std::filesystem::absolute(flags.save).string();
   options.report = contains(input.phases, Phase::kReport);
   return options;

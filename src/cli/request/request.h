@@ -19,7 +19,7 @@
 namespace sxb::cli {
 
 struct Flags {
-  config::Flags config;  ///< those that `config show` explains
+  config::CommandLine config;  ///< what `config show` explains
   std::string phases, name, save;
   int repeats = 1;
   int retries = 0;
@@ -37,14 +37,21 @@ struct Flags {
   bool locate_size_given = false;  ///< else locate.size_bytes depends on the device
 };
 
-/// Which cluster, and how its nodes are reached: --cluster --hostfile --transport --device --fanout
-/// --connect-timeout.
-void add_cluster_flags(CLI::App& verb, config::Flags& flags);
-/// Those, and --nodes --exclude --spares --out --name --metrics-interval-ms.
+/// The flags that stand for keys of a document, as its table of settings has them.
+void add_key_flags(CLI::App& verb, config::Document document, config::CommandLine& said);
+/// A flag that chooses cluster, models or nodes.
+void add_selector(CLI::App& verb, const config::Selector& selector, config::CommandLine& said);
+/// --set.
+void add_set_flag(CLI::App& verb, config::CommandLine& said);
+/// Which cluster, and how its nodes are reached: --cluster --hostfile and those of the cluster's keys.
+void add_cluster_flags(CLI::App& verb, config::CommandLine& said);
+/// Those, and --exclude --spares and those of the run: --nodes --out --metrics-interval-ms.
+void add_node_flags(CLI::App& verb, config::CommandLine& said);
+/// Those and --name.
 void add_place_flags(CLI::App& verb, Flags& flags);
 /// --collectives, also as a positional word with `positional`.
 void add_collectives_flag(CLI::App& verb, Flags& flags, bool positional);
-/// --models --phases --collectives --repeats --smoke --steps --warmup --micro-batch --set --save.
+/// --models --phases --collectives --repeats --smoke, those of the models' keys, --set --save.
 void add_work_flags(CLI::App& verb, Flags& flags);
 /// --retries --json.
 void add_conduct_flags(CLI::App& verb, Flags& flags);

@@ -21,7 +21,7 @@ std::string describe_origin(const config::Origin& origin) {
 }
 
 /// One line per value: its JSON pointer, the value, where it comes from.
-void print_table(const Json& values, const config::Settings& settings) {
+void print_table(const Json& values, const config::Resolved& settings) {
   struct Row {
     std::string pointer, value, origin;
   };
@@ -41,8 +41,8 @@ void print_table(const Json& values, const config::Settings& settings) {
   }
 }
 
-ExitCode show(const config::Flags& flags, bool as_json) {
-  const auto settings = config::merge_settings(flags);
+ExitCode show(const config::CommandLine& said, bool as_json) {
+  const auto settings = config::resolve_settings(said);
   if (!settings.ok()) return report_errors(settings.errors());
   const Json values = to_json(*settings);
   if (!as_json) {
@@ -55,6 +55,23 @@ ExitCode show(const config::Flags& flags, bool as_json) {
   }
   fmt::print("{}", pretty_json({{"values", values}, {"origins", origins}}));
   return ExitCode::kOk;
+}
+
+/// Words with commas between them, in lines of a terminal's width.
+std::string wrapped(const std::vector<std::string>& words) {
+  constexpr std::size_t kWidth = 100;
+  std::string text;
+  std::size_t column = std::string("Environment:").size();
+  for (const std::string& word : words) {
+    if (!text.empty()) text += ',';
+    if (column + word.size() + 2 > kWidth) {
+      text += "\n ";
+      column = 1;
+    }
+    text += " " + word;
+    column += word.size() + 2;
+  }
+  return text;
 }
 
 /// Descriptions of one folder of shipped configs, as the files have them.
@@ -82,27 +99,21 @@ void add_config(CLI::App& app, ExitCode& result) {
   verb->require_subcommand(1);
 
   CLI::App* show_verb = verb->add_subcommand("show", "Print every value of a run and where it comes from");
-  show_verb->footer(
+  show_verb->footer(fmt::format(
       "A flag wins over the environment, that over a file, that over the default.\n"
-      "Environment: SXBENCH_CLUSTER, SXBENCH_MODELS, SXBENCH_NODES, SXBENCH_OUT, SXBENCH_STEPS,\n"
-      "  SXBENCH_MICRO_BATCH, SXBENCH_METRICS_INTERVAL_MS; SXBENCH_CACHE and SXBENCH_CONFIGS move folders.\n"
+      "Environment:{}; SXBENCH_CACHE and SXBENCH_CONFIGS move folders.\n"
       "Examples:\n"
       "  sxbench config show\n"
-      "  sxbench config show --cluster h200x4-as-4-nodes --models 7b --set training.micro_batch=4 --json");
-  auto flags = std::make_shared<config::Flags>();
+      "  sxbench config show --cluster h200x4-as-4-nodes --models 7b --set training.micro_batch=4 --json",
+      wrapped(config::variables())));
+  auto said = std::make_shared<config::CommandLine>();
   auto as_json = std::make_shared<bool>(false);
-  add_cluster_flags(*show_verb, *flags);
-  show_verb->add_option("--models", flags->models, "Models, e.g. 7b,13b or a path");
-  show_verb->add_option("--nodes", flags->nodes, "Node counts, e.g. 2,4,8");
-  show_verb->add_option("--out", flags->out, "Results folder");
-  show_verb->add_option("--steps", flags->steps, "Optimizer steps of every model");
-  show_verb->add_option("--warmup", flags->warmup, "Steps that no figure counts");
-  show_verb->add_option("--micro-batch", flags->micro_batch, "Sequences per rank and micro-step");
-  show_verb->add_option("--metrics-interval-ms", flags->metrics_interval_ms, "Sampling interval");
-  show_verb->add_option("--set", flags->set, "Any key of the models: key=value, may be repeated")
-      ->allow_extra_args(false);
+  add_node_flags(*show_verb, *said);
+  add_selector(*show_verb, config::kModelsFlag, *said);
+  add_key_flags(*show_verb, config::Document::kModel, *said);
+  add_set_flag(*show_verb, *said);
   show_verb->add_flag("--json", *as_json, "One JSON object: values, and origins by JSON pointer");
-  show_verb->callback([flags, as_json, &result] { result = show(*flags, *as_json); });
+  show_verb->callback([said, as_json, &result] { result = show(*said, *as_json); });
 
   CLI::App* list_verb = verb->add_subcommand("list", "List the shipped clusters and models");
   list_verb->callback([&result] { result = list(); });

@@ -30,7 +30,8 @@ Result<std::filesystem::path> run_to_resume(const std::string& word, const std::
 
 Result<Request> resolve_resume(const std::string& word, const CLI::App& verb, const Flags& flags) {
   if (!states_a_plan(verb)) {
-    const std::string results = flags.config.out.empty() ? "results" : flags.config.out;
+    const std::string out = flags.config.of("--out");
+    const std::string results = out.empty() ? "results" : out;
     SXB_ASSIGN_OR_RETURN(const auto run, run_to_resume(word, results));
     return resolve_resumed(run, flags, own_command_line());
   }

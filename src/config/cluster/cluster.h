@@ -141,13 +141,21 @@ Json to_json(const Timeouts& timeouts);
 Result<std::vector<Node>> set_aside_nodes(Cluster& cluster, const std::string& exclude,
                                           const std::string& spares);
 
+/// A cluster with the document that it was read from: what that says is not a default.
+struct LoadedCluster {
+  Cluster cluster;
+  Json file;  ///< an empty object for the built-in cluster and for Slurm's allocation
+};
+
 /// Finds the cluster: `argument` (path or shipped name) > $SXBENCH_CLUSTER > ./cluster.json >
-/// user_config_dir()/cluster.json > Slurm allocation > this machine as one node. Merges the NCCL
-/// profile under the file's own nccl_env. In a Slurm allocation the group "slurm" is its nodes, and the
-/// transport "auto" of a cluster that lies within it is slurm.
+/// user_config_dir()/cluster.json > Slurm allocation > this machine as one node. Reads each file once.
+/// Merges the NCCL profile under the file's own nccl_env. In a Slurm allocation the group "slurm" is its
+/// nodes, and the transport "auto" of a cluster that lies within it is slurm.
+Result<LoadedCluster> load_cluster(const std::string& argument);
+/// The cluster alone.
 Result<Cluster> resolve_cluster(const std::string& argument);
 
-/// Where resolve_cluster() would look next, without reading it.
+/// Where load_cluster() would look, without reading it.
 struct ClusterChoice {
   std::string argument;  ///< path or shipped name; empty = Slurm allocation
   enum class From { kArgument, kEnvironment, kWorkingFolder, kUserFolder, kSlurm, kBuiltin };
@@ -165,8 +173,6 @@ std::string to_string(TransportKind kind);
 std::string to_string(DeviceKind kind);
 std::string to_string(AddressFamily family);
 /// The inverse, with did-you-mean; `where` is what errors name.
-Result<TransportKind> parse_transport(const std::string& text, const std::string& where);
 Result<AddressFamily> parse_family(const std::string& text, const std::string& where);
-Result<DeviceKind> parse_device(const std::string& text, const std::string& where);
 
 }  // namespace sxb::config

@@ -8,13 +8,14 @@
 #include <utility>
 
 #include "base/text.h"
-#include "config/cluster/cluster_json.h"
+#include "config/cluster/cluster_settings.h"
 #include "config/cluster/node_set.h"
 
 namespace sxb::config {
 namespace {
 
 constexpr int kMaxGpus = 64;
+constexpr int kMaxGpuIndex = 1023;
 
 /// Hosts, users and jump hosts become words of ssh's command line, which may pass them on to a shell
 /// (ProxyCommand with %h): a small alphabet, and no leading "-" that ssh would take for a flag.
@@ -48,8 +49,8 @@ void read_gpus(ObjectReader& reader, std::vector<int>& gpus) {
     return;
   }
   for (const Json& entry : *value) {
-    const bool valid =
-        entry.is_number_integer() && entry.get<std::int64_t>() >= 0 && entry.get<std::int64_t>() < 1024;
+    const bool valid = entry.is_number_integer() && entry.get<std::int64_t>() >= 0 &&
+                       entry.get<std::int64_t>() <= kMaxGpuIndex;
     if (!valid) {
       reader.error("gpus", fmt::format("{} is not a GPU index", describe(entry)),
                    "write e.g. [0, 1], or a count");
@@ -63,55 +64,95 @@ void read_gpus(ObjectReader& reader, std::vector<int>& gpus) {
     reader.error("gpus", "the list is empty", "list indices, or leave the key out to use all GPUs");
 }
 
-/// The hosts of `count` names: one for all of them, or a node set of the same size.
-std::vector<std::string> read_hosts(ObjectReader& reader, std::size_t count, const NodeGroups& groups) {
-  std::string host;
-  reader.text("host", host);
-  if (host.empty()) return {};
+/// An entry of "nodes" while it is read: its name and host may be node sets.
+struct NodeEntry : Node {
+  const NodeGroups* groups = nullptr;
+  std::vector<std::string> names, hosts;  ///< no hosts: each its own name
+};
+
+void read_node_names(ObjectReader& reader, NodeEntry& entry) {
+  reader.text("name", entry.name, Need::kRequired);
+  if (entry.name.empty()) return;
+  auto expanded = expand_node_set(entry.name, *entry.groups);
+  if (expanded.ok()) {
+    entry.names = std::move(expanded).value();
+  } else {
+    reader.error("name", expanded.error().what, expanded.error().help);
+  }
+}
+
+/// One host for all names, or a node set of the same size.
+void read_node_hosts(ObjectReader& reader, NodeEntry& entry) {
+  reader.text("host", entry.host);
+  const std::string& host = entry.host;
+  if (host.empty()) return;
   if (host.find_first_of("[,") == std::string::npos && host.front() != '@') {
     check_word(reader, "host", host);
-    return std::vector<std::string>(count, host);
+    entry.hosts.assign(entry.names.size(), host);
+    return;
   }
-  const auto hosts = expand_node_set(host, groups);
+  auto hosts = expand_node_set(host, *entry.groups);
   if (!hosts.ok()) {
     reader.error("host", hosts.error().what, hosts.error().help);
-  } else if (hosts->size() != count) {
-    reader.error("host", fmt::format("{} hosts for {} names", hosts->size(), count),
+  } else if (hosts->size() != entry.names.size()) {
+    reader.error("host", fmt::format("{} hosts for {} names", hosts->size(), entry.names.size()),
                  "make the two node sets equally long, or write one host for all");
   } else {
-    return *hosts;
+    entry.hosts = std::move(hosts).value();
   }
-  return {};
+}
+
+Json gpus_schema() {
+  const Json list = {
+      {"type", "array"}, {"items", integer_schema(0, kMaxGpuIndex)}, {"minItems", 1}, {"uniqueItems", true}};
+  return {{"oneOf", Json::array({integer_schema(1, kMaxGpus), list})}};
+}
+
+void check_ssh_words(ObjectReader& reader, const NodeEntry& entry) {
+  check_word(reader, "ssh_user", entry.ssh_user);
+  check_word(reader, "ssh_jump", entry.ssh_jump);
+  check_key_path(reader, entry.ssh_key);
+}
+
+const Table<NodeEntry>& node_settings() {
+  static const Table<NodeEntry> table = [] {
+    using N = NodeEntry;
+    const auto unsaid = [](const char* otherwise) {
+      return Extra{.zero_is_unsaid = true, .otherwise = otherwise};
+    };
+    Table<N> t;
+    t.custom("name", {{"type", "string"}}, "node set, e.g. node[001-008]; the names appear in every record",
+             read_node_names, [](const N& node, Json& object) { object["name"] = node.name; },
+             {.need = Need::kRequired, .values = "node set"});
+    t.custom("host", {{"type", "string"}}, "address for the transport: one, or a node set as long as name",
+             read_node_hosts, [](const N& node, Json& object) { object["host"] = node.host; },
+             {.otherwise = "name, or localhost if transport is local", .values = "text, node set"});
+    t.custom(
+        "gpus", gpus_schema(), "GPUs the node owns: a count, or a list of indices",
+        [](ObjectReader& reader, N& node) { read_gpus(reader, node.gpus); },
+        [](const N& node, Json& object) {
+          if (!node.gpus.empty()) object["gpus"] = node.gpus;
+        },
+        {.otherwise = "all that are found", .values = "1 to 64, list of 0 to 1023"});
+    t.integer("slots", &N::slots, {1, 4096}, "ranks on a node without GPUs", unsaid("chosen from the cores"));
+    t.integer("ssh_port", &N::ssh_port, {1, 65535}, "port of sshd", unsaid("ssh's own"));
+    t.text("ssh_user", &N::ssh_user, "user to log in as", unsaid("ssh's own"));
+    t.text("ssh_key", &N::ssh_key, "path of an identity file", unsaid("ssh's own"));
+    t.text("ssh_jump", &N::ssh_jump, "jump host", unsaid("ssh's own"));
+    t.check(check_ssh_words);
+    return t;
+  }();
+  return table;
 }
 
 void read_node_object(ObjectReader reader, const NodeGroups& groups, std::vector<Node>& out) {
-  std::string set;
-  reader.text("name", set, Need::kRequired);
-  std::vector<std::string> names;
-  if (!set.empty()) {
-    auto expanded = expand_node_set(set, groups);
-    if (expanded.ok()) {
-      names = std::move(expanded).value();
-    } else {
-      reader.error("name", expanded.error().what, expanded.error().help);
-    }
-  }
-  Node node;
-  const std::vector<std::string> hosts = read_hosts(reader, names.size(), groups);
-  read_gpus(reader, node.gpus);
-  reader.integer("slots", node.slots, 1, 4096);
-  reader.integer("ssh_port", node.ssh_port, 1, 65535);
-  reader.text("ssh_user", node.ssh_user);
-  reader.text("ssh_key", node.ssh_key);
-  reader.text("ssh_jump", node.ssh_jump);
-  check_word(reader, "ssh_user", node.ssh_user);
-  check_word(reader, "ssh_jump", node.ssh_jump);
-  check_key_path(reader, node.ssh_key);
-  reader.finish();
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    node.name = names[i];
-    node.host = i < hosts.size() ? hosts[i] : "";
-    out.push_back(node);
+  NodeEntry entry;
+  entry.groups = &groups;
+  node_settings().read(std::move(reader), entry);
+  for (std::size_t i = 0; i < entry.names.size(); ++i) {
+    Node& node = out.emplace_back(entry);
+    node.name = entry.names[i];
+    node.host = i < entry.hosts.size() ? entry.hosts[i] : "";
   }
 }
 
@@ -176,8 +217,6 @@ void check_names(ObjectReader& cluster, const std::vector<Node>& nodes) {
   }
 }
 
-}  // namespace
-
 void read_nodes(ObjectReader& cluster, TransportKind transport, DeviceKind device, const NodeGroups& groups,
                 std::vector<Node>& out) {
   const Json* nodes = cluster.find("nodes");
@@ -208,20 +247,15 @@ void read_nodes(ObjectReader& cluster, TransportKind transport, DeviceKind devic
 
 Json nodes_to_json(const std::vector<Node>& nodes) {
   Json array = Json::array();
-  for (const Node& node : nodes) {
-    Json entry = {{"name", node.name}, {"host", node.host}};
-    if (!node.gpus.empty()) entry["gpus"] = node.gpus;
-    if (node.slots != 0) entry["slots"] = node.slots;
-    if (node.ssh_port != 0) entry["ssh_port"] = node.ssh_port;
-    if (!node.ssh_user.empty()) entry["ssh_user"] = node.ssh_user;
-    if (!node.ssh_key.empty()) entry["ssh_key"] = node.ssh_key;
-    if (!node.ssh_jump.empty()) entry["ssh_jump"] = node.ssh_jump;
-    array.push_back(std::move(entry));
-  }
+  for (const Node& node : nodes) array.push_back(node_settings().write(NodeEntry{node, nullptr, {}, {}}));
   return array;
 }
 
-namespace {
+Json nodes_schema() {
+  const Json set = {{"type", "string"}, {"minLength", 1}};
+  const Json entry = {{"oneOf", Json::array({set, node_settings().schema()})}};
+  return {{"oneOf", Json::array({set, {{"type", "array"}, {"minItems", 1}, {"items", entry}}})}};
+}
 
 /// Moves the nodes of a node set out of the cluster.
 Result<std::vector<Node>> take_nodes(Cluster& cluster, const std::string& set, const char* flag) {
@@ -247,6 +281,18 @@ Result<std::vector<Node>> take_nodes(Cluster& cluster, const std::string& set, c
 }
 
 }  // namespace
+
+void describe_nodes(Table<Cluster>& table) {
+  table.custom(
+      "nodes", nodes_schema(), "a node set such as \"node[001-008,012]\", or a list of node sets and objects",
+      [](ObjectReader& reader, Cluster& cluster) {
+        read_groups(reader.child("groups"), cluster.groups);
+        read_nodes(reader, cluster.transport, cluster.device, cluster.groups, cluster.nodes);
+      },
+      [](const Cluster& cluster, Json& object) { object["nodes"] = nodes_to_json(cluster.nodes); },
+      {.need = Need::kRequired, .values = "node set, list"});
+  table.describe_entries("nodes", node_settings());
+}
 
 Result<std::vector<Node>> set_aside_nodes(Cluster& cluster, const std::string& exclude,
                                           const std::string& spares) {

@@ -5,7 +5,7 @@
 #include <cctype>
 
 #include "base/text.h"
-#include "config/cluster/cluster_json.h"
+#include "config/cluster/cluster_settings.h"
 
 namespace sxb::config {
 namespace {
@@ -13,7 +13,6 @@ namespace {
 constexpr EnumName<AddressFamily> kFamilies[] = {
     {AddressFamily::kAny, "any"}, {AddressFamily::kIpv4, "ipv4"}, {AddressFamily::kIpv6, "ipv6"}};
 
-/// A list of options for a Slurm command; each is one argument, so nothing in it is split or expanded.
 void read_options(ObjectReader& reader, const char* key, std::vector<std::string>& out) {
   const Json* list = reader.find(key);
   if (list == nullptr) return;
@@ -82,12 +81,30 @@ void resolve_groups(ObjectReader& reader, std::map<std::string, std::string> tex
   }
 }
 
+/// A list of options for a Slurm command; each is one argument, so nothing in it is split or expanded.
+void options(Table<Slurm>& t, const char* key, std::vector<std::string> Slurm::*member, const char* help) {
+  t.custom(
+      key, {{"type", "array"}, {"items", {{"type", "string"}, {"pattern", "^--"}}}}, help,
+      [=](ObjectReader& reader, Slurm& slurm) { read_options(reader, key, slurm.*member); },
+      [=](const Slurm& slurm, Json& object) { object[key] = slurm.*member; }, {.values = "list of text"});
+}
+
+void check_meeting_place(ObjectReader& reader, const Rendezvous& rendezvous) {
+  if (rendezvous.host.empty() || rendezvous.interface.empty()) return;
+  reader.error("interface", "host and interface both say where the ranks meet", "keep one of them");
+}
+
 }  // namespace
 
 std::string to_string(AddressFamily family) { return enum_name(kFamilies, family); }
 
 Result<AddressFamily> parse_family(const std::string& text, const std::string& where) {
-  return parse_enum(kFamilies, text, where);
+  std::vector<std::string> known;
+  for (const EnumName<AddressFamily>& entry : kFamilies) {
+    if (text == entry.name) return entry.value;
+    known.emplace_back(entry.name);
+  }
+  return Error{fmt::format("unknown value \"{}\"", text), where, suggest(text, known)};
 }
 
 void read_groups(ObjectReader reader, NodeGroups& out) {
@@ -107,93 +124,95 @@ void read_groups(ObjectReader reader, NodeGroups& out) {
   resolve_groups(reader, std::move(texts), out);
 }
 
-Json groups_to_json(const NodeGroups& groups) {
-  Json json = Json::object();
-  for (const auto& [name, nodes] : groups) json[name] = join(nodes, ",");  // keeps their order
-  return json;
+void describe_groups(Table<Cluster>& table) {
+  table.custom(
+      "groups",
+      {{"type", "object"},
+       {"propertyNames", {{"pattern", "^[A-Za-z0-9_.-]+$"}}},
+       {"additionalProperties", {{"type", "string"}, {"minLength", 1}}}},
+      "named node sets, written @name in a node set; @slurm is the allocation",
+      [](ObjectReader&, Cluster&) {},
+      [](const Cluster& cluster, Json& object) {
+        Json& groups = object["groups"] = Json::object();
+        for (const auto& [name, nodes] : cluster.groups)
+          groups[name] = join(nodes, ",");  // keeps their order
+      },
+      {.values = "object of node sets"});
 }
 
-void read_ssh(ObjectReader reader, Ssh& ssh) {
-  reader.text("config", ssh.config);
-  reader.integer("keepalive_s", ssh.keepalive_s, 1, 3600);
-  reader.integer("persist_s", ssh.persist_s, 0, 86400);
-  reader.finish();
+const Table<Ssh>& ssh_settings() {
+  static const Table<Ssh> table = [] {
+    Table<Ssh> t;
+    t.text("config", &Ssh::config, "ssh_config file (ssh -F)", {.otherwise = "the user's"});
+    t.integer("keepalive_s", &Ssh::keepalive_s, {1, 3600},
+              "a connection is dead after three times this without an answer", {.unit = "s"});
+    t.integer("persist_s", &Ssh::persist_s, {0, 86400},
+              "how long an idle connection is kept for the next task; 0: one per command", {.unit = "s"});
+    return t;
+  }();
+  return table;
 }
 
-Json ssh_to_json(const Ssh& ssh) {
-  return {{"config", ssh.config}, {"keepalive_s", ssh.keepalive_s}, {"persist_s", ssh.persist_s}};
+const Table<Slurm>& slurm_settings() {
+  static const Table<Slurm> table = [] {
+    using S = Slurm;
+    const Extra slurms = {.otherwise = "Slurm's"};
+    Table<S> t;
+    t.text("partition", &S::partition, "of the allocation", slurms);
+    t.text("account", &S::account, "of the allocation", slurms);
+    t.text("qos", &S::qos, "of the allocation", slurms);
+    t.text("reservation", &S::reservation, "of the allocation", {.otherwise = "none"});
+    t.text("time", &S::time, "limit of the allocation, as salloc --time takes it", slurms);
+    t.text("container_image", &S::container_image, "Enroot image, srun --container-image of Pyxis");
+    t.custom(
+        "container_mounts",
+        {{"type", "array"}, {"items", {{"type", "string"}, {"minLength", 1}, {"pattern", "^[^,]*$"}}}},
+        "SRC:DST or SRC:DST:FLAGS, srun --container-mounts of Pyxis",
+        [](ObjectReader& reader, S& slurm) { read_mounts(reader, slurm.container_mounts); },
+        [](const S& slurm, Json& object) { object["container_mounts"] = slurm.container_mounts; },
+        {.values = "list of text"});
+    options(t, "salloc_options", &S::salloc_options, "passed to salloc, each one argument");
+    options(t, "srun_options", &S::srun_options, "passed to srun, each one argument");
+    return t;
+  }();
+  return table;
 }
 
-void read_slurm(ObjectReader reader, Slurm& slurm) {
-  reader.text("partition", slurm.partition);
-  reader.text("account", slurm.account);
-  reader.text("qos", slurm.qos);
-  reader.text("reservation", slurm.reservation);
-  reader.text("time", slurm.time);
-  reader.text("container_image", slurm.container_image);
-  read_mounts(reader, slurm.container_mounts);
-  read_options(reader, "salloc_options", slurm.salloc_options);
-  read_options(reader, "srun_options", slurm.srun_options);
-  reader.finish();
+const Table<Timeouts>& timeouts_settings() {
+  static const Table<Timeouts> table = [] {
+    using T = Timeouts;
+    Table<T> t;
+    t.integer("connect_s", &T::connect_s, {1, 3600}, "wait for a connection to a node",
+              {.unit = "s", .flag = "--connect-timeout"});
+    t.integer("agent_silence_s", &T::agent_silence_s, {2, 86400},
+              "no line from a node, not even the heartbeat that its agent sends every second", {.unit = "s"});
+    t.integer("rank_silence_s", &T::rank_silence_s, {2, 86400},
+              "no line from a rank, not even the heartbeat that it sends every second", {.unit = "s"});
+    t.integer("stall_s", &T::stall_s, {2, 604800}, "no record of progress from any rank of a task",
+              {.unit = "s"});
+    t.integer("queue_s", &T::queue_s, {1, 604800}, "wait for the allocation that Slurm is asked for",
+              {.unit = "s"});
+    t.integer("stop_s", &T::stop_s, {1, 600}, "from asking a process to end to ending it by force",
+              {.unit = "s"});
+    t.integer("evidence_s", &T::evidence_s, {1, 60}, "wait for what NCCL RAS says of hanging ranks",
+              {.unit = "s"});
+    return t;
+  }();
+  return table;
 }
 
-Json slurm_to_json(const Slurm& slurm) {
-  return {{"partition", slurm.partition},
-          {"account", slurm.account},
-          {"qos", slurm.qos},
-          {"reservation", slurm.reservation},
-          {"time", slurm.time},
-          {"container_image", slurm.container_image},
-          {"container_mounts", slurm.container_mounts},
-          {"salloc_options", slurm.salloc_options},
-          {"srun_options", slurm.srun_options}};
-}
-
-void read_timeouts(ObjectReader reader, Timeouts& timeouts) {
-  reader.integer("connect_s", timeouts.connect_s, 1, 3600);
-  reader.integer("agent_silence_s", timeouts.agent_silence_s, 2, 86400);
-  reader.integer("rank_silence_s", timeouts.rank_silence_s, 2, 86400);
-  reader.integer("stall_s", timeouts.stall_s, 2, 604800);
-  reader.integer("queue_s", timeouts.queue_s, 1, 604800);
-  reader.integer("stop_s", timeouts.stop_s, 1, 600);
-  reader.integer("evidence_s", timeouts.evidence_s, 1, 60);
-  reader.finish();
-}
-
-Result<Timeouts> parse_timeouts(const Json& json, const std::string& where) {
-  Errors errors;
-  Timeouts timeouts;
-  read_timeouts(ObjectReader(json, where, "", errors), timeouts);
-  if (!errors.empty()) return errors;
-  return timeouts;
-}
-
-Json to_json(const Timeouts& timeouts) {
-  return {{"connect_s", timeouts.connect_s},
-          {"agent_silence_s", timeouts.agent_silence_s},
-          {"rank_silence_s", timeouts.rank_silence_s},
-          {"stall_s", timeouts.stall_s},
-          {"queue_s", timeouts.queue_s},
-          {"stop_s", timeouts.stop_s},
-          {"evidence_s", timeouts.evidence_s}};
-}
-
-void read_rendezvous(ObjectReader reader, Rendezvous& rendezvous) {
-  reader.text("host", rendezvous.host);
-  reader.text("interface", rendezvous.interface);
-  reader.choice("family", rendezvous.family, kFamilies);
-  reader.integer("port", rendezvous.port, 0, 65535);
-  if (!rendezvous.host.empty() && !rendezvous.interface.empty()) {
-    reader.error("interface", "host and interface both say where the ranks meet", "keep one of them");
-  }
-  reader.finish();
-}
-
-Json rendezvous_to_json(const Rendezvous& rendezvous) {
-  return {{"host", rendezvous.host},
-          {"interface", rendezvous.interface},
-          {"family", to_string(rendezvous.family)},
-          {"port", rendezvous.port}};
+const Table<Rendezvous>& rendezvous_settings() {
+  static const Table<Rendezvous> table = [] {
+    using R = Rendezvous;
+    Table<R> t;
+    t.text("host", &R::host, "address of the first node as the others see it", {.otherwise = "its host"});
+    t.text("interface", &R::interface, "instead of host: the first node's address on this interface");
+    t.choice("family", &R::family, kFamilies, "address family of the rendezvous");
+    t.integer("port", &R::port, {0, 65535}, "0: a free port chosen per task");
+    t.check(check_meeting_place);
+    return t;
+  }();
+  return table;
 }
 
 }  // namespace sxb::config

@@ -9,7 +9,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "config/cluster/cluster.h"
-#include "config/cluster/cluster_json.h"
+#include "config/cluster/cluster_settings.h"
 #include "config/cluster/node_set.h"
 #include "config/shipped.h"
 
@@ -62,22 +62,29 @@ void prefer_slurm(Cluster& cluster) {
     cluster.transport = TransportKind::kSlurm;
 }
 
-Result<Cluster> load_cluster(const fs::path& path) {
-  if (!is_file(path)) {
+/// True for what can be opened and read: a file, also a pipe such as /dev/fd/63.
+bool is_readable(const fs::path& path) {
+  std::error_code ec;
+  return fs::exists(path, ec) && !fs::is_directory(path, ec);
+}
+
+Result<LoadedCluster> load_file(const fs::path& path) {
+  if (!is_readable(path)) {
     return Error{"there is no such file", path.string(),
                  fmt::format("give the path of a cluster file, or a shipped name: {}",
                              join(shipped_clusters(), ", "))};
   }
-  SXB_ASSIGN_OR_RETURN(Json json, load_json(path));
+  SXB_ASSIGN_OR_RETURN(Json file, load_json(path));
+  Json json = file;
   add_slurm_group(json);
   SXB_ASSIGN_OR_RETURN(Cluster cluster, parse_cluster(json, path.string()));
   SXB_RETURN_IF_ERROR(merge_profile(cluster));
   prefer_slurm(cluster);
-  return cluster;
+  return LoadedCluster{std::move(cluster), std::move(file)};
 }
 
 /// The nodes of the Slurm job that this process runs in.
-Result<Cluster> slurm_cluster() {
+Result<LoadedCluster> slurm_cluster() {
   const std::string list = from_env("SLURM_JOB_NODELIST");
   const std::string gpus = from_env("SLURM_GPUS_ON_NODE");
   Json json = {{"name", "slurm-" + from_env("SLURM_JOB_ID")},
@@ -98,7 +105,7 @@ Result<Cluster> slurm_cluster() {
   }
   SXB_ASSIGN_OR_RETURN(Cluster cluster, parse_cluster(json, "$SLURM_JOB_NODELIST"));
   cluster.source = "slurm";
-  return cluster;
+  return LoadedCluster{std::move(cluster), Json::object()};
 }
 
 }  // namespace
@@ -131,15 +138,23 @@ ClusterChoice choose_cluster(const std::string& argument) {
   return {"local", From::kBuiltin};
 }
 
-Result<Cluster> resolve_cluster(const std::string& argument) {
+Result<LoadedCluster> load_cluster(const std::string& argument) {
   const ClusterChoice choice = choose_cluster(argument);
   if (choice.from == ClusterChoice::From::kSlurm) return slurm_cluster();
-  if (looks_like_path(choice.argument)) return load_cluster(choice.argument);
+  if (looks_like_path(choice.argument)) return load_file(choice.argument);
   const char* where = choice.from == ClusterChoice::From::kEnvironment ? "$SXBENCH_CLUSTER" : "--cluster";
   SXB_ASSIGN_OR_RETURN(const fs::path path, find_shipped("clusters", choice.argument, "cluster", where));
-  SXB_ASSIGN_OR_RETURN(Cluster cluster, load_cluster(path));
-  if (choice.from == ClusterChoice::From::kBuiltin) cluster.source = "builtin";
-  return cluster;
+  SXB_ASSIGN_OR_RETURN(LoadedCluster loaded, load_file(path));
+  if (choice.from == ClusterChoice::From::kBuiltin) {
+    loaded.cluster.source = "builtin";
+    loaded.file = Json::object();
+  }
+  return loaded;
+}
+
+Result<Cluster> resolve_cluster(const std::string& argument) {
+  SXB_ASSIGN_OR_RETURN(LoadedCluster loaded, load_cluster(argument));
+  return std::move(loaded.cluster);
 }
 
 }  // namespace sxb::config

@@ -109,8 +109,17 @@ Result<Model> parse_model(const Json& json, const std::string& where);
 /// Complete: parse_model(to_json(m)) equals m, but for `source`.
 Json to_json(const Model& model);
 
+/// A model with the document that it was read from: what that says is not a default.
+struct LoadedModel {
+  Model model;
+  Json file;
+};
+
 /// A shipped name ("7b"), a path of one of our model files, a Hugging Face config.json or its
 /// folder. Relative paths of data and weights that exist beside the file become absolute.
+/// Reads the file once.
+Result<LoadedModel> load_model(const std::string& argument);
+/// The model alone.
 Result<Model> resolve_model(const std::string& argument);
 
 /// Applies "model.key=value" or "key=value" (dotted path into the JSON form) and validates again.

@@ -36,7 +36,7 @@ void anchor_paths(Model& model, const fs::path& folder) {
   anchor(model.init_from, folder);
 }
 
-Result<Model> load_model(const fs::path& argument) {
+Result<LoadedModel> load_file(const fs::path& argument) {
   const fs::path path = is_folder(argument) ? argument / "config.json" : argument;
   if (!is_there(path)) {
     return Error{
@@ -44,10 +44,10 @@ Result<Model> load_model(const fs::path& argument) {
         fmt::format("give the path of a model file or of a Hugging Face config.json, or a shipped name: {}",
                     join(shipped_models(), ", "))};
   }
-  SXB_ASSIGN_OR_RETURN(const Json json, load_json(path));
+  SXB_ASSIGN_OR_RETURN(Json json, load_json(path));
   SXB_ASSIGN_OR_RETURN(Model model, parse_model(json, path.string()));
   anchor_paths(model, path.parent_path());
-  return model;
+  return LoadedModel{std::move(model), std::move(json)};
 }
 
 /// Dotted names of all leaves: "training.micro_batch".
@@ -131,10 +131,15 @@ std::string dataset_name(const std::string& dataset) {
 
 std::vector<std::string> shipped_models() { return shipped_names("models"); }
 
-Result<Model> resolve_model(const std::string& argument) {
-  if (looks_like_path(argument)) return load_model(argument);
+Result<LoadedModel> load_model(const std::string& argument) {
+  if (looks_like_path(argument)) return load_file(argument);
   SXB_ASSIGN_OR_RETURN(const fs::path path, find_shipped("models", argument, "model", "--models"));
-  return load_model(path);
+  return load_file(path);
+}
+
+Result<Model> resolve_model(const std::string& argument) {
+  SXB_ASSIGN_OR_RETURN(LoadedModel loaded, load_model(argument));
+  return std::move(loaded.model);
 }
 
 Result<Model> apply_setting(const Model& model, const std::string& assignment) {

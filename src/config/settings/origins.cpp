@@ -43,12 +43,6 @@ bool states(const Json& file, const std::string& pointer) {
   return true;
 }
 
-/// The document at `path` if it is a readable file; an empty object otherwise (builtin, Slurm).
-Json reread(const std::string& path) {
-  auto json = load_json(path);
-  return json.ok() ? std::move(json).value() : Json::object();
-}
-
 }  // namespace
 
 std::vector<std::string> leaf_pointers(const Json& json) {
@@ -57,17 +51,17 @@ std::vector<std::string> leaf_pointers(const Json& json) {
   return pointers;
 }
 
-std::map<std::string, Origin> cluster_origins(const Cluster& cluster) {
+Origins cluster_origins(const LoadedCluster& loaded) {
+  const Cluster& cluster = loaded.cluster;
   const bool slurm = cluster.source == "slurm";
-  const Json file = slurm || cluster.source == "builtin" ? Json::object() : reread(cluster.source);
   const std::string profile =
       cluster.nccl_profile.empty()
           ? ""
           : (shipped_configs_dir() / "nccl" / (cluster.nccl_profile + ".json")).string();
-  std::map<std::string, Origin> origins;
+  Origins origins;
   for (const std::string& leaf : leaf_pointers(to_json(cluster))) {
     Origin& origin = origins[leaf];
-    if (states(file, leaf)) {
+    if (states(loaded.file, leaf)) {
       origin = {Layer::kFile, cluster.source};
     } else if (leaf.starts_with("/nccl_env/")) {
       origin = {Layer::kFile, profile};
@@ -80,10 +74,9 @@ std::map<std::string, Origin> cluster_origins(const Cluster& cluster) {
   return origins;
 }
 
-std::map<std::string, Origin> model_origins(const Model& model) {
-  const Json file = reread(model.source);
+Origins model_origins(const Model& model, const Json& file) {
   const bool imported = is_hugging_face(file);
-  std::map<std::string, Origin> origins;
+  Origins origins;
   for (const std::string& leaf : leaf_pointers(to_json(model))) {
     const bool stated = imported ? leaf.starts_with("/arch/") || leaf == "/name" : states(file, leaf);
     origins[leaf] = stated ? Origin{Layer::kFile, model.source} : Origin{};

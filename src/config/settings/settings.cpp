@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 
 #include "base/text.h"
-#include "config/cluster/node_set.h"
+#include "config/cluster/cluster_settings.h"
+#include "config/model/model_settings.h"
 #include "config/reader.h"
 #include "config/settings/origins.h"
 
@@ -39,17 +39,35 @@ Given give(const std::string& value, const char* flag, const char* variable) {
   return {};
 }
 
-Given give(const std::optional<std::int64_t>& value, const char* flag, const char* variable) {
-  return give(value ? std::to_string(*value) : "", flag, variable);
+Given give(const CommandLine& flags, const RowInfo& row) {
+  const std::string text = row.extra.flag != nullptr ? flags.of(row.extra.flag) : "";
+  return give(text, row.extra.flag, row.extra.variable);
 }
 
 void append(Errors& all, const Errors& some) { all.insert(all.end(), some.begin(), some.end()); }
 
-/// One numeric flag that stands for a key of every model.
-struct ModelFlag {
-  Given given;
-  const char* key;  // as --set takes it
-};
+/// Text in the type of its key; what does not fit is left for the reader to report.
+Json typed(const std::string& text, const Json& schema) {
+  const std::string type = schema.value("type", "string");
+  if (type == "string" || type == "array") return text;
+  const Result<Json> value = parse_json(text, "");
+  return value.ok() && value->is_primitive() ? *value : Json(text);
+}
+
+/// Puts the flags and variables of a document's rows on top of `out`, and notes their origins.
+template <typename T>
+void apply_flags(const Table<T>& table, Document document, const CommandLine& flags, T& out, Origins& origins,
+                 Errors& errors) {
+  for (const RowInfo& row : rows_with_flags(document)) {
+    const Given given = give(flags, row);
+    if (!given.set()) continue;
+    origins[row.pointer()] = given.origin;
+    Errors found;
+    table.set(row.pointer(), typed(given.text, row.schema), out, found);
+    for (Error& error : found) error.where = given.where();
+    append(errors, found);
+  }
+}
 
 std::string as_pointer(std::string key) {
   if (key.starts_with("model.")) key = key.substr(6);
@@ -58,43 +76,40 @@ std::string as_pointer(std::string key) {
 }
 
 /// Loads one model, applies flags and --set, and notes where each value comes from.
-void merge_model(const std::string& name, const std::vector<ModelFlag>& model_flags, const Flags& flags,
-                 Settings& settings, Errors& errors) {
-  auto model = resolve_model(name);
-  if (!model.ok()) return append(errors, model.errors());
+void merge_model(const std::string& name, const CommandLine& flags, Resolved& resolved, Errors& errors) {
+  auto loaded = load_model(name);
+  if (!loaded.ok()) return append(errors, loaded.errors());
   std::vector<std::string> assignments, as_given;
-  std::map<std::string, Origin> overridden;
-  for (const ModelFlag& flag : model_flags) {
-    if (!flag.given.set()) continue;
-    assignments.push_back(fmt::format("{}={}", flag.key, flag.given.text));
-    as_given.push_back(flag.given.written());
-    overridden[as_pointer(flag.key)] = flag.given.origin;
+  Origins overridden;
+  for (const RowInfo& row : rows_with_flags(Document::kModel)) {
+    const Given given = give(flags, row);
+    if (!given.set()) continue;
+    assignments.push_back(fmt::format("{}={}", row.key, given.text));
+    as_given.push_back(given.written());
+    overridden[row.pointer()] = given.origin;
   }
   for (const std::string& assignment : flags.set) {
     assignments.push_back(assignment);
     as_given.push_back("--set " + assignment);
     overridden[as_pointer(std::string(trim(split(assignment, '=').front())))] = {Layer::kFlag, "--set"};
   }
-  auto changed = apply_settings(*model, assignments, as_given);
+  auto changed = apply_settings(loaded->model, assignments, as_given);
   if (!changed.ok()) return append(errors, changed.errors());
   const std::string pointer = "/models/" + pointer_token(changed->name);
-  for (const auto& [leaf, origin] : model_origins(*changed)) settings.origins[pointer + leaf] = origin;
-  for (const auto& [leaf, origin] : overridden) settings.origins[pointer + leaf] = origin;
+  for (const auto& [leaf, origin] : model_origins(*changed, loaded->file))
+    resolved.origins[pointer + leaf] = origin;
+  for (const auto& [leaf, origin] : overridden) resolved.origins[pointer + leaf] = origin;
   const auto same = [&](const Model& other) { return other.name == changed->name; };
-  if (std::any_of(settings.models.begin(), settings.models.end(), same)) {
+  if (std::any_of(resolved.models.begin(), resolved.models.end(), same)) {
     errors.push_back({fmt::format("two models are named \"{}\"", changed->name), changed->source,
                       "give each model file its own \"name\""});
     return;
   }
-  settings.models.push_back(std::move(changed).value());
+  resolved.models.push_back(std::move(changed).value());
 }
 
-void merge_models(const Flags& flags, Settings& settings, Errors& errors) {
-  const std::vector<ModelFlag> model_flags = {
-      {give(flags.steps, "--steps", "SXBENCH_STEPS"), "training.steps"},
-      {give(flags.warmup, "--warmup", nullptr), "training.warmup"},
-      {give(flags.micro_batch, "--micro-batch", "SXBENCH_MICRO_BATCH"), "training.micro_batch"}};
-  Given names = give(flags.models, "--models", "SXBENCH_MODELS");
+void merge_models(const CommandLine& flags, Resolved& resolved, Errors& errors) {
+  Given names = give(flags.models, kModelsFlag.flag, kModelsFlag.variable);
   if (!names.set()) names.text = "tiny";
   std::vector<std::string> seen;
   for (const std::string& piece : split(names.text, ',')) {
@@ -103,127 +118,86 @@ void merge_models(const Flags& flags, Settings& settings, Errors& errors) {
       errors.push_back({"a model name is missing between two commas", names.where(), "write e.g. 7b,13b"});
     } else if (std::find(seen.begin(), seen.end(), name) == seen.end()) {
       seen.push_back(name);
-      merge_model(name, model_flags, flags, settings, errors);
+      merge_model(name, flags, resolved, errors);
     }
   }
 }
 
-void merge_node_counts(const Flags& flags, Settings& settings, Errors& errors) {
-  const Given nodes = give(flags.nodes, "--nodes", "SXBENCH_NODES");
-  settings.origins["/run/nodes"] = nodes.origin;
-  if (!nodes.set()) {
-    settings.node_counts = {static_cast<int>(settings.cluster.nodes.size())};
-    return;
-  }
-  auto counts = parse_count_list(nodes.text, nodes.where());
-  if (!counts.ok()) return append(errors, counts.errors());
-  settings.node_counts = std::move(counts).value();
+/// Nodes, folder and sampling of the run; what nobody says follows from the cluster.
+void merge_run(const CommandLine& flags, Resolved& resolved, Errors& errors) {
+  Run& run = resolved.run;
+  Origins origins;
+  for (const std::string& leaf : leaf_pointers(run_settings().write(run))) origins[leaf] = {};
+  run.node_counts = {static_cast<int>(resolved.cluster.nodes.size())};
+  run.out = resolved.cluster.paths.results;
+  origins["/out"] = resolved.origins["/cluster/paths/results"];
+  apply_flags(run_settings(), Document::kRun, flags, run, origins, errors);
+  for (const auto& [leaf, origin] : origins) resolved.origins["/run" + leaf] = origin;
 }
 
-void merge_interval(const Flags& flags, Settings& settings, Errors& errors) {
-  const Given interval =
-      give(flags.metrics_interval_ms, "--metrics-interval-ms", "SXBENCH_METRICS_INTERVAL_MS");
-  settings.origins["/run/metrics_interval_ms"] = interval.origin;
-  if (!interval.set()) return;
-  const std::string& text = interval.text;
-  std::int64_t value = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc() || end != text.data() + text.size() || value < 10 || value > 60000) {
-    errors.push_back({fmt::format("\"{}\" is not a sampling interval", text), interval.where(),
-                      "write milliseconds from 10 to 60000, e.g. 100"});
-    return;
+/// What a hostfile says of a cluster; the rest are defaults.
+Origins hostfile_origins(const Cluster& cluster) {
+  Origins origins;
+  for (const std::string& leaf : leaf_pointers(to_json(cluster))) {
+    origins[leaf] = leaf.starts_with("/nodes/") ? Origin{Layer::kFile, cluster.source} : Origin{};
   }
-  settings.metrics_interval_ms = value;
-}
-
-/// A numeric flag of the cluster, with the bounds of its key.
-void override_number(const std::optional<std::int64_t>& given, const char* flag, int max, int& out,
-                     Errors& errors) {
-  if (!given) return;
-  if (*given >= 1 && *given <= max) {
-    out = static_cast<int>(*given);
-  } else {
-    errors.push_back({fmt::format("{} is out of range", *given), flag, fmt::format("write 1 to {}", max)});
+  for (const char* leaf : {"/name", "/description", "/transport"}) {
+    origins[leaf] = {Layer::kFlag, kHostfileFlag.flag};
   }
+  return origins;
 }
 
 }  // namespace
 
-Result<Cluster> resolve_cluster(const Flags& flags, std::map<std::string, Origin>* origins) {
+std::string to_string(Layer layer) { return enum_name(kLayers, layer); }
+
+Result<ResolvedCluster> resolve_cluster(const CommandLine& flags) {
   if (!flags.hostfile.empty() && !flags.cluster.empty()) {
     return Error{"--hostfile and --cluster both name the nodes", "--hostfile", "give one of them"};
   }
-  SXB_ASSIGN_OR_RETURN(Cluster cluster, flags.hostfile.empty() ? resolve_cluster(flags.cluster)
-                                                               : load_hostfile(flags.hostfile));
+  ResolvedCluster resolved;
+  if (!flags.hostfile.empty()) {
+    SXB_ASSIGN_OR_RETURN(resolved.cluster, load_hostfile(flags.hostfile));
+    resolved.origins = hostfile_origins(resolved.cluster);
+  } else {
+    SXB_ASSIGN_OR_RETURN(LoadedCluster loaded, load_cluster(flags.cluster));
+    resolved.origins = cluster_origins(loaded);
+    resolved.cluster = std::move(loaded.cluster);
+  }
   Errors errors;
-  const auto from = [&](const char* leaf, const char* flag, bool given) {
-    if (given && origins != nullptr) (*origins)[leaf] = {Layer::kFlag, flag};
-  };
-  if (!flags.transport.empty()) {
-    const auto transport = parse_transport(flags.transport, "--transport");
-    if (transport.ok()) cluster.transport = *transport;
-    append(errors, transport.errors());
-  }
-  if (!flags.device.empty()) {
-    const auto device = parse_device(flags.device, "--device");
-    if (device.ok()) cluster.device = *device;
-    append(errors, device.errors());
-  }
-  override_number(flags.fanout, "--fanout", 4096, cluster.fanout, errors);
-  override_number(flags.connect_timeout_s, "--connect-timeout", 3600, cluster.timeouts.connect_s, errors);
-  if (!flags.hostfile.empty() && origins != nullptr) {
-    for (const std::string& leaf : leaf_pointers(to_json(cluster))) {
-      if (leaf.starts_with("/nodes/")) (*origins)[leaf] = {Layer::kFile, flags.hostfile};
-    }
-    from("/name", "--hostfile", true);
-    from("/description", "--hostfile", true);
-    from("/transport", "--hostfile", true);
-  }
-  from("/transport", "--transport", !flags.transport.empty());
-  from("/device", "--device", !flags.device.empty());
-  from("/fanout", "--fanout", flags.fanout.has_value());
-  from("/timeouts/connect_s", "--connect-timeout", flags.connect_timeout_s.has_value());
+  apply_flags(cluster_settings(), Document::kCluster, flags, resolved.cluster, resolved.origins, errors);
   if (!errors.empty()) return errors;
-  return cluster;
+  return resolved;
 }
 
-std::string to_string(Layer layer) { return enum_name(kLayers, layer); }
-
-Result<Settings> merge_settings(const Flags& flags) {
+Result<Resolved> resolve_settings(const CommandLine& flags, Result<ResolvedCluster> cluster) {
   Errors errors;
-  Settings settings;
-  std::map<std::string, Origin> overridden;
-  auto cluster = resolve_cluster(flags, &overridden);
+  Resolved resolved;
   if (cluster.ok()) {
-    settings.cluster = std::move(cluster).value();
-    for (const auto& [leaf, origin] : cluster_origins(settings.cluster))
-      settings.origins["/cluster" + leaf] = origin;
-    for (const auto& [leaf, origin] : overridden) settings.origins["/cluster" + leaf] = origin;
-    auto spares = set_aside_nodes(settings.cluster, flags.exclude, flags.spares);
+    resolved.cluster = std::move(cluster->cluster);
+    for (const auto& [leaf, origin] : cluster->origins) resolved.origins["/cluster" + leaf] = origin;
+    auto spares = set_aside_nodes(resolved.cluster, flags.exclude, flags.spares);
     append(errors, spares.errors());
-    if (spares.ok()) settings.spares = std::move(spares).value();
+    if (spares.ok()) resolved.spares = std::move(spares).value();
   } else {
     append(errors, cluster.errors());
   }
-  merge_models(flags, settings, errors);
-  merge_node_counts(flags, settings, errors);
-  merge_interval(flags, settings, errors);
-  const Given out = give(flags.out, "--out", "SXBENCH_OUT");
-  settings.out = out.set() ? out.text : settings.cluster.paths.results;
-  settings.origins["/run/out"] = out.set() ? out.origin : settings.origins["/cluster/paths/results"];
+  merge_models(flags, resolved, errors);
+  merge_run(flags, resolved, errors);
   if (!errors.empty()) return errors;
-  return settings;
+  return resolved;
 }
 
-Json to_json(const Settings& settings) {
+Result<Resolved> resolve_settings(const CommandLine& flags) {
+  return resolve_settings(flags, resolve_cluster(flags));
+}
+
+Json to_json(const Resolved& resolved) {
   Json models = Json::object();
-  for (const Model& model : settings.models) models[model.name] = to_json(model);
-  return {{"cluster", to_json(settings.cluster)},
+  for (const Model& model : resolved.models) models[model.name] = to_json(model);
+  return {{"cluster", to_json(resolved.cluster)},
           {"models", models},
-          {"run",
-           {{"nodes", settings.node_counts},
-            {"out", settings.out},
-            {"metrics_interval_ms", settings.metrics_interval_ms}}}};
+          {"run", run_settings().write(resolved.run)}};
 }
 
 }  // namespace sxb::config
