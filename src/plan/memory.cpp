@@ -117,7 +117,7 @@ MemoryEstimate estimate_memory(const Model& model, const Ranks& ranks) {
   const std::int64_t outer = 2 * a.vocab * a.hidden;  // embedding and head keep buffers of their own
   const std::int64_t block = a.layers > 0 ? (all - outer) / a.layers : 0;
   const std::int64_t sharers = sharding == Sharding::kNone     ? 1
-                               : sharding == Sharding::kHybrid ? ranks.per_node
+                               : sharding == Sharding::kHybrid ? std::max(1, ranks.per_node)
                                                                : ranks.world;
   const bool shards_weights = sharding == Sharding::kFull || sharding == Sharding::kHybrid;
   const bool shards_gradients = sharding == Sharding::kGradients || shards_weights;

@@ -61,7 +61,8 @@ inline constexpr double kUsableShare = 0.94;
 inline constexpr std::int64_t kOffloadChunk = 8 << 20;
 inline constexpr std::int64_t kOffloadRing = 3;
 
-/// Peak of one rank: device memory, on the CPU host memory. Recomputation "auto" counts as none.
+/// Peak of one rank: device memory, on the CPU host memory. Recomputation "auto" counts as none. Hybrid on
+/// nodes that are not alike, which validate() refuses, counts as shared by nobody.
 MemoryEstimate estimate_memory(const config::Model& model, const Ranks& ranks);
 
 /// The smallest change of `model` that fits ranks.memory_bytes, as flags the user can type

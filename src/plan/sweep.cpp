@@ -9,15 +9,14 @@
 #include <optional>
 
 #include "base/text.h"
+#include "plan/limits.h"
 
 namespace sxb::plan {
 namespace {
 
 using config::ObjectReader;
 
-constexpr std::int64_t kMaxBytes = std::int64_t{1} << 46;
-constexpr int kMaxIterations = 1'000'000;
-constexpr int kMaxRanks = 1 << 20;
+using limits::kMaxIterations, limits::kMaxRanks, limits::kMaxSweepBytes;
 
 struct Operator {
   const char* name;
@@ -70,10 +69,10 @@ std::string upper(std::string_view text) {
 
 void read_sweep(ObjectReader reader, CollectiveSweep& sweep) {
   reader.text("collective", sweep.collective);
-  reader.integer("min_bytes", sweep.min_bytes, 0, kMaxBytes);
-  reader.integer("max_bytes", sweep.max_bytes, 0, kMaxBytes);
-  reader.integer("step_factor", sweep.step_factor, 0, kMaxBytes);
-  reader.integer("step_bytes", sweep.step_bytes, 0, kMaxBytes);
+  reader.integer("min_bytes", sweep.min_bytes, 0, kMaxSweepBytes);
+  reader.integer("max_bytes", sweep.max_bytes, 0, kMaxSweepBytes);
+  reader.integer("step_factor", sweep.step_factor, 0, kMaxSweepBytes);
+  reader.integer("step_bytes", sweep.step_bytes, 0, kMaxSweepBytes);
   reader.integer("iterations", sweep.iterations, 1, kMaxIterations);
   reader.integer("warmup", sweep.warmup, 0, kMaxIterations);
   reader.integer("check", sweep.check, 0, kMaxIterations);

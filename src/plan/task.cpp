@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "config/reader.h"
+#include "plan/limits.h"
 
 namespace sxb::plan {
 namespace {
@@ -228,18 +229,17 @@ Json to_json(const RankTask& task) {
 }
 
 Result<RankTask> parse_rank_task(const Json& json, const std::string& where) {
-  constexpr int kMaxRanks = 1 << 20;
   Errors errors;
   RankTask task;
   ObjectReader reader(json, where, "", errors);
   read_task(reader.child("task"), task.task, errors);
   reader.text("node", task.node);
-  reader.integer("rank", task.rank, 0, kMaxRanks);
-  reader.integer("world", task.world, 1, kMaxRanks);
-  reader.integer("local_rank", task.local_rank, 0, kMaxRanks);
-  reader.integer("local_world", task.local_world, 1, kMaxRanks);
-  reader.integer("node_rank", task.node_rank, 0, kMaxRanks);
-  reader.integer("ranks_per_node", task.ranks_per_node, 0, kMaxRanks);
+  reader.integer("rank", task.rank, 0, limits::kMaxRanks);
+  reader.integer("world", task.world, 1, limits::kMaxRanks);
+  reader.integer("local_rank", task.local_rank, 0, limits::kMaxRanks);
+  reader.integer("local_world", task.local_world, 1, limits::kMaxRanks);
+  reader.integer("node_rank", task.node_rank, 0, limits::kMaxRanks);
+  reader.integer("ranks_per_node", task.ranks_per_node, 0, limits::kMaxRanks);
   reader.flag("cuda", task.cuda);
   reader.integer("gpu", task.gpu, -1, 1024);
   reader.text("rendezvous_host", task.rendezvous_host);

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "plan/limits.h"
 #include "plan/memory.h"
 
 namespace sxb::plan {
@@ -104,10 +105,48 @@ Errors check_devices(const PlanInput& input, const DeviceFacts& facts) {
 }
 
 void check_precision(const Model& model, const DeviceFacts& facts, Errors& errors) {
-  if (facts.cuda || model.training.precision != config::Precision::kBf16) return;
-  errors.push_back({fmt::format("model {} is to train in bf16, which CPU ranks do not have", model.name),
-                    model.source + ":/training/precision",
-                    "use --set training.precision=auto (fp32 on CPUs)"});
+  const config::Precision precision = model.training.precision;
+  const std::string where = model.source + ":/training/precision";
+  if (!facts.cuda && precision == config::Precision::kBf16) {
+    errors.push_back({fmt::format("model {} is to train in bf16, which CPU ranks do not have", model.name),
+                      where, "use --set training.precision=auto (fp32 on CPUs)"});
+  }
+  if (facts.cuda && precision == config::Precision::kFp32) {
+    errors.push_back(
+        {fmt::format("model {} is to train in fp32, which the attention libraries of GPUs do not have",
+                     model.name),
+         where,
+         "use --set training.precision=auto (bf16 on GPUs); --set training.reduce_precision=fp32 adds "
+         "gradients in fp32"});
+  }
+}
+
+/// What the GPU kernels need of a model's dimensions. The CPU's take any.
+void check_shape(const Model& model, const DeviceFacts& facts, Errors& errors) {
+  if (!facts.cuda) return;
+  const config::Architecture& arch = model.arch;
+  const auto add = [&](const char* key, const std::string& what, const std::string& help) {
+    errors.push_back(
+        {fmt::format("model {}: {} on GPUs", model.name, what), model.source + ":/arch/" + key, help});
+  };
+  using limits::kHeadSizeStep, limits::kMaxHeadSize, limits::kMaxHidden, limits::kVectorElements;
+  for (const auto& [key, size] :
+       {std::pair("hidden", arch.hidden), std::pair("ffn", arch.ffn), std::pair("vocab", arch.vocab)}) {
+    if (size % kVectorElements == 0) continue;
+    add(key, fmt::format("{} ({}) must be a multiple of {}", key, size, kVectorElements),
+        fmt::format("use e.g. --set arch.{}={}", key, (size / kVectorElements + 1) * kVectorElements));
+  }
+  if (arch.hidden > kMaxHidden) {
+    add("hidden", fmt::format("hidden ({}) must not be above {}", arch.hidden, kMaxHidden),
+        "use a narrower model");
+  }
+  const std::int64_t head = arch.head_dim();
+  if (head % kHeadSizeStep != 0 || head > kMaxHeadSize) {
+    add("heads",
+        fmt::format("hidden / heads ({}) must be a multiple of {} up to {}", head, kHeadSizeStep,
+                    kMaxHeadSize),
+        "change arch.heads, e.g. for hidden / heads = 128");
+  }
 }
 
 void check_sharding(const PlanInput& input, const Model& model, const DeviceFacts& facts, Errors& errors) {
@@ -126,17 +165,22 @@ void check_sharding(const PlanInput& input, const Model& model, const DeviceFact
 
 /// How a model meets the memory on one node count.
 struct Fit {
+  bool possible = true;  ///< false: hybrid on nodes that are not alike
   int nodes = 0;
   int world = 0;
   std::int64_t need = 0;
   std::int64_t available = 0;  ///< 0 = unknown
-  bool ok() const { return available == 0 || need <= available; }
+  bool ok() const { return possible && (available == 0 || need <= available); }
   double use() const { return static_cast<double>(need) / static_cast<double>(available); }
 };
 
 Fit fit(const Cluster& cluster, const Model& model, int nodes, const DeviceFacts& facts) {
   const Ranks ranks = ranks_of(cluster, nodes, facts);
-  return {nodes, ranks.world, estimate_memory(resolve_auto(model, ranks), ranks).total(), ranks.memory_bytes};
+  if (model.training.sharding == config::Sharding::kHybrid && ranks.per_node == 0) {
+    return {.possible = false, .nodes = nodes, .world = ranks.world};
+  }
+  return {true, nodes, ranks.world, estimate_memory(resolve_auto(model, ranks), ranks).total(),
+          ranks.memory_bytes};
 }
 
 /// The flags that bring a model in with its optimizer's state in host memory; empty if none do.
@@ -277,7 +321,10 @@ Status validate(const PlanInput& input, const DeviceFacts& facts) {
   const Errors devices = check_devices(input, facts);
   errors.insert(errors.end(), devices.begin(), devices.end());
   if (has_phase(input, Phase::kSft)) {
-    for (const Model& model : input.models) check_precision(model, facts, errors);
+    for (const Model& model : input.models) {
+      check_precision(model, facts, errors);
+      check_shape(model, facts, errors);
+    }
     if (input.models.empty()) errors.push_back({"no model is named", "--models", "write e.g. --models tiny"});
   }
   if (!errors.empty()) return errors;  // sizes of the world mean nothing until these are mended

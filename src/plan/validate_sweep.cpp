@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/text.h"
 #include "base/units.h"
+#include "plan/limits.h"
 #include "plan/validate.h"
 
 namespace sxb::plan {
@@ -46,6 +48,13 @@ void check_whole_elements(const char* flag, std::int64_t bytes, const Collective
                     flag, "use " + fitting});
 }
 
+void check_most_bytes(const char* flag, const char* what, std::int64_t bytes, Errors& errors) {
+  if (bytes <= limits::kMaxSweepBytes) return;
+  const std::string most = format_bytes(limits::kMaxSweepBytes);
+  errors.push_back({fmt::format("{} ({}) is above {}", what, format_bytes(bytes), most), flag,
+                    fmt::format("use at most {}", most)});
+}
+
 void check_sizes(const CollectiveSweep& sweep, Errors& errors) {
   if (sweep.min_bytes < 1) errors.push_back({"the smallest size is below one byte", "-b", "write e.g. -b 8"});
   if (sweep.max_bytes < sweep.min_bytes) {
@@ -58,6 +67,10 @@ void check_sizes(const CollectiveSweep& sweep, Errors& errors) {
     errors.push_back({fmt::format("a factor of {} never reaches the largest size", sweep.step_factor), "-f",
                       "use -f 2, or -i for steps of a fixed size"});
   }
+  check_most_bytes("-e", "the largest size", sweep.max_bytes, errors);
+  check_most_bytes("-i", "the step", sweep.step_bytes, errors);
+  if (sweep.step_factor > limits::kMaxSweepBytes)
+    errors.push_back({fmt::format("a factor of {}", sweep.step_factor), "-f", "use -f 2"});
   check_whole_elements("-b", sweep.min_bytes, sweep, errors);
   check_whole_elements("-i", sweep.step_bytes, sweep, errors);
 }
@@ -71,6 +84,15 @@ void check_iterations(const CollectiveSweep& sweep, Errors& errors) {
     errors.push_back({"a negative time-out", "-T", "write seconds, or -T 0 for the usual one"});
   if (sweep.graph_launches < 0)
     errors.push_back({"a negative number of graph launches", "-G", "use -G 1, or -G 0 for no graph"});
+  for (const auto& [flag, what, value] :
+       {std::tuple("-n", "timed iterations", sweep.iterations),
+        std::tuple("-w", "warm-up iterations", sweep.warmup), std::tuple("-c", "checks", sweep.check),
+        std::tuple("-m", "calls of an iteration", sweep.agg_iterations),
+        std::tuple("-G", "graph launches", sweep.graph_launches)}) {
+    if (value <= limits::kMaxIterations) continue;
+    errors.push_back({fmt::format("{} {} are above {}", value, what, limits::kMaxIterations), flag,
+                      fmt::format("use {} {} or less", flag, limits::kMaxIterations)});
+  }
   if (sweep.per_iteration_skip < 0 ||
       (sweep.iterations > 0 && sweep.per_iteration_skip >= sweep.iterations)) {
     errors.push_back(
@@ -80,7 +102,7 @@ void check_iterations(const CollectiveSweep& sweep, Errors& errors) {
 }
 
 void check_modes(const CollectiveSweep& sweep, Errors& errors) {
-  check_range("-r", "the root", sweep.root, -1, 1 << 20, "name a rank, or all", errors);
+  check_range("-r", "the root", sweep.root, -1, limits::kMaxRanks, "name a rank, or all", errors);
   check_range("-z", "blocking", sweep.blocking, 0, 3,
               "0 = off, 1 = wait and barrier after each call, 2 = wait only, 3 = both after each iteration",
               errors);
@@ -91,8 +113,8 @@ void check_modes(const CollectiveSweep& sweep, Errors& errors) {
   check_range("-a", "the average", sweep.average, 0, 3, "0 = rank 0, 1 = mean, 2 = smallest, 3 = largest",
               errors);
   check_range("-I", "per-iteration columns", sweep.per_iteration, 0, 1, "use -I 1, or leave it out", errors);
-  check_range("-u", "the shift", sweep.unalign, 0, 1'000'000, "write a number of elements, e.g. -u 1",
-              errors);
+  check_range("-u", "the shift", sweep.unalign, 0, limits::kMaxIterations,
+              "write a number of elements, e.g. -u 1", errors);
   if (sweep.spread < 0 || sweep.spread > 1) {
     errors.push_back({fmt::format("a spread of {}", sweep.spread), "--alltoallv-spread",
                       "use 0 (equal parts) to 1 (parts grow with the distance)"});

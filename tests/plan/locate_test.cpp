@@ -273,6 +273,11 @@ TEST(ValidateLocate, NamesTheFlag) {
   EXPECT_EQ(validate_locate(config).error().help, "use --size 128 or 132");
   config.size_bytes = std::int64_t{1} << 41;
   EXPECT_EQ(validate_locate(config).error().what, "a probe of 2 TiB is larger than 1 TiB");
+  config = {};
+  config.rounds = 1001;
+  config.timeout_s = 1e6;
+  EXPECT_EQ(validate_locate(config).errors().size(), 2u);
+  EXPECT_EQ(validate_locate(config).error().help, "use --rounds 1000 or less");
 }
 
 }  // namespace

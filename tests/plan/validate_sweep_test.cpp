@@ -48,6 +48,14 @@ TEST(ValidateSweep, RefusesEachBadValueAtItsFlag) {
                        {"-d", [](auto& s) { s.dtype = "flaot"; }},
                        {"-o", [](auto& s) { s.redop = "median"; }},
                        {"-b", [](auto& s) { s.min_bytes = 0; }},
+                       {"-e", [](auto& s) { s.max_bytes = (std::int64_t{1} << 46) + 4; }},
+                       {"-i", [](auto& s) { s.step_bytes = (std::int64_t{1} << 46) + 4; }},
+                       {"-f", [](auto& s) { s.step_factor = (std::int64_t{1} << 46) + 1; }},
+                       {"-n", [](auto& s) { s.iterations = 1'000'001; }},
+                       {"-w", [](auto& s) { s.warmup = 1'000'001; }},
+                       {"-c", [](auto& s) { s.check = 1'000'001; }},
+                       {"-m", [](auto& s) { s.agg_iterations = 1'000'001; }},
+                       {"-G", [](auto& s) { s.graph_launches = 1'000'001; }},
                        {"-b", [](auto& s) { s.min_bytes = 10; }},
                        {"-e", [](auto& s) { s.max_bytes = 4; }},
                        {"-i", [](auto& s) { s.step_bytes = -1; }},
@@ -78,6 +86,18 @@ TEST(ValidateSweep, RefusesEachBadValueAtItsFlag) {
     bad.change(sweep);
     EXPECT_THAT(places(validate_sweep(sweep)), ElementsAre(bad.flag));
   }
+}
+
+/// A rank reads its sweep with the same bounds: what validate_sweep() accepts, a rank reads.
+TEST(ValidateSweep, AcceptsNoMoreThanARankReads) {
+  CollectiveSweep most;
+  most.max_bytes = most.step_bytes = std::int64_t{1} << 46;
+  most.iterations = most.warmup = most.check = most.agg_iterations = most.graph_launches = 1'000'000;
+  most.unalign = 1'000'000;
+  most.root = 1 << 20;
+  EXPECT_TRUE(validate_sweep(most).ok()) << format_errors(validate_sweep(most).errors());
+  const auto read = parse_sweep(to_json(most), "stdin");
+  EXPECT_TRUE(read.ok()) << format_errors(read.errors());
 }
 
 TEST(ValidateSweep, SuggestsTheNameThatWasMeant) {

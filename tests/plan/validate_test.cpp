@@ -270,6 +270,58 @@ TEST(Validate, CollectsIndependentErrors) {
   EXPECT_EQ(status.errors()[2].help, "did you mean \"float\"?");
 }
 
+Errors shape_errors(const config::Architecture& arch, const DeviceFacts& facts) {
+  return validate(input(cluster(1), model("odd", arch), {1}), facts).errors();
+}
+
+std::vector<std::string> where_of(const Errors& errors) {
+  std::vector<std::string> where;
+  for (const Error& error : errors) where.push_back(error.where);
+  return where;
+}
+
+TEST(Validate, KnowsWhatTheGpuKernelsCannotDo) {
+  // hidden, ffn, layers, heads, kv_heads, vocab
+  const config::Architecture odd = {4100, 11009, 1, 41, 41, 32001, 10000, 1e-5};  // heads of 100
+  EXPECT_THAT(where_of(shape_errors(odd, gpus(1, 0))),
+              ElementsAre("odd.json:/arch/hidden", "odd.json:/arch/ffn", "odd.json:/arch/vocab",
+                          "odd.json:/arch/heads"));
+  EXPECT_EQ(shape_errors(odd, gpus(1, 0))[2].what,
+            "model odd: vocab (32001) must be a multiple of 8 on GPUs");
+  EXPECT_EQ(shape_errors(odd, gpus(1, 0))[2].help, "use e.g. --set arch.vocab=32008");
+  EXPECT_THAT(shape_errors(odd, cpu(1, 999)), testing::IsEmpty());
+  const config::Architecture wide_heads = {4096, 11008, 1, 8, 8, 32000, 10000, 1e-5};  // of 512
+  EXPECT_EQ(shape_errors(wide_heads, gpus(1, 0)).at(0).what,
+            "model odd: hidden / heads (512) must be a multiple of 16 up to 256 on GPUs");
+  const config::Architecture edge = {16384, 8, 1, 64, 64, 8, 10000, 1e-5};  // heads of 256
+  EXPECT_THAT(shape_errors(edge, gpus(1, 0)), testing::IsEmpty());
+  const config::Architecture wide = {16640, 8, 1, 65, 65, 8, 10000, 1e-5};
+  EXPECT_THAT(where_of(shape_errors(wide, gpus(1, 0))), ElementsAre("odd.json:/arch/hidden"));
+}
+
+TEST(Validate, GpusTrainInBf16) {
+  config::Model m = llama_7b();
+  m.training.precision = config::Precision::kFp32;
+  const Error error = validate(input(cluster(8), m, {8}), gpus(8, 139)).error();
+  EXPECT_EQ(error.where, "7b.json:/training/precision");
+  EXPECT_THAT(error.help, HasSubstr("training.precision=auto"));
+  m = tiny();
+  m.training.precision = config::Precision::kFp32;
+  EXPECT_TRUE(validate(input(cluster(1), m, {1}), cpu(2, 8)).ok());
+}
+
+TEST(Validate, HybridIsNotProposedOnNodesThatDiffer) {
+  config::Cluster c = cluster(3);
+  c.nodes[2].gpus = {0, 1};  // the others have 4
+  config::Model m = llama_7b();
+  m.training.sharding = config::Sharding::kHybrid;
+  m.training.micro_batch = 1;
+  m.training.recompute = {false, false, false, true};
+  const Error error = validate(input(c, m, {2}), gpus(4, 8)).error();  // too little memory: tries 3 nodes
+  EXPECT_THAT(error.what, HasSubstr("does not fit on 2 nodes"));
+  EXPECT_THAT(error.help, testing::Not(HasSubstr("--nodes 3")));
+}
+
 TEST(ValidateLocate, TwoBuffersMustFit) {
   PlanInput in;
   in.cluster.name = "mine";

@@ -18,6 +18,8 @@ constexpr config::EnumName<LocateStage> kStages[] = {
     {LocateStage::kCross, "cross"},   {LocateStage::kConfirm, "confirm"}};
 
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
+constexpr int kMaxRounds = 1000, kMaxAllPairs = 1 << 20;
+constexpr double kMaxProbe_s = 3600, kMaxTimeout_s = 86400;
 /// Matchings of a sample: each node then has three partners, so that two bad ones among them do not spoil it.
 constexpr int kSamples = 3;
 /// Pairs that are probed a second time, at least: fewer say little about how much a figure varies.
@@ -79,10 +81,10 @@ Json to_json(const Locate& locate) {
 
 void read_locate(config::ObjectReader reader, Locate& locate) {
   reader.integer("size_bytes", locate.size_bytes, 4, kMaxBytes);
-  reader.integer("rounds", locate.rounds, 1, 1000);
-  reader.integer("all_pairs", locate.all_pairs, 2, 1 << 20);
-  reader.number("probe_s", locate.probe_s, 0.01, 3600);
-  reader.number("timeout_s", locate.timeout_s, 0.1, 86400);
+  reader.integer("rounds", locate.rounds, 1, kMaxRounds);
+  reader.integer("all_pairs", locate.all_pairs, 2, kMaxAllPairs);
+  reader.number("probe_s", locate.probe_s, 0.01, kMaxProbe_s);
+  reader.number("timeout_s", locate.timeout_s, 0.1, kMaxTimeout_s);
   reader.finish();
 }
 
@@ -107,6 +109,15 @@ Status validate_locate(const Locate& locate) {
   if (locate.probe_s < 0.01)
     errors.push_back({"no time for a probe", "--probe-seconds", "use --probe-seconds 2"});
   if (locate.timeout_s < 0.1) errors.push_back({"no time for an answer", "--timeout", "use --timeout 30"});
+  const auto at_most = [&](const char* flag, double value, double most) {
+    if (value <= most) return;
+    errors.push_back(
+        {fmt::format("{} is above {}", value, most), flag, fmt::format("use {} {} or less", flag, most)});
+  };
+  at_most("--rounds", locate.rounds, kMaxRounds);
+  at_most("--all-pairs", locate.all_pairs, kMaxAllPairs);
+  at_most("--probe-seconds", locate.probe_s, kMaxProbe_s);
+  at_most("--timeout", locate.timeout_s, kMaxTimeout_s);
   if (!errors.empty()) return errors;
   return ok_status();
 }
