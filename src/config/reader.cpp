@@ -40,9 +40,9 @@ std::string pointer_token(std::string_view key) {
 std::string describe(const Json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";
-  if (value.is_string()) return fmt::format("the string {}", value.dump());
-  if (value.is_number()) return fmt::format("the number {}", value.dump());
-  return value.dump();
+  if (value.is_string()) return fmt::format("the string {}", dump(value));
+  if (value.is_number()) return fmt::format("the number {}", dump(value));
+  return dump(value);
 }
 
 ObjectReader::ObjectReader(const Json& json, std::string file, std::string pointer, Errors& errors)
@@ -111,7 +111,7 @@ void ObjectReader::number(const char* key, double& out, double min, double max, 
   }
   const double read = value->get<double>();
   if (!(read >= min && read <= max)) {
-    error(key, fmt::format("{} is out of range", value->dump()),
+    error(key, fmt::format("{} is out of range", dump(*value)),
           fmt::format("write a number {}", range_text(min, max)));
     return;
   }
@@ -136,7 +136,7 @@ bool ObjectReader::read_integer(const char* key, std::int64_t& out, std::int64_t
       value->get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   const std::int64_t read = too_large ? 0 : value->get<std::int64_t>();
   if (too_large || read < min || read > max) {
-    error(key, fmt::format("{} is out of range", value->dump()), help);
+    error(key, fmt::format("{} is out of range", dump(*value)), help);
     return false;
   }
   out = read;
@@ -162,7 +162,7 @@ int ObjectReader::read_choice(const char* key, const std::vector<std::string>& k
   if (value->is_string()) {
     const auto it = std::find(known.begin(), known.end(), value->get<std::string>());
     if (it != known.end()) return static_cast<int>(it - known.begin());
-    error(key, fmt::format("unknown value {}", value->dump()), suggest(value->get<std::string>(), known));
+    error(key, fmt::format("unknown value {}", dump(*value)), suggest(value->get<std::string>(), known));
   } else {
     error(key, fmt::format("expected a string, found {}", describe(*value)), "known: " + join(known, ", "));
   }

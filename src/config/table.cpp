@@ -16,9 +16,7 @@ std::string with_unit(const RowInfo& row) {
 }
 
 /// A value without the quotes of JSON.
-std::string plain(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : canonical_json(value);
-}
+std::string plain(const Json& value) { return value.is_string() ? value.get<std::string>() : dump(value); }
 
 std::string enum_text(const Json& names, const char* quote) {
   std::vector<std::string> quoted;

@@ -30,7 +30,7 @@ void print_table(const Json& values, const config::Resolved& settings) {
   std::size_t value_width = 0;
   for (const std::string& pointer : config::leaf_pointers(values)) {
     const auto origin = settings.origins.find(pointer);
-    rows.push_back({pointer, values.at(Json::json_pointer(pointer)).dump(),
+    rows.push_back({pointer, dump(values.at(Json::json_pointer(pointer))),
                     origin == settings.origins.end() ? "" : describe_origin(origin->second)});
     pointer_width = std::max(pointer_width, pointer.size());
     // One long description must not push all origins off the screen.

@@ -75,8 +75,7 @@ std::string suggest_key(const std::string& key, const std::vector<std::string>& 
 /// does not fit is left for the validation to report.
 Json typed_value(const std::string& text, const Json& old) {
   if (old.is_string()) return text;
-  Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  return value.is_discarded() ? Json(text) : value;
+  return try_parse_json(text).value_or(Json(text));
 }
 
 Status assign(Json& json, const std::string& assignment) {

@@ -81,8 +81,8 @@ std::vector<Json> recompute_names(const Json& value) {
   if (value.is_array()) return value.get<std::vector<Json>>();
   if (!value.is_string()) return {value};
   const std::string text = value.get<std::string>();
-  const Json list = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (list.is_array()) return list.get<std::vector<Json>>();
+  const std::optional<Json> list = try_parse_json(text);
+  if (list && list->is_array()) return list->get<std::vector<Json>>();
   if (text == "none") return {};
   std::vector<Json> names;
   for (const std::string& name : split(text, ',')) names.emplace_back(std::string(trim(name)));

@@ -18,9 +18,7 @@ constexpr const char* kNodesFlag = "--nodes";
 constexpr std::int64_t kMinIntervalMs = 10, kMaxIntervalMs = 60000;
 
 /// A value as it was written, in whichever type.
-std::string written(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : canonical_json(value);
-}
+std::string written(const Json& value) { return value.is_string() ? value.get<std::string>() : dump(value); }
 
 void read_node_counts(ObjectReader& reader, Run& run) {
   const Json* value = reader.find("nodes");

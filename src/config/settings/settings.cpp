@@ -50,8 +50,8 @@ void append(Errors& all, const Errors& some) { all.insert(all.end(), some.begin(
 Json typed(const std::string& text, const Json& schema) {
   const std::string type = schema.value("type", "string");
   if (type == "string" || type == "array") return text;
-  const Result<Json> value = parse_json(text, "");
-  return value.ok() && value->is_primitive() ? *value : Json(text);
+  const std::optional<Json> value = try_parse_json(text);
+  return value && value->is_primitive() ? *value : Json(text);
 }
 
 /// Puts the flags and variables of a document's rows on top of `out`, and notes their origins.
