@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "analysis/analysis.h"
+#include "analysis/verdict/findings.h"
 #include "support/gpu_run.h"
 #include "support/hardware_facts.h"
 #include "support/synthetic_run.h"

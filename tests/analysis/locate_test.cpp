@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "analysis/analysis.h"
+#include "analysis/verdict/verdicts.h"
 
 namespace sxb::analysis {
 namespace {
@@ -131,8 +132,7 @@ TEST(ReadSearches, ACleanClusterPassesAndSaysWhatItWouldHaveSeen) {
   EXPECT_THAT(search.ranks, ElementsAre(2, 2, 2, 2));
   EXPECT_EQ(pair_gBps(search, 2, 1), 48);
   EXPECT_FALSE(pair_gBps(search, 1, 1));
-  std::vector<Verdict> verdicts;
-  judge_searches({search}, verdicts);
+  const std::vector<Verdict> verdicts = judge_searches({search});
   ASSERT_EQ(verdicts.size(), 1u);
   EXPECT_EQ(verdicts[0].mark, Mark::kPass);
   EXPECT_EQ(inconclusive(search), "");
@@ -149,8 +149,7 @@ TEST(ReadSearches, ANodeIsNamedWithPartnersFiguresAndDirection) {
   EXPECT_THAT(evidence, HasSubstr("with every partner it reaches 16 of 48 GB/s (33 %)"));
   EXPECT_THAT(evidence, HasSubstr("tested again with n0, n2, n3: 16, 16, 16 GB/s, beside others at 48 GB/s"));
   EXPECT_THAT(evidence, HasSubstr("sends 16, receives 48 GB/s alone"));
-  std::vector<Verdict> verdicts;
-  judge_searches({search}, verdicts);
+  const std::vector<Verdict> verdicts = judge_searches({search});
   ASSERT_EQ(verdicts.size(), 1u);
   EXPECT_EQ(verdicts[0].mark, Mark::kFail);
   EXPECT_EQ(verdicts[0].achieved, "33 % of normal");
@@ -188,8 +187,7 @@ TEST(ReadSearches, WhatIsNotSlowAgainIsNotHeldAgainstIt) {
   const LocateSearch search = recorded.search();
   ASSERT_EQ(search.faults.size(), 1u);
   EXPECT_EQ(search.faults[0].trial.standing, plan::Standing::kNotRepeated);
-  std::vector<Verdict> verdicts;
-  judge_searches({search}, verdicts);
+  const std::vector<Verdict> verdicts = judge_searches({search});
   ASSERT_EQ(verdicts.size(), 2u);
   EXPECT_EQ(verdicts[0].mark, Mark::kNotJudged);
   EXPECT_THAT(verdicts[0].note, HasSubstr("not again when tested"));
@@ -207,7 +205,7 @@ TEST(ReadSearches, FiguresThatDoNotRepeatLeaveItInconclusive) {
   EXPECT_THAT(why, HasSubstr("repeated probes of a pair differ by 62 %"));
   EXPECT_THAT(why, HasSubstr("a node or link of half the normal speed could have been missed"));
   EXPECT_THAT(why, HasSubstr("--size"));
-  judge_searches(analysis.searches, analysis.verdicts);
+  analysis.verdicts = judge_searches(analysis.searches);
   ASSERT_EQ(analysis.verdicts.size(), 1u);
   EXPECT_EQ(analysis.verdicts[0].mark, Mark::kUnstable);
   EXPECT_EQ(analysis.verdicts[0].achieved, "inconclusive");
@@ -237,8 +235,7 @@ TEST(ReadSearches, ASuspectThatTheTestsLeaveOpenIsSaid) {
   EXPECT_EQ(search.faults[0].trial.standing, plan::Standing::kInconclusive);
   EXPECT_THAT(search.faults[0].evidence, HasSubstr("these tests tell from noise what is below"));
   EXPECT_THAT(inconclusive(search), HasSubstr("nothing tells whether this is slow: n1"));
-  std::vector<Verdict> verdicts;
-  judge_searches({search}, verdicts);
+  const std::vector<Verdict> verdicts = judge_searches({search});
   ASSERT_EQ(verdicts.size(), 2u);
   EXPECT_EQ(verdicts[0].mark, Mark::kUnstable);
   EXPECT_EQ(verdicts[1].achieved, "inconclusive");
@@ -258,8 +255,7 @@ TEST(ReadSearches, ASearchThatBrokeOffIsNotMeasured) {
   Recorded recorded(4, 1);
   const LocateSearch search = recorded.search(false);
   EXPECT_FALSE(search.complete);
-  std::vector<Verdict> verdicts;
-  judge_searches({search}, verdicts);
+  const std::vector<Verdict> verdicts = judge_searches({search});
   ASSERT_EQ(verdicts.size(), 1u);
   EXPECT_EQ(verdicts[0].mark, Mark::kNotMeasured);
 }

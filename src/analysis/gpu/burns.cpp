@@ -1,4 +1,5 @@
-// Burns: each device over time, and its place in the fleet.
+#include "analysis/gpu/burns.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -60,7 +61,7 @@ BurnSecond second_of(const Json& data) {
   return second;
 }
 
-void sum_up(BurnGpu& gpu) {
+void add_up_seconds(BurnGpu& gpu) {
   double work = 0, time = 0;
   std::optional<double> least, memory;
   for (const BurnSecond& second : gpu.seconds) {
@@ -113,7 +114,7 @@ BurnTask burn_of(const Dataset& dataset, const TaskData& task) {
     if (use != nullptr) join_samples(*use, entry.record.mono_ns, gpu.seconds.back());
   }
   for (auto& [rank, gpu] : gpus) {
-    sum_up(gpu);
+    add_up_seconds(gpu);
     if (const GpuUse* use = use_of(samples, gpu.node, gpu.gpu); use != nullptr) {
       gpu.use = *use;
       gpu.use->thinned.clear();

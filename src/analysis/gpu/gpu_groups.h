@@ -1,4 +1,4 @@
-// GPU micro-benchmarks and burns: the figures of all devices side by side, and which device stands off.
+// GPU micro-benchmarks: the figures of all devices side by side, and which device stands off.
 #pragma once
 
 #include <optional>
@@ -67,40 +67,6 @@ struct GpuGroup {
   std::vector<TestState> states;  ///< of the last task
 };
 
-/// A "burn" record with what the samples in its span say of the GPU.
-struct BurnSecond {
-  double second = 0, span_s = 0, tflops = 0, iterations = 0, mismatches = 0;
-  std::optional<double> memory_bytes, power_w, sm_mhz, temp_c;
-  std::string throttle;  ///< reasons seen, joined by "|"
-};
-
-struct BurnGpu {
-  std::string node;
-  int rank = -1, gpu = -1;
-  std::vector<BurnSecond> seconds;
-  double tflops = 0;        ///< over the whole burn
-  double least_tflops = 0;  ///< of a whole second
-  double mismatches = 0;
-  std::optional<double> below;  ///< (median - tflops) / median
-  bool slow = false;
-  std::optional<double> memory_growth_bytes;  ///< from the first record to the last
-  std::optional<GpuUse> use;  ///< over the whole burn, its single samples left out; absent without any
-  std::string name() const;
-};
-
-struct BurnTask {
-  const TaskData* task = nullptr;
-  std::string precision;
-  int nodes = 0;
-  std::int64_t size = 0, streams = 0, duration_s = 0;
-  bool cuda = false;
-  bool mixed = false;         ///< GPUs of more than one type: no fleet
-  std::vector<BurnGpu> gpus;  ///< in rank order
-  double total_tflops = 0, median_tflops = 0;
-  bool ok() const { return task->status() == TaskStatus::kOk; }
-  std::string label() const;  ///< "bf16 on 2 nodes"
-};
-
 /// Whether the task's ranks have devices of more than one type.
 bool has_mixed_devices(const TaskData& task);
 
@@ -108,13 +74,6 @@ bool has_mixed_devices(const TaskData& task);
 std::vector<GpuFigure> fold_figures(const std::vector<const record::Record*>& records);
 std::vector<Waived> fold_waived(const std::vector<const record::Record*>& records);
 
-struct Verdict;
-struct Finding;
 std::vector<GpuGroup> group_gpu(const Dataset& dataset);
-std::vector<BurnTask> group_burns(const Dataset& dataset);
-/// Wrong data, mismatches, slow devices and growth of memory.
-std::vector<Verdict> judge_devices(const std::vector<GpuGroup>& gpu, const std::vector<BurnTask>& burns);
-/// Heat and power brakes while GPUs burnt, figures that did not settle.
-std::vector<Finding> device_findings(const std::vector<GpuGroup>& gpu, const std::vector<BurnTask>& burns);
 
 }  // namespace sxb::analysis

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "analysis/analysis.h"
 #include "analysis/locate/locate_judge.h"
 #include "analysis/read/json_read.h"
 #include "base/text.h"
@@ -92,21 +91,6 @@ LocateSearch read_search(const TaskData& task) {
   return search;
 }
 
-Verdict verdict_of(const LocateSearch& search, const LocateFault& fault) {
-  Verdict verdict;
-  verdict.item =
-      fmt::format("Slow parts, {}: {}", on_nodes(static_cast<int>(search.nodes.size())), fault.name);
-  verdict.required = "as fast as the others";
-  const plan::Trial& trial = fault.trial;
-  verdict.achieved = trial.share > 0 ? fmt::format("{:.0f} % of normal", trial.share * 100) : "no answer";
-  verdict.mark = Mark::kNotJudged;
-  if (trial.standing == Standing::kConfirmed) verdict.mark = Mark::kFail;
-  if (trial.standing == Standing::kInconclusive) verdict.mark = Mark::kUnstable;
-  verdict.note = trial.standing == Standing::kNotRepeated ? "slow once, not again when tested; " : "";
-  verdict.note += fault.evidence.substr(0, fault.evidence.find(';'));  // the section has the rest
-  return verdict;
-}
-
 /// "A link below 95.0 % of normal would have been named", or that the noise hides any.
 std::string would_be_named(const char* what, double share) {
   if (share <= 0) return fmt::format("No slow {} could have been told from noise", what);
@@ -184,25 +168,6 @@ std::vector<std::string> sensitivity(const LocateSearch& search) {
         "Two nodes make one pair, which nothing here tells from a slow one: `sxbench nccl` judges "
         "it against the line rate.");
   return lines;
-}
-
-void judge_searches(const std::vector<LocateSearch>& searches, std::vector<Verdict>& verdicts) {
-  for (const LocateSearch& search : searches) {
-    for (const LocateFault& fault : search.faults) verdicts.push_back(verdict_of(search, fault));
-    if (search.confirmed() > 0) continue;
-    Verdict verdict{fmt::format("Slow parts, {}", on_nodes(static_cast<int>(search.nodes.size()))),
-                    "no slow node, GPU, rail or link", "nothing found", Mark::kPass, ""};
-    if (!search.complete)
-      verdict = {verdict.item, verdict.required, "", Mark::kNotMeasured, search.task->reason()};
-    if (search.complete) verdict.note = join(sensitivity(search), " ");
-    if (std::string why = inconclusive(search); !why.empty()) {
-      verdict.achieved = "inconclusive";
-      verdict.mark = Mark::kUnstable;
-      verdict.must_tell = true;
-      verdict.note = std::move(why);
-    }
-    verdicts.push_back(std::move(verdict));
-  }
 }
 
 std::optional<double> pair_gBps(const LocateSearch& search, int node, int peer) {

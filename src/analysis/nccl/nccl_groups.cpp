@@ -1,9 +1,12 @@
 // Collective sweeps: groups with their rows, judged.
-#include "analysis/analysis.h"
+#include "analysis/nccl/nccl_groups.h"
 #include "analysis/nccl/nccl_rows.h"
+#include "analysis/nccl/sweep_verdicts.h"
 #include "analysis/read/json_read.h"
 
 namespace sxb::analysis {
+
+std::string NcclGroup::status() const { return status_of_repeats(ok, tasks); }
 
 std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardware) {
   std::vector<NcclGroup> groups = collect_groups(dataset);

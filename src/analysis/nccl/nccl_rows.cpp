@@ -54,7 +54,7 @@ std::optional<double> median_of(const std::vector<double>& values) {
   return values.empty() ? std::nullopt : std::optional(stats::median(values));
 }
 
-Bandwidth sum_up(const Samples& s) {
+Bandwidth medians_of(const Samples& s) {
   Bandwidth out;
   out.time_us = median_of(s.time_us);
   out.algbw_gBps = median_of(s.algbw);
@@ -209,8 +209,8 @@ std::vector<SweepRow> join_rows(const NcclGroup& group, bool ok) {
     add(member(data, "in_place"), in_place);
   }
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    rows[i].out_of_place = sum_up(samples[i].first);
-    rows[i].in_place = sum_up(samples[i].second);
+    rows[i].out_of_place = medians_of(samples[i].first);
+    rows[i].in_place = medians_of(samples[i].second);
   }
   return rows;
 }

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "analysis/analysis.h"
+#include "analysis/nccl/nccl_groups.h"
 
 namespace sxb::analysis {
 

@@ -1,9 +1,9 @@
-// What a sweep is held against: the physical limit, the topology's expected value, and its own fit.
+#include "analysis/nccl/sweep_verdicts.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "analysis/analysis.h"
 #include "analysis/read/json_read.h"
 #include "base/units.h"
 #include "stats/stability.h"

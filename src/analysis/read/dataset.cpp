@@ -135,6 +135,15 @@ std::string TaskData::reason() const {
   return reason.empty() ? "no reason recorded" : reason;
 }
 
+std::string status_of_repeats(int ok, const std::vector<const TaskData*>& tasks) {
+  if (ok == static_cast<int>(tasks.size())) return "ok";
+  if (ok > 0) return "partial";
+  const bool missing = std::all_of(tasks.begin(), tasks.end(), [](const TaskData* task) {
+    return task->status() == TaskStatus::kMissing;
+  });
+  return missing ? "missing" : "failed";
+}
+
 const std::vector<Entry>& TaskData::of(const char* kind) const {
   static const std::vector<Entry> kNone;
   const auto it = kinds.find(kind);

@@ -56,6 +56,9 @@ struct Dataset {
   std::vector<std::size_t> torn_lines;  ///< lines that are no JSON: cut off by a crash, ignored
 };
 
+/// Of the repeats of one measurement, `ok` of which have a result: ok, partial, failed or missing.
+std::string status_of_repeats(int ok, const std::vector<const TaskData*>& tasks);
+
 /// Machines behind the nodes of a task, by host name: pretended nodes share one. 0 = unknown.
 int count_hosts(const TaskData& task);
 

@@ -1,12 +1,14 @@
-// Fine-tuning tasks: repeats joined, scaling against the smallest node count of each model.
+#include "analysis/sft/sft_groups.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 
-#include "analysis/analysis.h"
+#include "analysis/guard/nic_rates.h"
 #include "analysis/read/json_read.h"
+#include "analysis/read/topology.h"
 #include "base/hash.h"
 #include "stats/stability.h"
 
@@ -18,15 +20,6 @@ constexpr std::size_t kGpuRows = 1000;
 /// Of one task over all its GPUs: 8,192 of them would make a file of gigabytes.
 constexpr std::size_t kTaskRows = 200'000;
 constexpr std::size_t kFewestRows = 20;
-
-std::string group_status(int ok, const std::vector<const TaskData*>& tasks) {
-  if (ok == static_cast<int>(tasks.size())) return "ok";
-  if (ok > 0) return "partial";
-  const bool missing = std::all_of(tasks.begin(), tasks.end(), [](const TaskData* task) {
-    return task->status() == TaskStatus::kMissing;
-  });
-  return missing ? "missing" : "failed";
-}
 
 const Json& planned_model(const TaskData& task) { return member(task.plan, "model"); }
 
@@ -70,7 +63,7 @@ std::optional<double> global_batch(const TaskData& task) {
   return world && micro && accumulation ? std::optional(*world * *micro * *accumulation) : std::nullopt;
 }
 
-void sum_up(SftGroup& group) {
+void join_tasks(SftGroup& group) {
   std::vector<double> throughput;
   for (const SftTask& item : group.tasks) {
     if (item.task->status() != TaskStatus::kOk) continue;
@@ -188,10 +181,8 @@ void set_scaling(std::vector<SftGroup>& groups) {
 std::string SftGroup::status() const {
   std::vector<const TaskData*> all;
   for (const SftTask& item : tasks) all.push_back(item.task);
-  return group_status(ok, all);
+  return status_of_repeats(ok, all);
 }
-
-std::string NcclGroup::status() const { return group_status(ok, tasks); }
 
 std::vector<SftGroup> group_sft(const Dataset& dataset, const Hardware& hardware) {
   const auto labels = model_labels(dataset);
@@ -207,7 +198,7 @@ std::vector<SftGroup> group_sft(const Dataset& dataset, const Hardware& hardware
     find_or_add(groups, labels.at(&task), task.nodes).tasks.push_back(std::move(item));
   }
   for (SftGroup& group : groups) {
-    sum_up(group);
+    join_tasks(group);
     guard(member(dataset.run.record.data, "cluster"), hardware, group);
   }
   set_scaling(groups);

@@ -1,10 +1,9 @@
-// What a reader must know before believing a figure: recorded findings, and those the data show.
+#include "analysis/verdict/findings.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
-#include "analysis/analysis.h"
 #include "analysis/read/json_read.h"
 #include "analysis/read/measured_steps.h"
 #include "base/text.h"
@@ -13,6 +12,16 @@
 
 namespace sxb::analysis {
 namespace {
+
+/// "all 512", or the first few by name and the number of the others.
+std::string some_of(std::vector<std::string> names, std::size_t all) {
+  constexpr std::size_t kNamed = 8;
+  if (names.size() == all && all > 1) return fmt::format("all {}", all);
+  if (names.size() <= kNamed) return join(names, ", ");
+  const std::size_t others = names.size() - kNamed;
+  names.resize(kNamed);
+  return fmt::format("{} and {} more", join(names, ", "), others);
+}
 
 Finding from_record(const Entry& entry) {
   const Json& data = entry.record.data;
@@ -26,34 +35,15 @@ Finding from_record(const Entry& entry) {
           entry.line};
 }
 
-void add_journal(const Dataset& dataset, std::vector<Finding>& out) {
-  if (!dataset.torn_lines.empty()) {
-    std::vector<std::string> lines;
-    for (const std::size_t line : dataset.torn_lines) lines.push_back(std::to_string(line));
+/// Heat and brakes are faults; a power cap that binds is how these GPUs work under full load.
+void add_throttling(const std::string& what, const GpuUse& use, std::vector<Finding>& out) {
+  for (const auto& [reason, share] : use.throttle) {
+    const bool fault = reason.find("thermal") != std::string::npos || reason.starts_with("hw_");
+    if (!fault || share < 0.01) continue;
     out.push_back(
-        {"warning", "torn_line",
-         fmt::format("records.jsonl has lines that are cut off: {}", join(lines, ", ")),
-         "they were being written when the run was interrupted; all figures come from the other lines",
-         "records.jsonl", dataset.torn_lines.front()});
-  }
-  if (!dataset.complete) {
-    out.push_back({"warning", "unfinished_run",
-                   "the journal has no run_end record: the run was interrupted or still goes on",
-                   "figures cover the tasks that ended", "records.jsonl", 0});
-  }
-}
-
-void add_throttling(const SftGroup& group, const SftTask& item, std::vector<Finding>& out) {
-  for (const GpuUse& use : item.samples.gpus) {
-    for (const auto& [reason, share] : use.throttle) {
-      // A power cap that binds is how these GPUs work under full load; heat and brakes are faults.
-      const bool fault = reason.find("thermal") != std::string::npos || reason.find("hw_") == 0;
-      if (!fault || share < 0.01) continue;
-      out.push_back({"warning", "gpu_throttled",
-                     fmt::format("{} on {}: GPU {} was slowed down by {} in {:.0f} % of the samples",
-                                 group.model, on_nodes(group.nodes), use.gpu, reason, share * 100),
-                     "check cooling and power supply of this node", use.node, 0});
-    }
+        {"warning", "gpu_throttled",
+         fmt::format("{} was slowed down by {} in {:.0f} % of the samples", what, reason, share * 100),
+         "check cooling and power supply of this node", use.node, 0});
   }
 }
 
@@ -103,12 +93,16 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
                      "GPU, network and host figures of this task are missing", "", 0});
     }
     add_outliers(what, *item.task, out);
-    add_throttling(group, item, out);
+    for (const GpuUse& use : item.samples.gpus)
+      add_throttling(fmt::format("{} on {}: GPU {}", group.model, on_nodes(group.nodes), use.gpu), use, out);
   }
 }
 
-void add_implausible(const Analysis& analysis, std::vector<Finding>& out) {
-  for (const Check& check : analysis.checks()) {
+}  // namespace
+
+std::vector<Finding> implausible_findings(const std::vector<Check>& checks) {
+  std::vector<Finding> out;
+  for (const Check& check : checks) {
     if (!check.implausible()) continue;
     out.push_back(
         {"error", "implausible",
@@ -118,10 +112,12 @@ void add_implausible(const Analysis& analysis, std::vector<Finding>& out) {
                      check.resource),
          "", 0});
   }
+  return out;
 }
 
-void add_lagging_nics(const Analysis& analysis, std::vector<Finding>& out) {
-  for (const NcclGroup& group : analysis.nccl) {
+std::vector<Finding> nic_findings(const std::vector<NcclGroup>& nccl) {
+  std::vector<Finding> out;
+  for (const NcclGroup& group : nccl) {
     for (const NicRate& nic : group.nics) {
       if (!nic.lags) continue;
       out.push_back({"warning", "nic_lags", fmt::format("{}: {} {}", group.label(), nic.name, nic.note),
@@ -131,18 +127,45 @@ void add_lagging_nics(const Analysis& analysis, std::vector<Finding>& out) {
                      nic.node, 0});
     }
   }
+  return out;
 }
 
-void sort_by_severity(std::vector<Finding>& findings) {
-  const auto weight = [](const Finding& finding) {
-    return finding.severity == "error" ? 0 : finding.severity == "warning" ? 1 : 2;
-  };
-  std::stable_sort(findings.begin(), findings.end(),
-                   [&](const Finding& a, const Finding& b) { return weight(a) < weight(b); });
+std::vector<Finding> recorded_findings(const Dataset& dataset) {
+  std::vector<Finding> out;
+  for (const Entry& entry : dataset.findings) out.push_back(from_record(entry));
+  for (const TaskData& task : dataset.tasks) {
+    for (const Entry& entry : task.of(record::kind::kFinding)) out.push_back(from_record(entry));
+  }
+  return out;
 }
 
-/// One finding a source, with the nodes that lack it.
-void add_missing(const std::vector<SftGroup>& sft, std::vector<Finding>& out) {
+std::vector<Finding> training_findings(const std::vector<SftGroup>& sft) {
+  std::vector<Finding> out;
+  for (const SftGroup& group : sft) add_sft(group, out);
+  return out;
+}
+
+std::vector<Finding> journal_findings(const Dataset& dataset) {
+  std::vector<Finding> out;
+  if (!dataset.torn_lines.empty()) {
+    std::vector<std::string> lines;
+    for (const std::size_t line : dataset.torn_lines) lines.push_back(std::to_string(line));
+    out.push_back(
+        {"warning", "torn_line",
+         fmt::format("records.jsonl has lines that are cut off: {}", join(lines, ", ")),
+         "they were being written when the run was interrupted; all figures come from the other lines",
+         "records.jsonl", dataset.torn_lines.front()});
+  }
+  if (!dataset.complete) {
+    out.push_back({"warning", "unfinished_run",
+                   "the journal has no run_end record: the run was interrupted or still goes on",
+                   "figures cover the tasks that ended", "records.jsonl", 0});
+  }
+  return out;
+}
+
+std::vector<Finding> missing_source_findings(const std::vector<SftGroup>& sft) {
+  std::vector<Finding> out;
   std::vector<std::pair<std::pair<std::string, std::string>, std::vector<std::string>>> sources;
   for (const SftGroup& group : sft) {
     for (const SftTask& item : group.tasks) {
@@ -163,62 +186,39 @@ void add_missing(const std::vector<SftGroup>& sft, std::vector<Finding>& out) {
                    fmt::format("{} was not measured: {}", source.first, source.second), "", join(nodes, ", "),
                    0});
   }
-}
-
-}  // namespace
-
-std::vector<Finding> collect_findings(const Analysis& analysis) {
-  const Dataset& dataset = *analysis.dataset;
-  std::vector<Finding> findings;
-  add_implausible(analysis, findings);
-  add_lagging_nics(analysis, findings);
-  for (const Entry& entry : dataset.findings) findings.push_back(from_record(entry));
-  for (const TaskData& task : dataset.tasks) {
-    for (const Entry& entry : task.of(record::kind::kFinding)) findings.push_back(from_record(entry));
-  }
-  for (const SftGroup& group : analysis.sft) add_sft(group, findings);
-  add_journal(dataset, findings);
-  add_missing(analysis.sft, findings);
-  return findings;
-}
-
-bool Analysis::goals_met() const {
-  return std::none_of(verdicts.begin(), verdicts.end(),
-                      [](const Verdict& verdict) { return verdict.missed(); });
-}
-
-std::vector<Check> Analysis::checks() const {
-  std::vector<Check> out = gpu_checks;
-  for (const NcclGroup& group : nccl) out.insert(out.end(), group.checks.begin(), group.checks.end());
-  for (const SftGroup& group : sft) out.insert(out.end(), group.checks.begin(), group.checks.end());
   return out;
 }
 
-Analysis analyze(const Dataset& dataset, const Hardware& hardware) {
-  Analysis analysis;
-  analysis.dataset = &dataset;
-  for (const TaskData& task : dataset.tasks) {
-    for (const Entry& entry : task.of(record::kind::kDevice)) {
-      const bool cuda = text(entry.record.data, "device") == "cuda";
-      (cuda ? analysis.cuda : analysis.cpu) = true;
+std::vector<Finding> device_findings(const std::vector<GpuGroup>& gpu, const std::vector<BurnTask>& burns) {
+  std::vector<Finding> out;
+  for (const GpuGroup& group : gpu) {
+    for (const GpuFigure& figure : group.figures) {
+      std::vector<std::string> unsettled;
+      for (const GpuValue& value : figure.values) {
+        if (!value.stable) unsettled.push_back(value.name());
+      }
+      if (unsettled.empty()) continue;
+      out.push_back({"info", "gpu_unsettled",
+                     fmt::format("{} of {}: the runs still varied when they were used up ({})", figure.test,
+                                 figure.shape, some_of(unsettled, figure.values.size())),
+                     "more with --runs, on an idle machine", "", 0});
     }
   }
-  analysis.sft = group_sft(dataset, hardware);
-  analysis.nccl = group_nccl(dataset, hardware);
-  analysis.searches = read_searches(dataset);
-  analysis.gpu = group_gpu(dataset);
-  analysis.burns = group_burns(dataset);
-  analysis.gpu_checks = guard_gpus(dataset, hardware);
-  analysis.verdicts = judge(analysis);
-  judge_searches(analysis.searches, analysis.verdicts);
-  const std::vector<Verdict> devices = judge_devices(analysis.gpu, analysis.burns);
-  analysis.verdicts.insert(analysis.verdicts.end(), devices.begin(), devices.end());
-  analysis.findings = collect_findings(analysis);
-  for (Finding& finding : device_findings(analysis.gpu, analysis.burns)) {
-    analysis.findings.push_back(std::move(finding));
+  for (const BurnTask& burn : burns) {
+    for (const BurnGpu& device : burn.gpus) {
+      if (device.use)
+        add_throttling(fmt::format("burn {}: {}", burn.label(), device.name()), *device.use, out);
+    }
   }
-  sort_by_severity(analysis.findings);
-  return analysis;
+  return out;
+}
+
+void sort_by_severity(std::vector<Finding>& findings) {
+  const auto weight = [](const Finding& finding) {
+    return finding.severity == "error" ? 0 : finding.severity == "warning" ? 1 : 2;
+  };
+  std::stable_sort(findings.begin(), findings.end(),
+                   [&](const Finding& a, const Finding& b) { return weight(a) < weight(b); });
 }
 
 }  // namespace sxb::analysis

@@ -1,9 +1,9 @@
-// Goals of the cluster config against what was measured, and the checks that hold without any goal.
+#include "analysis/verdict/verdicts.h"
+
 #include <fmt/format.h>
 
 #include <charconv>
 
-#include "analysis/analysis.h"
 #include "analysis/read/json_read.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -184,28 +184,49 @@ void judge_expected(const NcclGroup& group, std::vector<Verdict>& out) {
   out.push_back(std::move(verdict));
 }
 
-/// Holds for every run, goal or not: data that came out right, what the topology lets expect, and no figure
-/// beyond physics.
-void judge_always(const Analysis& analysis, std::vector<Verdict>& out) {
-  for (const NcclGroup& group : analysis.nccl) {
+}  // namespace
+
+std::vector<Verdict> judge_goals(const Json& goals, const std::vector<SftGroup>& sft,
+                                 const std::vector<NcclGroup>& nccl) {
+  std::vector<Verdict> out;
+  if (const auto goal = number(goals, "gpu_utilization_pct")) judge_utilization(*goal, sft, out);
+  const Json& scaling = member(goals, "scaling_efficiency_pct");
+  for (const auto& item : scaling.items()) {
+    int nodes = 0;
+    std::from_chars(item.key().data(), item.key().data() + item.key().size(), nodes);
+    if (nodes > 0 && item.value().is_number()) judge_scaling(nodes, item.value().get<double>(), sft, out);
+  }
+  judge_network(goals, nccl, out);
+  if (const auto goal = number(goals, "intra_node_busbw_gBps")) judge_intra_node(*goal, nccl, out);
+  return out;
+}
+
+std::vector<Verdict> judge_sweeps(const std::vector<NcclGroup>& nccl) {
+  std::vector<Verdict> out;
+  for (const NcclGroup& group : nccl) {
     if (group.ok == 0) continue;
     judge_data(group, out);
     judge_expected(group, out);
   }
-  for (const Check& check : analysis.checks()) {
+  return out;
+}
+
+std::vector<Verdict> judge_plausibility(const std::vector<Check>& checks) {
+  std::vector<Verdict> out;
+  for (const Check& check : checks) {
     if (!check.implausible()) continue;
     out.push_back({fmt::format("Speed of light, {}, {}", check.figure, check.subject),
                    fmt::format("<= {:.5g} {}", check.limit, check.unit),
                    fmt::format("{:.5g} {}", check.value, check.unit), Mark::kImplausible,
                    fmt::format("above the limit of {}: {}", check.resource, check.arithmetic())});
   }
+  return out;
 }
 
-/// An achieved figure that physics rules out cannot meet a goal.
 void void_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGroup>& nccl,
-                      std::vector<Verdict>& out) {
+                      std::vector<Verdict>& verdicts) {
   const auto fail = [&](const std::string& ending) {
-    for (Verdict& verdict : out) {
+    for (Verdict& verdict : verdicts) {
       if (verdict.mark != Mark::kPass || !verdict.item.ends_with(ending) ||
           verdict.item.starts_with("Data check") || verdict.item.starts_with("Speed of light"))
         continue;
@@ -221,46 +242,6 @@ void void_implausible(const std::vector<SftGroup>& sft, const std::vector<NcclGr
       if (check.implausible()) fail(", " + group.label());
     }
   }
-}
-
-}  // namespace
-
-const char* to_string(Mark mark) {
-  switch (mark) {
-    case Mark::kPass:
-      return "PASS";
-    case Mark::kWarn:
-      return "WARN";
-    case Mark::kFail:
-      return "FAIL";
-    case Mark::kUnstable:
-      return "UNSTABLE";
-    case Mark::kImplausible:
-      return "IMPLAUSIBLE";
-    case Mark::kNotMeasured:
-      return "NOT MEASURED";
-    case Mark::kNotJudged:
-      return "NOT JUDGED";
-  }
-  return "";
-}
-
-std::vector<Verdict> judge(const Analysis& analysis) {
-  const Json& goals = member(member(analysis.dataset->run.record.data, "cluster"), "goals");
-  const std::vector<SftGroup>& sft = analysis.sft;
-  std::vector<Verdict> out;
-  if (const auto goal = number(goals, "gpu_utilization_pct")) judge_utilization(*goal, sft, out);
-  const Json& scaling = member(goals, "scaling_efficiency_pct");
-  for (const auto& item : scaling.items()) {
-    int nodes = 0;
-    std::from_chars(item.key().data(), item.key().data() + item.key().size(), nodes);
-    if (nodes > 0 && item.value().is_number()) judge_scaling(nodes, item.value().get<double>(), sft, out);
-  }
-  judge_network(goals, analysis.nccl, out);
-  if (const auto goal = number(goals, "intra_node_busbw_gBps")) judge_intra_node(*goal, analysis.nccl, out);
-  judge_always(analysis, out);
-  void_implausible(sft, analysis.nccl, out);
-  return out;
 }
 
 }  // namespace sxb::analysis

@@ -1,7 +1,7 @@
 // What GPU micro-benchmarks and burns have to show: right data, no slow device, no growth of memory.
 #include <fmt/format.h>
 
-#include "analysis/analysis.h"
+#include "analysis/verdict/verdicts.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -11,16 +11,6 @@ namespace {
 /// Buffers of libraries may still come in the first seconds; what leaks grows beyond.
 constexpr double kMostGrowthBytes = 64.0 * static_cast<double>(kMiB);
 constexpr const char* kFleet = ">= 95 % of the fleet's median";
-
-/// "all 512", or the first few by name and the number of the others.
-std::string some_of(std::vector<std::string> names, std::size_t all) {
-  constexpr std::size_t kNamed = 8;
-  if (names.size() == all && all > 1) return fmt::format("all {}", all);
-  if (names.size() <= kNamed) return join(names, ", ");
-  const std::size_t others = names.size() - kNamed;
-  names.resize(kNamed);
-  return fmt::format("{} and {} more", join(names, ", "), others);
-}
 
 Verdict fleet_verdict(std::string item, const std::vector<std::string>& slow, bool cuda, bool mixed,
                       std::size_t devices) {
@@ -97,38 +87,6 @@ std::vector<Verdict> judge_devices(const std::vector<GpuGroup>& gpu, const std::
   for (const GpuGroup& group : gpu) judge_suite(group, verdicts);
   for (const BurnTask& burn : burns) judge_burn(burn, verdicts);
   return verdicts;
-}
-
-std::vector<Finding> device_findings(const std::vector<GpuGroup>& gpu, const std::vector<BurnTask>& burns) {
-  std::vector<Finding> findings;
-  for (const GpuGroup& group : gpu) {
-    for (const GpuFigure& figure : group.figures) {
-      std::vector<std::string> unsettled;
-      for (const GpuValue& value : figure.values) {
-        if (!value.stable) unsettled.push_back(value.name());
-      }
-      if (unsettled.empty()) continue;
-      findings.push_back({"info", "gpu_unsettled",
-                          fmt::format("{} of {}: the runs still varied when they were used up ({})",
-                                      figure.test, figure.shape, some_of(unsettled, figure.values.size())),
-                          "more with --runs, on an idle machine", "", 0});
-    }
-  }
-  for (const BurnTask& burn : burns) {
-    for (const BurnGpu& device : burn.gpus) {
-      if (!device.use) continue;
-      for (const auto& [reason, share] : device.use->throttle) {
-        // A power cap that binds is how these GPUs work under full load; heat and brakes are faults.
-        const bool fault = reason.find("thermal") != std::string::npos || reason.find("hw_") == 0;
-        if (!fault || share < 0.01) continue;
-        findings.push_back({"warning", "gpu_throttled",
-                            fmt::format("burn {}: {} was slowed down by {} in {:.0f} % of the samples",
-                                        burn.label(), device.name(), reason, share * 100),
-                            "check cooling and power supply of this node", device.node, 0});
-      }
-    }
-  }
-  return findings;
 }
 
 }  // namespace sxb::analysis
