@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "analysis/read/json_read.h"
 #include "analysis/verdict/findings.h"
 #include "analysis/verdict/verdicts.h"
 
@@ -17,18 +16,16 @@ void append(std::vector<T>& all, std::vector<T> more) {
 
 bool has_device(const Dataset& dataset, bool cuda) {
   return std::any_of(dataset.tasks.begin(), dataset.tasks.end(), [&](const TaskData& task) {
-    const std::vector<Entry>& devices = task.of(record::kind::kDevice);
-    return std::any_of(devices.begin(), devices.end(), [&](const Entry& entry) {
-      return (text(entry.record.data, "device") == "cuda") == cuda;
-    });
+    const auto& devices = task.of<record::Device>();
+    return std::any_of(devices.begin(), devices.end(),
+                       [&](const auto& entry) { return (entry.data.device == "cuda") == cuda; });
   });
 }
 
 std::vector<Verdict> judge(const Analysis& measured, const std::vector<Check>& checks) {
   std::vector<Verdict> verdicts;
   // What the cluster config asks for.
-  const Json& cluster = member(measured.dataset->run.record.data, "cluster");
-  append(verdicts, judge_goals(member(cluster, "goals"), measured.sft, measured.nccl));
+  append(verdicts, judge_goals(measured.dataset->asked.cluster, measured.sft, measured.nccl));
   // What holds for every sweep, goal or not: right data, and what its topology lets expect.
   append(verdicts, judge_sweeps(measured.nccl));
   // No figure beyond physics; one that is there meets no goal.

@@ -230,6 +230,17 @@ struct Lister {
   }
 };
 
+/// Finds the row of a member by its address.
+struct Finder {
+  const void* wanted;
+  Row found{};
+
+  template <typename T>
+  void operator()(const T& member, const Row& row) {
+    if (&member == wanted) found = row;
+  }
+};
+
 /// Collects the paths of values that do not fit.
 struct Checker {
   const Json& object;
@@ -290,6 +301,13 @@ const std::vector<Field>& fields_of() {
 }
 
 template <typename T>
+Row row_at(const T& fields, const void* member) {
+  Finder finder{member};
+  rows(finder, fields);
+  return finder.found;
+}
+
+template <typename T>
 std::vector<std::string> misfits(const Json& data) {
   std::vector<std::string> out;
   T fields;
@@ -305,4 +323,5 @@ std::vector<std::string> misfits(const Json& data) {
   template T read<T>(const Json&);                   \
   template Json write<T>(const T&);                  \
   template const std::vector<Field>& fields_of<T>(); \
+  template Row row_at<T>(const T&, const void*);     \
   template std::vector<std::string> misfits<T>(const Json&);

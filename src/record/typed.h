@@ -35,6 +35,15 @@ Record make(const T& fields) {
 template <typename T>
 const std::vector<Field>& fields_of();
 
+/// The row of a member: row_of(&Step::loss).name is "loss".
+template <typename T>
+Row row_at(const T& fields, const void* member);
+template <typename T, typename Member>
+Row row_of(Member T::*member) {
+  const T fields{};
+  return row_at(fields, &(fields.*member));
+}
+
 /// Names of the fields in `data` that are not of the type of the table: "loss", "gpus/3/index".
 template <typename T>
 std::vector<std::string> misfits(const Json& data);

@@ -225,7 +225,8 @@ TEST(Topology, FromTheRecords) {
     add_nccl_task(run, spec);
     run.write();
     const auto dataset = load_dataset(run.folder());
-    return topology_of(dataset->run.record.data, dataset->tasks[0], group, testing::shipped_hardware());
+    return topology_of(network_of(dataset->asked.cluster), dataset->tasks[0], group,
+                       testing::shipped_hardware());
   };
   const Topology one = topology(true, {});
   EXPECT_EQ(one.hosts, 1);

@@ -36,20 +36,26 @@ TEST(SlowDevices, NeedAFleet) {
   EXPECT_THAT(slow({700, 700, 350}), ElementsAre(2u));
 }
 
-record::Record bench(int rank, double value, const char* shape = "s", const char* group = "gemm") {
-  record::Record record;
-  record.kind = record::kind::kGpuBench;
+Typed<record::GpuBench> bench(int rank, double value, const char* shape = "s", const char* group = "gemm") {
+  Typed<record::GpuBench> record;
   record.node = "synthetic1";
   record.rank = rank;
-  record.data = {{"group", group}, {"test", "t"}, {"gpu", rank},  {"shape", shape}, {"metric", "TFLOP/s"},
-                 {"value", value}, {"p5", value}, {"p95", value}, {"runs", 5},      {"wrong", 1}};
+  record.data.group = group;
+  record.data.test = "t";
+  record.data.gpu = rank;
+  record.data.shape = shape;
+  record.data.metric = "TFLOP/s";
+  record.data.value = record.data.p5 = record.data.p95 = value;
+  record.data.runs = 5;
+  record.data.wrong = 1;
   return record;
 }
 
 TEST(FoldFigures, RepeatsOfADeviceAreOneValue) {
-  const std::vector<record::Record> records = {bench(0, 100), bench(1, 300), bench(0, 120), bench(0, 110)};
-  std::vector<const record::Record*> pointers;
-  for (const record::Record& record : records) pointers.push_back(&record);
+  const std::vector<Typed<record::GpuBench>> records = {bench(0, 100), bench(1, 300), bench(0, 120),
+                                                        bench(0, 110)};
+  GpuBenchRecords pointers;
+  for (const auto& record : records) pointers.push_back(&record);
   const auto figures = fold_figures(pointers);
   ASSERT_EQ(figures.size(), 1u);
   ASSERT_EQ(figures[0].values.size(), 2u);
@@ -59,10 +65,10 @@ TEST(FoldFigures, RepeatsOfADeviceAreOneValue) {
 }
 
 TEST(FoldFigures, TheFastestShapeMayDifferFromGpuToGpu) {
-  const std::vector<record::Record> records = {bench(0, 100, "a", "gemm_max"), bench(1, 101, "b", "gemm_max"),
-                                               bench(0, 50, "a"), bench(0, 60, "b")};
-  std::vector<const record::Record*> pointers;
-  for (const record::Record& record : records) pointers.push_back(&record);
+  const std::vector<Typed<record::GpuBench>> records = {
+      bench(0, 100, "a", "gemm_max"), bench(1, 101, "b", "gemm_max"), bench(0, 50, "a"), bench(0, 60, "b")};
+  GpuBenchRecords pointers;
+  for (const auto& record : records) pointers.push_back(&record);
   const auto figures = fold_figures(pointers);
   ASSERT_EQ(figures.size(), 3u);
   EXPECT_EQ(figures[0].values.size(), 2u);

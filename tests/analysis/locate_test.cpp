@@ -46,7 +46,7 @@ struct Recorded {
     record.kind = of;
     record.rank = rank;
     record.data = std::move(data);
-    dataset.tasks.front().kinds[of].push_back({1, std::move(record)});
+    dataset.tasks.front().add({1, std::move(record)});
   }
 
   void add_pair(const plan::ProbeRound& round, int a, int b) {
@@ -109,8 +109,7 @@ struct Recorded {
     TaskData& task = dataset.tasks.front();
     if (ended) {
       add(kind::kLocate, {{"rounds", 9}, {"all_pairs", true}, {"duration_s", 12.5}});
-      task.end = Entry{2, {}};
-      task.end->record.data = {{"status", "ok"}};
+      add(kind::kTaskEnd, {{"status", "ok"}});
     }
     return read_searches(dataset).front();
   }

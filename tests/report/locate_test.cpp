@@ -127,7 +127,7 @@ TEST(LocateExports, HaveEveryProbeAndEveryFault) {
                {"a_to_b_gBps", 48},
                {"b_to_a_gBps", nullptr},
                {"failure", nullptr}};
-  made.task.kinds[link.kind].push_back({1, link});
+  made.task.add({1, link});
   EXPECT_THAT(locate_csv(made.analysis), HasSubstr("\n0123456789ab,confirm,5,n0 n2,0,2,4,24.5,10,5,48,,,\n"));
   const Json json = locate_json(made.analysis);
   EXPECT_EQ(json[0]["faults"][0]["kind"], "node");

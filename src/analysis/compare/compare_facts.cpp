@@ -55,7 +55,7 @@ class Facts {
 };
 
 std::string plain(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
+  return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : dump(value);
 }
 
 /// Members of an object and of the objects in it: "lr" -> "optimizer.lr".
@@ -73,67 +73,79 @@ void add_members(const Json& object, const std::string& prefix, const std::set<s
   }
 }
 
-void add_node(const Entry& entry, Facts& facts) {
-  const Json& node = entry.record.data;
-  const std::string& name = entry.record.node;
-  for (const char* field : {"os", "kernel", "cpu_model", "cpus", "driver"}) {
-    facts.add(field, plain(member(node, field)), name);
-  }
+template <typename T>
+std::string plain(const std::optional<T>& value) {
+  return value ? fmt::format("{}", *value) : "";
+}
+
+void add_node(const Typed<record::Node>& entry, Facts& facts) {
+  const record::Node& node = entry.data;
+  for (const auto& [field, value] : {std::pair{&record::Node::os, node.os},
+                                     {&record::Node::kernel, node.kernel},
+                                     {&record::Node::cpu_model, node.cpu_model}})
+    facts.add(record::row_of(field).name, value, entry.node);
+  facts.add(record::row_of(&record::Node::cpus).name, plain(node.cpus), entry.node);
+  facts.add(record::row_of(&record::Node::driver).name, node.driver, entry.node);
   std::map<std::string, int> kinds;
-  for (const Json& gpu : member(node, "gpus")) {
-    ++kinds[text(gpu, "name")];
-    for (const char* field : {"power_limit_w", "sm_clock_max_mhz", "ecc", "mig", "persistence", "nvlinks"}) {
-      facts.add(fmt::format("GPU {}", field), plain(member(gpu, field)), name);
-    }
+  for (const record::NodeGpu& gpu : node.gpus) {
+    ++kinds[gpu.name];
+    facts.add("GPU power_limit_w", plain(gpu.power_limit_w), entry.node);
+    facts.add("GPU sm_clock_max_mhz", plain(gpu.sm_clock_max_mhz), entry.node);
+    facts.add("GPU ecc", plain(gpu.ecc), entry.node);
+    facts.add("GPU mig", plain(gpu.mig), entry.node);
+    facts.add("GPU persistence", plain(gpu.persistence), entry.node);
+    facts.add("GPU nvlinks", plain(gpu.nvlinks), entry.node);
   }
   std::vector<std::string> gpus;
   for (const auto& [kind, count] : kinds) gpus.push_back(fmt::format("{} x {}", count, kind));
-  facts.add("GPUs of a node", join(gpus, ", "), name);
+  facts.add("GPUs of a node", join(gpus, ", "), entry.node);
 }
 
-void add_device(const Entry& entry, Facts& facts) {
-  for (const auto& [field, fact] : {std::pair{"backend", "backend"},
-                                    {"net", "NCCL network"},
-                                    {"nccl", "NCCL"},
-                                    {"cuda", "CUDA"},
-                                    {"cudnn", "cuDNN"},
-                                    {"torch", "libtorch"}}) {
-    facts.add(fact, text(entry.record.data, field), entry.record.node);
-  }
+void add_device(const Typed<record::Device>& entry, Facts& facts) {
+  const record::Device& device = entry.data;
+  facts.add("backend", device.backend, entry.node);
+  facts.add("NCCL network", device.net, entry.node);
+  facts.add("NCCL", device.nccl, entry.node);
+  facts.add("CUDA", device.cuda, entry.node);
+  facts.add("cuDNN", device.cudnn, entry.node);
+  facts.add("libtorch", device.torch, entry.node);
 }
 
-void add_run(const Json& run, Facts& facts) {
-  facts.add("sxbench", text(run, "build_id"));
-  const Json& cluster = member(run, "cluster");
-  facts.add("cluster", text(cluster, "name"));
-  facts.add("NCCL profile", text(cluster, "nccl_profile"));
-  add_members(member(run, "nccl_env"), "", {}, facts);
-  add_members(member(cluster, "env"), "", {}, facts);
+void add_run(const record::Run& run, Facts& facts) {
+  facts.add("sxbench", run.build_id);
+  facts.add("cluster", text(run.cluster, "name"));
+  facts.add("NCCL profile", text(run.cluster, "nccl_profile"));
+  for (const auto& [name, value] : run.nccl_env) facts.add(name, value);
+  add_members(member(run.cluster, "env"), "", {}, facts);
 }
 
 /// Facts and results of the training record that are no settings, and what add_explained_settings() adds.
-const std::set<std::string> kNoSetting = {"name",
-                                          "description",
-                                          "model",
-                                          "parameters",
-                                          "matmul_parameters",
-                                          "flops_per_token_causal",
-                                          "sharding",
-                                          "sharding_reason",
-                                          "flops_per_token_full",
-                                          "cuda_graph",
-                                          "gemm"};
+std::set<std::string> no_settings() {
+  using record::row_of;
+  using Training = record::Training;
+  return {"name",  // these two of the planned model
+          "description",
+          row_of(&Training::model).name,
+          row_of(&Training::parameters).name,
+          row_of(&Training::matmul_parameters).name,
+          row_of(&Training::flops_per_token_causal).name,
+          row_of(&Training::flops_per_token_full).name,
+          row_of(&Training::sharding).name,
+          row_of(&Training::sharding_reason).name,
+          row_of(&Training::cuda_graph).name,
+          row_of(&Training::gemm).name};
+}
 
 /// Settings whose record also says why, in words and figures that are no setting: how much memory there was,
 /// how much faster the chosen GEMMs were timed.
-void add_explained_settings(const Json& training, const std::string& prefix, Facts& facts) {
-  const std::string reason = text(training, "sharding_reason");
-  facts.add_explained(prefix + "sharding", text(training, "sharding"), reason == "set" ? "" : reason);
-  const std::string graph = text(training, "cuda_graph");
+void add_explained_settings(const record::Training& training, const std::string& prefix, Facts& facts) {
+  const std::string& reason = training.sharding_reason;
+  facts.add_explained(prefix + "sharding", training.sharding, reason == "set" ? "" : reason);
+  const std::string& graph = training.cuda_graph;
   const bool replayed = graph == "replayed";
   facts.add_explained(prefix + "cuda_graph", graph.empty() || replayed ? graph : "not replayed",
                       replayed ? "" : graph);
-  const std::string gemm = text(training, "gemm");
+  const std::string& gemm = training.gemm;
   const std::size_t colon = gemm.find(": ");
   facts.add_explained(prefix + "gemm", gemm.substr(0, colon),
                       colon == std::string::npos ? "" : gemm.substr(colon + 2));
@@ -147,9 +159,9 @@ void add_task(const TaskData& task, Facts& facts) {
   if (prefix.empty()) prefix = task.phase;
   prefix += ": ";
   const Json& training = task.training();
-  std::set<std::string> but = kNoSetting;
-  add_members(training, prefix, kNoSetting, facts);
-  add_explained_settings(training, prefix, facts);
+  std::set<std::string> but = no_settings();
+  add_members(training, prefix, but, facts);
+  add_explained_settings(task.last<record::Training>(), prefix, facts);
   if (training.is_object()) {
     for (const auto& item : training.items()) but.insert(item.key());
   }
@@ -164,13 +176,13 @@ Facts collect_facts(const Side& side) {
   std::set<std::string> nodes;
   for (const auto& run : side) {
     const Dataset& dataset = run->dataset;
-    add_run(dataset.run.record.data, facts);
+    add_run(dataset.asked, facts);
     for (const TaskData& task : dataset.tasks) {
-      for (const Entry& entry : task.of(record::kind::kNode)) {
-        nodes.insert(entry.record.node);
+      for (const auto& entry : task.of<record::Node>()) {
+        nodes.insert(entry.node);
         add_node(entry, facts);
       }
-      for (const Entry& entry : task.of(record::kind::kDevice)) add_device(entry, facts);
+      for (const auto& entry : task.of<record::Device>()) add_device(entry, facts);
       add_task(task, facts);
     }
   }

@@ -66,22 +66,18 @@ std::string variant_of(const TaskData& task) {
                           "cta_policy", "unalign", "split", "alltoallv_spread"}) {
     const Json& value = member(sweep, key);
     if (value.is_null()) continue;
-    parts.push_back(fmt::format("{} {}", key, value.is_string() ? value.get<std::string>() : value.dump()));
+    parts.push_back(fmt::format("{} {}", key, value.is_string() ? value.get<std::string>() : dump(value)));
   }
   return join(parts, ", ");
 }
 
-/// With the ranks: on the same nodes, fewer GPUs do something else.
-std::string series_of(const Json& row, const NcclGroup& group, const char* placement) {
-  std::vector<std::string> parts = {fmt::format("{} on {}", text(row, "collective"), on_nodes(group.nodes)),
-                                    fmt::format("{} ranks", group.ranks), text(row, "dtype")};
-  if (const std::string redop = text(row, "redop"); !redop.empty() && redop != "none") parts.push_back(redop);
-  if (const auto root = integer(row, "root"); root.value_or(0) > 0) {
-    parts.push_back(fmt::format("root {}", *root));
-  }
-  if (integer(row, "groups").value_or(1) > 1) {
-    parts.push_back(fmt::format("group {}", integer(row, "group").value_or(0)));
-  }
+/// With the ranks: on the same nodes, fewer GPUs do something else. `placement`: "in place", "out of place".
+std::string series_of(const record::Collective& row, const NcclGroup& group, const char* placement) {
+  std::vector<std::string> parts = {fmt::format("{} on {}", row.collective, on_nodes(group.nodes)),
+                                    fmt::format("{} ranks", group.ranks), row.dtype};
+  if (!row.redop.empty() && row.redop != "none") parts.push_back(row.redop);
+  if (row.root.value_or(0) > 0) parts.push_back(fmt::format("root {}", *row.root));
+  if (row.groups.value_or(1) > 1) parts.push_back(fmt::format("group {}", row.group.value_or(0)));
   parts.push_back(placement);
   return join(parts, ", ");
 }
@@ -89,89 +85,86 @@ std::string series_of(const Json& row, const NcclGroup& group, const char* place
 /// The figure is the mean over the timed iterations, so its standard error is sigma / √n. Sigma is taken from
 /// p50 and p95 of the iterations (1.645 sigma apart in a normal sample), because their CV, which one stray
 /// iteration doubles, says nothing about the others.
-Repeat collective_repeat(double figure, const Json& placement, const Json& row) {
-  const Json& each = member(placement, "per_iteration");
-  const auto p50 = number(each, "p50_us");
-  const auto p95 = number(each, "p95_us");
-  const double iterations = number(row, "iterations").value_or(0);
+Repeat collective_repeat(double figure, const record::Placement& placement, const record::Collective& row) {
+  const record::Iterations each = placement.per_iteration.value_or(record::Iterations{});
+  const auto& p50 = each.p50_us;
+  const auto& p95 = each.p95_us;
+  const double iterations = row.iterations.value_or(0);
   if (!p50 || !p95 || *p50 <= 0 || iterations < 2) return Repeat::alone(figure);
   const double sigma = (*p95 - *p50) / (1.645 * *p50);
   return Repeat::summarized(figure, figure * sigma / std::sqrt(iterations));
 }
 
-Point collective_point(const NcclGroup& group, const TaskData& task, const Json& row, const char* key) {
-  const Json& placement = member(row, key);
-  const std::int64_t size = integer(row, "size_bytes").value_or(0);
-  const double busbw = number(placement, "busbw_gBps").value_or(0);
+Point collective_point(const NcclGroup& group, const GroupRecord& record, const record::Placement& placement,
+                       const char* placement_name) {
+  const record::Collective& row = *record.row;
+  const std::int64_t size = row.size_bytes.value_or(0);
+  const double busbw = placement.busbw_gBps.value_or(0);
   const bool bandwidth = size >= kBandwidthFrom && busbw > 0;  // one rank alone has none
   Point point;
   point.section = "nccl";
-  point.series = series_of(row, group, std::string(key) == "in_place" ? "in place" : "out of place");
-  point.variant = variant_of(task);
-  point.task = task.label;
+  point.series = series_of(row, group, placement_name);
+  point.variant = variant_of(*record.task);
+  point.task = record.task->label;
   point.member = format_bytes(size);
   point.figure = bandwidth ? "busbw" : "time";
   point.unit = bandwidth ? "GB/s" : "us";
   point.higher_is_better = bandwidth;
-  point.sample = member(placement, "per_iteration").is_object() ? "iterations" : "";
-  const double figure = bandwidth ? busbw : number(placement, "time_us").value_or(0);
+  point.sample = placement.per_iteration ? "iterations" : "";
+  const double figure = bandwidth ? busbw : placement.time_us.value_or(0);
   if (figure > 0) point.repeats.push_back(collective_repeat(figure, placement, row));
   if (group.limit && busbw > group.limit->busbw_gBps) {
     point.disbelief = fmt::format("IMPLAUSIBLE: busbw {:.1f} GB/s, above the {:.1f} GB/s of {}", busbw,
                                   group.limit->busbw_gBps, group.limit->resource);
   }
-  for (const char* count : {"wrong", "wrong_timed"}) {
-    const double wrong = number(placement, count).value_or(0);
-    if (wrong > 0) point.disbelief = fmt::format("{:.0f} wrong elements", wrong);
+  for (const auto& count : {placement.wrong, placement.wrong_timed}) {
+    if (count.value_or(0) > 0) point.disbelief = fmt::format("{} wrong elements", *count);
   }
   return point;
 }
 
 void add_nccl(const NcclGroup& group, PointSet& points) {
-  for (const auto& [task, row] : group.records) {
-    if (task->status() != TaskStatus::kOk) continue;  // what it measured before it failed is no figure
-    for (const char* placement : {"out_of_place", "in_place"}) {
-      if (member(*row, placement).is_object()) points.add(collective_point(group, *task, *row, placement));
-    }
+  for (const GroupRecord& record : group.records) {
+    // What a task measured before it failed is no figure.
+    if (record.task->status() != TaskStatus::kOk) continue;
+    const record::Collective& row = *record.row;
+    if (row.out_of_place) points.add(collective_point(group, record, *row.out_of_place, "out of place"));
+    if (row.in_place) points.add(collective_point(group, record, *row.in_place, "in place"));
   }
 }
 
 // ---- single GPUs
 
 /// "node3 GPU 5"; a rank on the CPU has no GPU.
-std::string device_name(const Entry& entry) {
-  const std::int64_t gpu = integer(entry.record.data, "gpu").value_or(-1);
-  if (gpu < 0) return fmt::format("{} rank {}", entry.record.node, entry.record.rank);
-  return fmt::format("{} GPU {}", entry.record.node, gpu);
+template <typename Kind>
+std::string device_name(const Typed<Kind>& entry) {
+  const int gpu = entry.data.gpu.value_or(-1);
+  if (gpu < 0) return fmt::format("{} rank {}", entry.node, entry.rank);
+  return fmt::format("{} GPU {}", entry.node, gpu);
 }
 
-Point gpu_bench_point(const TaskData& task, const Entry& entry) {
-  const Json& data = entry.record.data;
+Point gpu_bench_point(const TaskData& task, const Typed<record::GpuBench>& entry) {
+  const record::GpuBench& bench = entry.data;
   Point point;
   point.section = "gpu";
-  point.figure = text(data, "test");
-  point.unit = text(data, "metric");
-  if (point.unit.empty()) point.unit = text(data, "unit");
-  point.series = join({text(data, "test"), text(data, "shape")}, " ");
+  point.figure = bench.test;
+  point.unit = bench.metric;
+  point.series = join({bench.test, bench.shape}, " ");
   point.member = device_name(entry);
-  if (const auto peer = integer(data, "peer")) point.member += fmt::format(" to GPU {}", *peer);
+  if (bench.peer) point.member += fmt::format(" to GPU {}", *bench.peer);
   point.higher_is_better = point.unit != "us";
   point.sample = "runs";
   point.task = task.label;
-  const double value = number(data, "value").value_or(0);
-  const auto low = number(data, "p5");
-  const auto high = number(data, "p95");
-  const double runs = number(data, "runs").value_or(0);
-  if (value > 0 && low && high && runs > 1) {
+  const double value = bench.value.value_or(0);
+  const double runs = static_cast<double>(bench.runs.value_or(0));
+  if (value > 0 && bench.p5 && bench.p95 && runs > 1) {
     // Of a normal sample p5 and p95 lie 3.290 sigma apart, and its median's error is 1.2533 sigma / √n.
-    const double sigma = (*high - *low) / 3.290;
+    const double sigma = (*bench.p95 - *bench.p5) / 3.290;
     point.repeats.push_back(Repeat::summarized(value, 1.2533 * sigma / std::sqrt(runs)));
   } else if (value > 0) {
     point.repeats.push_back(Repeat::alone(value));
   }
-  if (const double wrong = number(data, "wrong").value_or(0); wrong > 0) {
-    point.disbelief = fmt::format("{:.0f} wrong elements", wrong);
-  }
+  if (bench.wrong.value_or(0) > 0) point.disbelief = fmt::format("{} wrong elements", *bench.wrong);
   return point;
 }
 
@@ -179,14 +172,14 @@ Point gpu_bench_point(const TaskData& task, const Entry& entry) {
 std::vector<Point> burn_points(const TaskData& task) {
   struct Gpu {
     std::vector<double> tflops;
-    double mismatches = 0;
+    std::int64_t mismatches = 0;
   };
   std::map<std::string, Gpu> gpus;
-  for (const Entry& entry : task.of("burn")) {
+  for (const auto& entry : task.of<record::Burn>()) {
     Gpu& gpu = gpus[device_name(entry)];
-    if (const auto rate = number(entry.record.data, "tflops"); rate && *rate > 0) gpu.tflops.push_back(*rate);
+    if (entry.data.tflops.value_or(0) > 0) gpu.tflops.push_back(*entry.data.tflops);
     // Counted since the start of the burn.
-    gpu.mismatches = std::max(gpu.mismatches, number(entry.record.data, "mismatches").value_or(0));
+    gpu.mismatches = std::max(gpu.mismatches, entry.data.mismatches.value_or(0));
   }
   std::vector<Point> points;
   for (auto& [name, gpu] : gpus) {
@@ -199,7 +192,7 @@ std::vector<Point> burn_points(const TaskData& task) {
     point.sample = "seconds";
     point.task = task.label;
     if (gpu.mismatches > 0) {
-      point.disbelief = fmt::format("{:.0f} elements differ from the first result", gpu.mismatches);
+      point.disbelief = fmt::format("{} elements differ from the first result", gpu.mismatches);
     }
     point.within.push_back(stats::kMadToSigma * stats::mad(gpu.tflops) / stats::median(gpu.tflops));
     point.repeats.push_back(Repeat::median_of(std::move(gpu.tflops)));
@@ -246,7 +239,7 @@ void PointSet::add(const Analysis& analysis) {
   for (const NcclGroup& group : analysis.nccl) add_nccl(group, *this);
   for (const TaskData& task : analysis.dataset->tasks) {
     if (task.status() != TaskStatus::kOk) continue;
-    for (const Entry& entry : task.of("gpu_bench")) add(gpu_bench_point(task, entry));
+    for (const auto& entry : task.of<record::GpuBench>()) add(gpu_bench_point(task, entry));
     for (Point& point : burn_points(task)) add(std::move(point));
   }
 }

@@ -50,14 +50,14 @@ const GpuUse* use_of(const TaskSamples& samples, const std::string& node, int gp
   return it == samples.gpus.end() ? nullptr : &*it;
 }
 
-BurnSecond second_of(const Json& data) {
+BurnSecond second_of(const record::Burn& burn) {
   BurnSecond second;
-  second.second = number(data, "second").value_or(0);
-  second.span_s = number(data, "span_s").value_or(0);
-  second.tflops = number(data, "tflops").value_or(0);
-  second.iterations = number(data, "iterations").value_or(0);
-  second.mismatches = number(data, "mismatches").value_or(0);
-  second.memory_bytes = number(data, "memory_bytes");
+  second.second = burn.second.value_or(0);
+  second.span_s = burn.span_s.value_or(0);
+  second.tflops = burn.tflops.value_or(0);
+  second.iterations = static_cast<double>(burn.iterations.value_or(0));
+  second.mismatches = static_cast<double>(burn.mismatches.value_or(0));
+  if (burn.memory_bytes) second.memory_bytes = static_cast<double>(*burn.memory_bytes);
   return second;
 }
 
@@ -99,19 +99,18 @@ BurnTask burn_of(const Dataset& dataset, const TaskData& task) {
   burn.size = integer(planned, "size").value_or(0);
   burn.streams = integer(planned, "streams").value_or(0);
   burn.duration_s = integer(planned, "duration_s").value_or(0);
-  const std::vector<Entry>& devices = task.of(record::kind::kDevice);
-  burn.cuda = !devices.empty() && text(devices.front().record.data, "device") == "cuda";
+  burn.cuda = on_gpus(task);
   burn.mixed = has_mixed_devices(task);
   const TaskSamples samples = load_samples(dataset.folder, task, kBurnRowsPerGpu);
   std::map<int, BurnGpu> gpus;
-  for (const Entry& entry : task.of(record::kind::kBurn)) {
-    BurnGpu& gpu = gpus[entry.record.rank];
-    gpu.node = entry.record.node;
-    gpu.rank = entry.record.rank;
-    gpu.gpu = static_cast<int>(integer(entry.record.data, "gpu").value_or(-1));
-    gpu.seconds.push_back(second_of(entry.record.data));
+  for (const auto& entry : task.of<record::Burn>()) {
+    BurnGpu& gpu = gpus[entry.rank];
+    gpu.node = entry.node;
+    gpu.rank = entry.rank;
+    gpu.gpu = entry.data.gpu.value_or(-1);
+    gpu.seconds.push_back(second_of(entry.data));
     const GpuUse* use = use_of(samples, gpu.node, gpu.gpu);
-    if (use != nullptr) join_samples(*use, entry.record.mono_ns, gpu.seconds.back());
+    if (use != nullptr) join_samples(*use, entry.mono_ns, gpu.seconds.back());
   }
   for (auto& [rank, gpu] : gpus) {
     add_up_seconds(gpu);

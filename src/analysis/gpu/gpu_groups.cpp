@@ -6,7 +6,6 @@
 #include <map>
 #include <tuple>
 
-#include "analysis/read/json_read.h"
 #include "stats/stats.h"
 
 namespace sxb::analysis {
@@ -18,20 +17,20 @@ constexpr std::size_t kRowsPerGpu = 20'000;
 /// The maximum of each GPU may lie at another shape: still one figure.
 constexpr const char* kAnyShape = "gemm_max";
 
-GpuValue value_of(const record::Record& record) {
-  const Json& data = record.data;
+GpuValue value_of(const Typed<record::GpuBench>& entry) {
+  const record::GpuBench& bench = entry.data;
   GpuValue value;
-  value.node = record.node;
-  value.rank = record.rank;
-  value.gpu = static_cast<int>(integer(data, "gpu").value_or(-1));
-  if (const auto peer = integer(data, "peer")) value.peer = static_cast<int>(*peer);
-  value.shape = text(data, "shape");
-  value.value = number(data, "value").value_or(0);
-  value.p5 = number(data, "p5").value_or(value.value);
-  value.p95 = number(data, "p95").value_or(value.value);
-  value.runs = number(data, "runs").value_or(0);
-  value.stable = !member(data, "stable").is_boolean() || flag(data, "stable");
-  value.wrong = number(data, "wrong");
+  value.node = entry.node;
+  value.rank = entry.rank;
+  value.gpu = bench.gpu.value_or(-1);
+  value.peer = bench.peer;
+  value.shape = bench.shape;
+  value.value = bench.value.value_or(0);
+  value.p5 = bench.p5.value_or(value.value);
+  value.p95 = bench.p95.value_or(value.value);
+  value.runs = static_cast<double>(bench.runs.value_or(0));
+  value.stable = bench.stable.value_or(true);
+  if (bench.wrong) value.wrong = static_cast<double>(*bench.wrong);
   return value;
 }
 
@@ -64,21 +63,10 @@ void finish(GpuFigure& figure) {
   if (figure.metric != "us" && figure.values.front().gpu >= 0) figure.slow = slow_devices(values);
 }
 
-std::vector<const record::Record*> records_of(const TaskData& task) {
-  std::vector<const record::Record*> records;
-  for (const Entry& entry : task.of(record::kind::kGpuBench)) records.push_back(&entry.record);
-  return records;
-}
-
-bool on_gpus(const TaskData& task) {
-  const std::vector<Entry>& devices = task.of(record::kind::kDevice);
-  return !devices.empty() && text(devices.front().record.data, "device") == "cuda";
-}
-
 std::vector<TestState> states_of(const Dataset& dataset, const TaskData& task) {
   std::vector<TestState> states;
-  for (const Entry& entry : task.of(record::kind::kWindow)) {
-    const std::string test = text(entry.record.data, "name");
+  for (const auto& entry : task.of<record::Window>()) {
+    const std::string& test = entry.data.name;
     const bool known =
         std::any_of(states.begin(), states.end(), [&](const TestState& state) { return state.test == test; });
     if (!known) states.push_back({test, load_samples(dataset.folder, task, kRowsPerGpu, test)});
@@ -88,11 +76,15 @@ std::vector<TestState> states_of(const Dataset& dataset, const TaskData& task) {
 
 }  // namespace
 
+bool on_gpus(const TaskData& task) {
+  const auto& devices = task.of<record::Device>();
+  return !devices.empty() && devices.front().data.device == "cuda";
+}
+
 bool has_mixed_devices(const TaskData& task) {
-  const std::vector<Entry>& devices = task.of(record::kind::kDevice);
-  return std::any_of(devices.begin(), devices.end(), [&](const Entry& entry) {
-    return text(entry.record.data, "name") != text(devices.front().record.data, "name");
-  });
+  const auto& devices = task.of<record::Device>();
+  return std::any_of(devices.begin(), devices.end(),
+                     [&](const auto& entry) { return entry.data.name != devices.front().data.name; });
 }
 
 std::vector<stats::Outlier> slow_devices(std::span<const double> values) {
@@ -129,29 +121,28 @@ bool GpuFigure::checked() const {
                      [](const GpuValue& value) { return value.wrong.has_value(); });
 }
 
-std::vector<GpuFigure> fold_figures(const std::vector<const record::Record*>& records) {
+std::vector<GpuFigure> fold_figures(const GpuBenchRecords& records) {
   std::vector<GpuFigure> figures;
-  for (const record::Record* record : records) {
-    if (!number(record->data, "value")) continue;
-    const std::string group = text(record->data, "group"), test = text(record->data, "test");
-    const std::string shape = group == kAnyShape ? "the fastest" : text(record->data, "shape");
+  for (const Typed<record::GpuBench>* entry : records) {
+    const record::GpuBench& bench = entry->data;
+    if (!bench.value) continue;
+    const std::string shape = bench.group == kAnyShape ? "the fastest" : bench.shape;
     auto it = std::find_if(figures.begin(), figures.end(), [&](const GpuFigure& figure) {
-      return figure.test == test && figure.shape == shape;
+      return figure.test == bench.test && figure.shape == shape;
     });
     if (it == figures.end()) {
-      it = figures.insert(figures.end(),
-                          GpuFigure{group, test, shape, text(record->data, "metric"), {}, {}, 0});
+      it = figures.insert(figures.end(), GpuFigure{bench.group, bench.test, shape, bench.metric, {}, {}, 0});
     }
-    it->values.push_back(value_of(*record));
+    it->values.push_back(value_of(*entry));
   }
   for (GpuFigure& figure : figures) finish(figure);
   return figures;
 }
 
-std::vector<Waived> fold_waived(const std::vector<const record::Record*>& records) {
+std::vector<Waived> fold_waived(const GpuBenchRecords& records) {
   std::vector<Waived> all;
-  for (const record::Record* record : records) {
-    const std::string why = text(record->data, "waived"), test = text(record->data, "test");
+  for (const Typed<record::GpuBench>* entry : records) {
+    const std::string &why = entry->data.waived, &test = entry->data.test;
     if (why.empty()) continue;
     auto it = std::find_if(all.begin(), all.end(),
                            [&](const Waived& waived) { return waived.test == test && waived.why == why; });
@@ -177,10 +168,9 @@ std::vector<GpuGroup> group_gpu(const Dataset& dataset) {
     it->mixed = it->mixed || has_mixed_devices(task);
   }
   for (GpuGroup& group : groups) {
-    std::vector<const record::Record*> records;
+    GpuBenchRecords records;
     for (const TaskData* task : group.tasks) {
-      const auto more = records_of(*task);
-      records.insert(records.end(), more.begin(), more.end());
+      for (const auto& entry : task->of<record::GpuBench>()) records.push_back(&entry);
     }
     group.figures = fold_figures(records);
     if (group.mixed) {

@@ -67,12 +67,15 @@ struct GpuGroup {
   std::vector<TestState> states;  ///< of the last task
 };
 
+/// Whether the task ran on GPUs.
+bool on_gpus(const TaskData& task);
 /// Whether the task's ranks have devices of more than one type.
 bool has_mixed_devices(const TaskData& task);
 
 /// Figures from "gpu_bench" records of one or more tasks, in the order in which they came.
-std::vector<GpuFigure> fold_figures(const std::vector<const record::Record*>& records);
-std::vector<Waived> fold_waived(const std::vector<const record::Record*>& records);
+using GpuBenchRecords = std::vector<const Typed<record::GpuBench>*>;
+std::vector<GpuFigure> fold_figures(const GpuBenchRecords& records);
+std::vector<Waived> fold_waived(const GpuBenchRecords& records);
 
 std::vector<GpuGroup> group_gpu(const Dataset& dataset);
 

@@ -14,10 +14,10 @@ namespace {
 
 /// The type of the GPU behind each rank of a task.
 std::optional<config::GpuHardware> gpu_of(const TaskData& task, int rank, const Hardware& hardware) {
-  for (const Entry& entry : task.of(record::kind::kDevice)) {
-    if (entry.record.rank != rank && rank >= 0) continue;
-    if (text(entry.record.data, "device") != "cuda") return std::nullopt;
-    return hardware.gpu(text(entry.record.data, "name"));
+  for (const auto& entry : task.of<record::Device>()) {
+    if (entry.rank != rank && rank >= 0) continue;
+    if (entry.data.device != "cuda") return std::nullopt;
+    return hardware.gpu(entry.data.name);
   }
   return std::nullopt;
 }
@@ -74,33 +74,32 @@ class Nearest {
   std::vector<std::string> order_;
 };
 
-std::string subject_of(const Entry& entry) {
-  return fmt::format("GPU {} of {}", integer(entry.record.data, "gpu").value_or(-1), entry.record.node);
+template <typename Kind>
+std::string subject_of(const Typed<Kind>& entry) {
+  return fmt::format("GPU {} of {}", entry.data.gpu.value_or(-1), entry.node);
 }
 
 void add_bench(const TaskData& task, const Hardware& hardware, Nearest& out) {
-  for (const Entry& entry : task.of("gpu_bench")) {
-    const auto value = number(entry.record.data, "value");
-    const auto gpu = gpu_of(task, entry.record.rank, hardware);
-    const std::string test = text(entry.record.data, "test");
-    const std::string unit = text(entry.record.data, "metric");
-    if (!value || !gpu || unit == "us") continue;
-    const Bound bound = bench_bound(test, *gpu, hardware.paths);
-    out.add({subject_of(entry), test, *value, unit, bound.limit, bound.resource,
-             fmt::format("{:.1f} {}", *value, unit), bound.arithmetic});
+  for (const auto& entry : task.of<record::GpuBench>()) {
+    const record::GpuBench& bench = entry.data;
+    const auto gpu = gpu_of(task, entry.rank, hardware);
+    if (!bench.value || !gpu || bench.metric == "us") continue;
+    const Bound bound = bench_bound(bench.test, *gpu, hardware.paths);
+    out.add({subject_of(entry), bench.test, *bench.value, bench.metric, bound.limit, bound.resource,
+             fmt::format("{:.1f} {}", *bench.value, bench.metric), bound.arithmetic});
   }
 }
 
 void add_burn(const TaskData& task, const Hardware& hardware, Nearest& out) {
   std::string precision = text(member(task.plan, "burn"), "precision");
   if (precision.empty()) precision = "bf16";
-  for (const Entry& entry : task.of("burn")) {
-    const auto value = number(entry.record.data, "tflops");
-    const auto gpu = gpu_of(task, entry.record.rank, hardware);
-    if (!value || !gpu) continue;
+  for (const auto& entry : task.of<record::Burn>()) {
+    const auto& tflops = entry.data.tflops;
+    const auto gpu = gpu_of(task, entry.rank, hardware);
+    if (!tflops || !gpu) continue;
     const Bound bound = tensor_bound(*gpu, precision);
-    out.add({subject_of(entry), "burn_" + precision, *value, "TFLOP/s", bound.limit, bound.resource,
-             fmt::format("{:.1f} TFLOP/s", *value), bound.arithmetic});
+    out.add({subject_of(entry), "burn_" + precision, *tflops, "TFLOP/s", bound.limit, bound.resource,
+             fmt::format("{:.1f} TFLOP/s", *tflops), bound.arithmetic});
   }
 }
 
@@ -148,18 +147,19 @@ std::vector<Check> guard_training(const std::string& subject, const TrainingLoad
 }
 
 TrainingLoad training_load(const TaskData& task, const Hardware& hardware) {
-  const Json& training = task.training();
+  const record::Training& training = task.last<record::Training>();
   TrainingLoad load;
   load.gpus = task.world();
-  load.seq_len = number(training, "seq_len").value_or(0);
-  std::string precision = text(training, "precision");
+  load.seq_len = static_cast<double>(training.seq_len.value_or(0));
   if (const auto gpu = gpu_of(task, -1, hardware))
-    load.peak_tflops = gpu->peak_tflops(precision == "fp32" ? "tf32" : precision);
-  if (load.peak_tflops <= 0) load.peak_tflops = number(training, "peak_tflops").value_or(0);
-  const auto causal = number(training, "flops_per_token_causal");
-  const auto full = number(training, "flops_per_token_full");
-  auto parameters = number(training, "matmul_parameters");
-  if (!parameters) parameters = number(training, "parameters");
+    load.peak_tflops = gpu->peak_tflops(training.precision == "fp32" ? "tf32" : training.precision);
+  if (load.peak_tflops <= 0) load.peak_tflops = training.peak_tflops.value_or(0);
+  const auto& causal = training.flops_per_token_causal;
+  const auto& full = training.flops_per_token_full;
+  std::optional<double> parameters;
+  for (const auto& count : {training.parameters, training.matmul_parameters}) {
+    if (count) parameters = static_cast<double>(*count);
+  }
   if (causal && full) {
     load.flops_per_token = 2 * *causal - *full;  // attention is their difference, once and twice
     load.flops_text = fmt::format("{:.3g} FLOP", load.flops_per_token);

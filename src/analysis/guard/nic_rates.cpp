@@ -4,15 +4,13 @@
 
 #include <algorithm>
 
-#include "analysis/read/json_read.h"
 #include "stats/stats.h"
 
 namespace sxb::analysis {
 
-std::map<std::string, double> line_rates(const Json& cluster) {
+std::map<std::string, double> line_rates(const Network& network) {
   std::map<std::string, double> lines;
-  for (const Json& nic : member(member(cluster, "network"), "nics"))
-    lines[text(nic, "name")] = number(nic, "line_rate_gbps").value_or(0) / 8;
+  for (const Network::Nic& nic : network.nics) lines[nic.name] = nic.gBps();
   return lines;
 }
 

@@ -8,6 +8,7 @@
 
 #include "analysis/guard/guard.h"
 #include "analysis/read/samples.h"
+#include "analysis/read/topology.h"
 
 namespace sxb::analysis {
 
@@ -19,8 +20,8 @@ struct NicRate {
   std::string note;  ///< why it is named; "" = nothing to say
 };
 
-/// network.nics of the cluster config: name -> GB/s.
-std::map<std::string, double> line_rates(const Json& cluster);
+/// Name -> GB/s.
+std::map<std::string, double> line_rates(const Network& network);
 
 /// The NICs that the cluster config names, as RDMA adapters or as interfaces. One that sends less than
 /// `lag_share` of the median of all is marked, where they carry anything.

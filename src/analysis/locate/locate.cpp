@@ -5,14 +5,12 @@
 #include <algorithm>
 
 #include "analysis/locate/locate_judge.h"
-#include "analysis/read/json_read.h"
 #include "base/text.h"
 #include "stats/stats.h"
 
 namespace sxb::analysis {
 namespace {
 
-namespace kind = record::kind;
 using plan::LocateStage;
 using plan::ProbeResult;
 using plan::Standing;
@@ -27,57 +25,49 @@ int place_of(const LocateSearch& search, const std::string& name) {
   return it == search.nodes.end() ? -1 : static_cast<int>(it - search.nodes.begin());
 }
 
-/// The nodes that a record of any of the three kinds is about; empty if one is unknown.
-std::vector<int> nodes_of(const LocateSearch& search, const record::Record& record) {
+/// Their places among the nodes of the task; empty if one is unknown.
+std::vector<int> places_of(const LocateSearch& search, const std::vector<std::string>& names) {
   std::vector<int> places;
-  if (record.kind == kind::kLocateNode) places = {place_of(search, text(record.data, "node"))};
-  if (record.kind == kind::kLocateLink) {
-    for (const char* end : {"a", "b"})
-      places.push_back(place_of(search, text(member(record.data, end), "node")));
-  }
-  if (record.kind == kind::kLocateGroup) {
-    for (const Json& name : member(record.data, "nodes")) {
-      places.push_back(name.is_string() ? place_of(search, name.get<std::string>()) : -1);
-    }
-  }
+  for (const std::string& name : names) places.push_back(place_of(search, name));
   if (std::find(places.begin(), places.end(), -1) != places.end()) places.clear();
   return places;
 }
 
+std::vector<std::string> names_in(const record::LocateNode& probe) { return {probe.node}; }
+std::vector<std::string> names_in(const record::LocateLink& probe) {
+  return {probe.a.value_or(record::LocateEnd{}).node, probe.b.value_or(record::LocateEnd{}).node};
+}
+std::vector<std::string> names_in(const record::LocateGroup& probe) { return probe.nodes; }
+
 /// Records of one probe, one per rail, stand together in one result.
-void take(LocateSearch& search, const record::Record& record) {
-  const auto stage = plan::parse_locate_stage(text(record.data, "stage"));
-  const auto round = integer(record.data, "round");
-  const std::vector<int> nodes = nodes_of(search, record);
-  if (!stage.ok() || !round || nodes.empty()) return;
+template <typename Probe>
+void take(LocateSearch& search, const Probe& probe) {
+  const auto stage = plan::parse_locate_stage(probe.stage);
+  const std::vector<int> nodes = places_of(search, names_in(probe));
+  if (!stage.ok() || !probe.round || nodes.empty()) return;
   auto it = std::find_if(search.results.begin(), search.results.end(), [&](const ProbeResult& result) {
-    return result.round == *round && result.nodes == nodes;
+    return result.round == *probe.round && result.nodes == nodes;
   });
-  if (it == search.results.end()) {
-    it = search.results.insert(search.results.end(), {*stage, static_cast<int>(*round), nodes, {}, {}, ""});
-  }
-  const auto rail = static_cast<std::size_t>(integer(record.data, "rail").value_or(0));
+  if (it == search.results.end())
+    it = search.results.insert(search.results.end(), {*stage, *probe.round, nodes, {}, {}, ""});
+  std::size_t rail = 0;
+  if constexpr (requires { probe.rail; }) rail = static_cast<std::size_t>(probe.rail.value_or(0));
   it->busbw_gBps.resize(std::max(it->busbw_gBps.size(), rail + 1));
-  it->busbw_gBps[rail] = number(record.data, "busbw_gBps");
-  if (const std::string failure = text(record.data, "failure"); !failure.empty()) it->failure = failure;
-  for (const Json& value : member(record.data, "tflops"))
-    it->tflops.push_back(value.is_number() ? std::optional(value.get<double>()) : std::nullopt);
-  search.size_bytes = integer(record.data, "size_bytes").value_or(search.size_bytes);
-  search.rounds = std::max(search.rounds, static_cast<int>(*round) + 1);
+  it->busbw_gBps[rail] = probe.busbw_gBps;
+  if (!probe.failure.empty()) it->failure = probe.failure;
+  if constexpr (requires { probe.tflops; })
+    it->tflops.insert(it->tflops.end(), probe.tflops.begin(), probe.tflops.end());
+  search.size_bytes = probe.size_bytes.value_or(search.size_bytes);
+  search.rounds = std::max(search.rounds, *probe.round + 1);
 }
 
 LocateSearch read_search(const TaskData& task) {
   LocateSearch search;
   search.task = &task;
-  const std::vector<Entry>& starts = task.of(kind::kTaskStart);
-  if (!starts.empty()) {
-    for (const Json& name : member(starts.back().record.data, "nodes")) {
-      if (name.is_string()) search.nodes.push_back(name.get<std::string>());
-    }
-  }
-  for (const char* one : {kind::kLocateNode, kind::kLocateLink, kind::kLocateGroup}) {
-    for (const Entry& entry : task.of(one)) take(search, entry.record);
-  }
+  search.nodes = task.last<record::TaskStart>().nodes;
+  for (const auto& entry : task.of<record::LocateNode>()) take(search, entry.data);
+  for (const auto& entry : task.of<record::LocateLink>()) take(search, entry.data);
+  for (const auto& entry : task.of<record::LocateGroup>()) take(search, entry.data);
   std::stable_sort(search.results.begin(), search.results.end(),
                    [](const ProbeResult& a, const ProbeResult& b) { return a.round < b.round; });
   search.ranks.assign(search.nodes.size(), 0);
@@ -85,8 +75,8 @@ LocateSearch read_search(const TaskData& task) {
     if (result.nodes.size() == 1)
       search.ranks[static_cast<std::size_t>(result.nodes.front())] = static_cast<int>(result.tflops.size());
   }
-  search.complete = task.status() == TaskStatus::kOk && !task.of(kind::kLocate).empty();
-  if (search.complete) search.duration_s = number(task.of(kind::kLocate).back().record.data, "duration_s");
+  search.complete = task.status() == TaskStatus::kOk && !task.of<record::Locate>().empty();
+  if (search.complete) search.duration_s = task.last<record::Locate>().duration_s;
   judge_search(search);
   return search;
 }
@@ -156,8 +146,8 @@ std::vector<std::string> sensitivity(const LocateSearch& search) {
   if (spread.node_share) lines.push_back(would_be_named("node or rail", *spread.node_share) + ".");
   if (spread.link_share)
     lines.push_back(fmt::format("{}{}.", would_be_named("link", *spread.link_share),
-                                search.task->of(kind::kLocate).empty() ||
-                                        flag(search.task->of(kind::kLocate).back().record.data, "all_pairs")
+                                search.task->of<record::Locate>().empty() ||
+                                        search.task->last<record::Locate>().all_pairs.value_or(false)
                                     ? ""
                                     : ", where it was among the sampled pairs or in a slow ring"));
   if (spread.gpu_share)

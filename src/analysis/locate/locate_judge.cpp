@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <set>
 
-#include "analysis/read/json_read.h"
 #include "base/text.h"
 #include "stats/stats.h"
 
 namespace sxb::analysis {
 namespace {
 
-namespace kind = record::kind;
 using plan::Fault;
 using plan::Standing;
 using plan::Suspect;
@@ -44,19 +42,15 @@ std::string partner_names(const LocateSearch& search, const std::vector<int>& pa
 /// What `from` sends to `to` when it sends alone, over all tests; -1 = anybody.
 std::optional<double> one_way(const LocateSearch& search, int from, int to, int rail) {
   std::vector<double> values;
-  for (const Entry& entry : search.task->of(kind::kLocateLink)) {
-    const Json& data = entry.record.data;
-    if (rail >= 0 && integer(data, "rail") != rail) continue;
-    const std::string a = text(member(data, "a"), "node"), b = text(member(data, "b"), "node");
+  for (const auto& entry : search.task->of<record::LocateLink>()) {
+    const record::LocateLink& link = entry.data;
+    if ((rail >= 0 && link.rail != rail) || !link.a || !link.b) continue;
+    const std::string &a = link.a->node, &b = link.b->node;
     const auto is = [&](int node, const std::string& name) {
       return node < 0 || search.nodes[index(node)] == name;
     };
-    if (is(from, a) && is(to, b)) {
-      if (const auto value = number(data, "a_to_b_gBps")) values.push_back(*value);
-    }
-    if (is(from, b) && is(to, a)) {
-      if (const auto value = number(data, "b_to_a_gBps")) values.push_back(*value);
-    }
+    if (is(from, a) && is(to, b) && link.a_to_b_gBps) values.push_back(*link.a_to_b_gBps);
+    if (is(from, b) && is(to, a) && link.b_to_a_gBps) values.push_back(*link.b_to_a_gBps);
   }
   return median_of(values);
 }
@@ -65,9 +59,9 @@ std::optional<double> one_way(const LocateSearch& search, int from, int to, int 
 std::string rank_text(const LocateSearch& search, int node, int local) {
   int rank = local;
   for (int i = 0; i < node; ++i) rank += search.ranks[index(i)];
-  for (const Entry& entry : search.task->of(kind::kDevice)) {
-    const auto gpu = integer(entry.record.data, "gpu");
-    if (entry.record.rank == rank && gpu && *gpu >= 0) return fmt::format("rank {}, GPU {}", rank, *gpu);
+  for (const auto& entry : search.task->of<record::Device>()) {
+    const int gpu = entry.data.gpu.value_or(-1);
+    if (entry.rank == rank && gpu >= 0) return fmt::format("rank {}, GPU {}", rank, gpu);
   }
   return fmt::format("rank {}", rank);
 }
@@ -196,10 +190,8 @@ void name_causes(LocateSearch& search) {
 }  // namespace
 
 void judge_search(LocateSearch& search) {
-  const std::vector<Entry>& ends = search.task->of(kind::kLocate);
-  const auto repeats = ends.empty() ? std::nullopt : integer(ends.back().record.data, "repeats");
-  plan::Suspicion found = plan::find_suspects(search.ranks, search.results,
-                                              static_cast<int>(repeats.value_or(plan::Locate{}.rounds)));
+  const int repeats = search.task->last<record::Locate>().repeats.value_or(plan::Locate{}.rounds);
+  plan::Suspicion found = plan::find_suspects(search.ranks, search.results, repeats);
   search.spread = found.spread;
   for (Trial& trial : plan::judge_suspects(search.ranks, found.suspects, search.results))
     search.faults.push_back(describe(search, std::move(trial)));

@@ -2,7 +2,6 @@
 #include "analysis/nccl/nccl_groups.h"
 #include "analysis/nccl/nccl_rows.h"
 #include "analysis/nccl/sweep_verdicts.h"
-#include "analysis/read/json_read.h"
 
 namespace sxb::analysis {
 
@@ -23,10 +22,9 @@ std::vector<NcclGroup> group_nccl(const Dataset& dataset, const Hardware& hardwa
     }
     group.ranks = group.group_ranks.empty() ? measured->world() : static_cast<int>(group.group_ranks.size());
     group.hosts = count_hosts(*measured, group);
-    const std::vector<Entry>& devices = measured->of(record::kind::kDevice);
-    if (!devices.empty()) group.backend = text(devices.front().record.data, "backend");
-    for (const Entry& entry : measured->of(record::kind::kOverhead))
-      group.overhead_us = number(entry.record.data, "null_call_us");
+    const auto& devices = measured->of<record::Device>();
+    if (!devices.empty()) group.backend = devices.front().data.backend;
+    group.overhead_us = measured->last<record::Overhead>().null_call_us;
     group.rows = join_rows(group, true);
     judge_sweep(dataset, *measured, hardware, group);
   }

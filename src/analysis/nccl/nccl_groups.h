@@ -21,7 +21,7 @@ namespace sxb::analysis {
 /// A "collective" record of the journal, and the task that wrote it.
 struct GroupRecord {
   const TaskData* task = nullptr;
-  const Json* row = nullptr;
+  const record::Collective* row = nullptr;
 };
 
 /// The repeats of one collective on one node count: of one group of ranks, type, operator and root.

@@ -19,28 +19,28 @@ struct Samples {
   std::optional<int> slowest;
 };
 
-void add(const Json& object, const char* key, std::vector<double>& out) {
-  if (const auto value = number(object, key)) out.push_back(*value);
+void add(const std::optional<double>& value, std::vector<double>& out) {
+  if (value) out.push_back(*value);
 }
 
-void add(const Json& placement, Samples& out) {
-  add(placement, "time_us", out.time_us);
-  add(placement, "algbw_gBps", out.algbw);
-  add(placement, "busbw_gBps", out.busbw);
-  const Json& iterations = member(placement, "per_iteration");
-  add(iterations, "p50_us", out.p50);
-  add(iterations, "p95_us", out.p95);
-  add(iterations, "p99_us", out.p99);
-  add(iterations, "cv_pct", out.cv);
-  if (const auto spread = number(placement, "rank_spread_pct")) {
+void add(const record::Placement& placement, Samples& out) {
+  add(placement.time_us, out.time_us);
+  add(placement.algbw_gBps, out.algbw);
+  add(placement.busbw_gBps, out.busbw);
+  if (const auto& iterations = placement.per_iteration) {
+    add(iterations->p50_us, out.p50);
+    add(iterations->p95_us, out.p95);
+    add(iterations->p99_us, out.p99);
+    add(iterations->cv_pct, out.cv);
+  }
+  if (const auto& spread = placement.rank_spread_pct) {
     // The rank that is named is that of the repeat in which the ranks differ most.
     const bool most = out.spread.empty() || *spread > *std::max_element(out.spread.begin(), out.spread.end());
-    if (const auto rank = integer(placement, "slowest_rank"); rank && most)
-      out.slowest = static_cast<int>(*rank);
+    if (placement.slowest_rank && most) out.slowest = placement.slowest_rank;
     out.spread.push_back(*spread);
   }
-  for (const char* key : {"wrong", "wrong_timed"}) {
-    if (const auto value = number(placement, key)) out.wrong = out.wrong.value_or(0) + *value;
+  for (const auto& count : {placement.wrong, placement.wrong_timed}) {
+    if (count) out.wrong = out.wrong.value_or(0) + static_cast<double>(*count);
   }
 }
 
@@ -70,27 +70,19 @@ Bandwidth medians_of(const Samples& s) {
   return out;
 }
 
-std::vector<int> ranks_of(const Json& data) {
-  std::vector<int> ranks;
-  for (const Json& rank : member(data, "group_ranks")) {
-    if (rank.is_number_integer()) ranks.push_back(rank.get<int>());
-  }
-  return ranks;
-}
-
-NcclGroup key_of(const TaskData& task, const Json& data) {
+NcclGroup key_of(const TaskData& task, const record::Collective& row) {
   const Json& sweep = member(task.plan, "sweep");
   NcclGroup key;
   key.collective = text(sweep, "collective");
-  if (key.collective.empty()) key.collective = text(data, "collective");
+  if (key.collective.empty()) key.collective = row.collective;
   if (key.collective.empty()) key.collective = "unknown";
   key.nodes = task.nodes;
   key.split = text(sweep, "split");
-  key.group = static_cast<int>(integer(data, "group").value_or(0));
-  key.groups = static_cast<int>(integer(data, "groups").value_or(1));
-  key.dtype = text(data, "dtype");
-  key.redop = text(data, "redop");
-  key.root = static_cast<int>(integer(data, "root").value_or(-1));
+  key.group = row.group.value_or(0);
+  key.groups = row.groups.value_or(1);
+  key.dtype = row.dtype;
+  key.redop = row.redop;
+  key.root = row.root.value_or(-1);
   return key;
 }
 
@@ -108,31 +100,13 @@ void add_task(const TaskData& task, NcclGroup& group) {
   if (group.tasks.empty() || group.tasks.back() != &task) group.tasks.push_back(&task);
 }
 
-void set_path(const Json& data, SweepRow& row) {
-  row.path = text(data, "path");
-  row.algorithm = text(data, "algorithm");
-  row.protocol = text(data, "protocol");
-  if (const auto channels = integer(data, "channels")) row.channels = static_cast<int>(*channels);
-  row.registration = text(data, "registration");
-}
-
 }  // namespace
 
-std::optional<FirstWrong> first_wrong_of(const Json& data) {
-  const Json& wrong = member(data, "first_wrong");
-  if (!wrong.is_object()) return std::nullopt;
-  return FirstWrong{static_cast<int>(integer(wrong, "rank").value_or(-1)),
-                    integer(wrong, "offset").value_or(-1),
-                    text(wrong, "expected"),
-                    text(wrong, "found"),
-                    text(wrong, "placement"),
-                    text(wrong, "when")};
-}
-
-std::string FirstWrong::to_text() const {
-  const std::string where = placement == "in_place" ? "in place" : "out of place";
-  return fmt::format("rank {}, element {} {}: expected {}, found {}{}", rank, offset, where, expected, found,
-                     when == "timed" ? " (after the timed iterations)" : "");
+std::string to_text(const record::FirstWrong& wrong) {
+  return fmt::format("rank {}, element {} {}: expected {}, found {}{}", wrong.rank.value_or(-1),
+                     wrong.offset.value_or(-1), wrong.placement == "in_place" ? "in place" : "out of place",
+                     wrong.expected, wrong.found,
+                     wrong.when == "timed" ? " (after the timed iterations)" : "");
 }
 
 std::string NcclGroup::label() const {
@@ -150,23 +124,22 @@ std::vector<NcclGroup> collect_groups(const Dataset& dataset) {
   std::vector<const TaskData*> without_rows;
   for (const TaskData& task : dataset.tasks) {
     if (task.phase != "nccl") continue;
-    const std::vector<Entry>& rows = task.of(record::kind::kCollective);
+    const auto& rows = task.of<record::Collective>();
     if (rows.empty()) without_rows.push_back(&task);
-    for (const Entry& entry : rows) {
-      const Json& data = entry.record.data;
-      NcclGroup key = key_of(task, data);
+    for (const auto& entry : rows) {
+      NcclGroup key = key_of(task, entry.data);
       const auto [it, added] = index.emplace(identity(key), groups.size());
       if (added) {
-        key.group_ranks = ranks_of(data);
+        key.group_ranks = entry.data.group_ranks;
         groups.push_back(std::move(key));
       }
       NcclGroup& group = groups[it->second];
       add_task(task, group);
-      group.records.push_back({&task, &data});
+      group.records.push_back({&task, &entry.data});
     }
   }
   for (const TaskData* task : without_rows) {
-    const NcclGroup key = key_of(*task, Json());
+    const NcclGroup key = key_of(*task, {});
     bool known = false;
     for (NcclGroup& group : groups) {
       if (!same_sweep(group, key)) continue;
@@ -189,24 +162,27 @@ std::vector<SweepRow> join_rows(const NcclGroup& group, bool ok) {
   std::vector<std::pair<Samples, Samples>> samples;
   for (const auto& [task, record] : group.records) {
     if ((task->status() == TaskStatus::kOk) != ok) continue;
-    const Json& data = *record;
     SweepRow row;
-    row.size_bytes = integer(data, "size_bytes").value_or(0);
-    row.count = integer(data, "count").value_or(0);
+    row.size_bytes = record->size_bytes.value_or(0);
+    row.count = record->count.value_or(0);
     auto it = std::find_if(rows.begin(), rows.end(), [&](const SweepRow& other) {
       return other.size_bytes == row.size_bytes && other.count == row.count;
     });
     if (it == rows.end()) {
-      row.dtype = text(data, "dtype");
-      row.redop = text(data, "redop");
-      set_path(data, row);
+      row.dtype = record->dtype;
+      row.redop = record->redop;
+      row.path = record->path;
+      row.algorithm = record->algorithm;
+      row.protocol = record->protocol;
+      row.channels = record->channels;
+      row.registration = record->registration;
       it = rows.insert(rows.end(), row);
       samples.emplace_back();
     }
-    if (!it->first_wrong) it->first_wrong = first_wrong_of(data);
+    if (!it->first_wrong) it->first_wrong = record->first_wrong;
     auto& [out_of_place, in_place] = samples[static_cast<std::size_t>(it - rows.begin())];
-    add(member(data, "out_of_place"), out_of_place);
-    add(member(data, "in_place"), in_place);
+    if (record->out_of_place) add(*record->out_of_place, out_of_place);
+    if (record->in_place) add(*record->in_place, in_place);
   }
   for (std::size_t i = 0; i < rows.size(); ++i) {
     rows[i].out_of_place = medians_of(samples[i].first);
@@ -237,15 +213,13 @@ void compare_groups(std::vector<NcclGroup>& groups) {
 int count_hosts(const TaskData& task, const NcclGroup& group) {
   if (group.group_ranks.empty()) return count_hosts(task);
   std::set<std::string> nodes;
-  for (const Entry& entry : task.of(record::kind::kDevice)) {
+  for (const auto& entry : task.of<record::Device>()) {
     const auto& ranks = group.group_ranks;
-    if (std::find(ranks.begin(), ranks.end(), entry.record.rank) != ranks.end())
-      nodes.insert(entry.record.node);
+    if (std::find(ranks.begin(), ranks.end(), entry.rank) != ranks.end()) nodes.insert(entry.node);
   }
   std::set<std::string> hosts;
-  for (const Entry& entry : task.of(record::kind::kNode)) {
-    const std::string name = text(entry.record.data, "hostname");
-    if (!name.empty() && nodes.contains(entry.record.node)) hosts.insert(name);
+  for (const auto& entry : task.of<record::Node>()) {
+    if (!entry.data.hostname.empty() && nodes.contains(entry.node)) hosts.insert(entry.data.hostname);
   }
   return static_cast<int>(hosts.size());
 }

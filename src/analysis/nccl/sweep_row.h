@@ -6,7 +6,7 @@
 #include <string>
 
 #include "analysis/guard/verdict_mark.h"
-#include "base/json.h"
+#include "record/kinds/collective.h"
 
 namespace sxb::analysis {
 
@@ -20,16 +20,8 @@ struct Bandwidth {
   std::optional<double> repeat_spread;                   ///< (max - min) / median time; from two repeats on
 };
 
-/// One wrong element, values as text.
-struct FirstWrong {
-  int rank = -1;  ///< of the world
-  std::int64_t offset = -1;
-  std::string expected, found, placement, when;
-  /// "rank 3, element 17 in place: expected 1, found 2".
-  std::string to_text() const;
-};
-/// Of a "collective" record; nullopt if nothing was wrong.
-std::optional<FirstWrong> first_wrong_of(const Json& collective);
+/// "rank 3, element 17 in place: expected 1, found 2"; the rank is one of the world.
+std::string to_text(const record::FirstWrong& wrong);
 
 struct SweepRow {
   std::int64_t size_bytes = 0, count = 0;
@@ -40,7 +32,7 @@ struct SweepRow {
   std::string algorithm, protocol;  ///< as NCCL tells them; "" = it does not
   std::optional<int> channels;
   std::string registration;
-  std::optional<FirstWrong> first_wrong;
+  std::optional<record::FirstWrong> first_wrong;
   std::optional<double> expected_us;  ///< of the topology's model
   Mark mark = Mark::kNotJudged;       ///< of the out-of-place time
   std::string why;                    ///< of the mark; "" for PASS

@@ -4,33 +4,21 @@
 
 #include <algorithm>
 
-#include "analysis/read/json_read.h"
 #include "base/units.h"
 #include "stats/stability.h"
 
 namespace sxb::analysis {
 namespace {
 
-/// Gbit/s of all NICs of a host, as the cluster config promises.
-double line_rate_gbps(const Json& cluster) {
-  double sum = 0;
-  for (const Json& nic : member(member(cluster, "network"), "nics")) {
-    sum += number(nic, "line_rate_gbps").value_or(0);
-  }
-  return sum;
-}
-
 /// What is known of the algorithm; of several sizes the largest counts.
-AlgorithmFacts algorithm_of(const Json& run, const NcclGroup& group) {
+AlgorithmFacts algorithm_of(const record::Run& run, const NcclGroup& group) {
   AlgorithmFacts facts;
   if (!group.rows.empty()) {
     facts.recorded = group.rows.back().algorithm;
     facts.path = group.rows.back().path;
     facts.registration = group.rows.back().registration;
   }
-  for (const auto& item : member(run, "nccl_env").items()) {
-    if (item.value().is_string()) facts.env[item.key()] = item.value().get<std::string>();
-  }
+  facts.env = run.nccl_env;
   return facts;
 }
 
@@ -53,20 +41,17 @@ void guard_busbw(NcclGroup& group) {
 
 /// What a host sends, where the algorithm is known to be the ring that carries busbw over every host
 /// boundary.
-void guard_wire(const Json& cluster, const std::string& algorithm, NcclGroup& group) {
+void guard_wire(const Network& network, const std::string& algorithm, NcclGroup& group) {
   if (!group.wire_gbps || !group.line_gbps || algorithm != "Ring") return;
-  std::size_t nics = 0;
   std::optional<double> each;
   bool equal = true;
-  for (const Json& nic : member(member(cluster, "network"), "nics")) {
-    const auto rate = number(nic, "line_rate_gbps");
-    equal = equal && (!each || each == rate);
-    each = rate;
-    ++nics;
+  for (const Network::Nic& nic : network.nics) {
+    equal = equal && (!each || each == nic.line_rate_gbps);
+    each = nic.line_rate_gbps;
   }
-  const std::string line = equal && each
-                               ? fmt::format("{} x {:g} Gbit/s = {:g} Gbit/s", nics, *each, *group.line_gbps)
-                               : fmt::format("{:g} Gbit/s of its NICs", *group.line_gbps);
+  const std::string line = equal && each ? fmt::format("{} x {:g} Gbit/s = {:g} Gbit/s", network.nics.size(),
+                                                       *each, *group.line_gbps)
+                                         : fmt::format("{:g} Gbit/s of its NICs", *group.line_gbps);
   group.checks.push_back({group.label(), "wire_gbps", *group.wire_gbps, "Gbit/s", *group.line_gbps,
                           "network line rate", fmt::format("{:.1f} Gbit/s per host", *group.wire_gbps),
                           line});
@@ -194,22 +179,21 @@ Mark worst(const NcclGroup& group, const config::Thresholds& limits) {
 
 /// Seconds that the largest size ran, both placements.
 double seconds_of_largest(const TaskData& task) {
-  const std::vector<Entry>& rows = task.of(record::kind::kCollective);
-  if (rows.empty()) return 0;
-  const Json& data = rows.back().record.data;
-  const double us = number(member(data, "out_of_place"), "time_us").value_or(0) +
-                    number(member(data, "in_place"), "time_us").value_or(0);
-  return us * number(data, "iterations").value_or(0) * 1e-6;
+  const record::Collective& row = task.last<record::Collective>();
+  double us = 0;
+  for (const auto* placement : {&row.out_of_place, &row.in_place})
+    us += *placement ? (*placement)->time_us.value_or(0) : 0;
+  return us * row.iterations.value_or(0) * 1e-6;
 }
 
 /// The NICs' counters during the sweep, and what the formula says for its highest busbw.
-void add_nics(const Dataset& dataset, const TaskData& task, const Hardware& hardware, NcclGroup& group) {
+void add_nics(const Dataset& dataset, const TaskData& task, const Network& network, const Hardware& hardware,
+              NcclGroup& group) {
   constexpr double kShortest = 1;  // shorter, and half a second may include other sizes
   constexpr std::size_t kNoGpuRows = 1;
   if (group.group > 0) return;  // the NICs are those of all groups: shown once
   if (group.topology.hosts < 2 || group.topology.nics < 1 || seconds_of_largest(task) < kShortest) return;
-  const Json& cluster = member(dataset.run.record.data, "cluster");
-  group.nics = nic_rates(load_samples(dataset.folder, task, kNoGpuRows), line_rates(cluster),
+  group.nics = nic_rates(load_samples(dataset.folder, task, kNoGpuRows), line_rates(network),
                          hardware.paths.thresholds.nic_lag_share);
   if (auto check = guard_nics(group.label(), group.nics)) group.checks.push_back(std::move(*check));
   double highest = 0;
@@ -231,19 +215,18 @@ std::optional<double> SweepRow::of_expected() const {
 }
 
 void judge_sweep(const Dataset& dataset, const TaskData& task, const Hardware& hardware, NcclGroup& group) {
-  const Json& run = dataset.run.record.data;
-  const Json& cluster = member(run, "cluster");
-  const double line = line_rate_gbps(cluster);
-  const bool infiniband = text(member(cluster, "network"), "fabric") == "infiniband";
-  const AlgorithmFacts facts = algorithm_of(run, group);
-  group.topology = topology_of(run, task, group.group_ranks, hardware);
+  const Network network = network_of(dataset.asked.cluster);
+  const double line = network.line_rate_gbps();
+  const bool infiniband = network.fabric == "infiniband";
+  const AlgorithmFacts facts = algorithm_of(dataset.asked, group);
+  group.topology = topology_of(network, task, group.group_ranks, hardware);
   group.limit = busbw_limit(group.collective, {group.topology.ranks, group.topology.hosts, line / 8,
                                                group.topology.nvlink_gBps, infiniband});
   group.expected = expect_collective(group.collective, group.topology, facts, hardware.paths);
   add_wire(facts, line, group);
   guard_busbw(group);
-  guard_wire(cluster, facts.recorded == "RING" ? "Ring" : "", group);
-  add_nics(dataset, task, hardware, group);
+  guard_wire(network, facts.recorded == "RING" ? "Ring" : "", group);
+  add_nics(dataset, task, network, hardware, group);
   group.fit = fit_rows(group);
   for (SweepRow& row : group.rows) judge_row(group, hardware.paths.thresholds, row);
   group.mark = worst(group, hardware.paths.thresholds);

@@ -17,9 +17,9 @@ namespace kind = record::kind;
 
 /// Parses one line; no value if it is not whole (a crash cut it), an error if the schema is unknown.
 Result<std::optional<record::Record>> parse_line(std::string_view line, const std::string& where) {
-  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("v")) return std::optional<record::Record>();
-  SXB_ASSIGN_OR_RETURN(record::Record record, record::parse_record(json, where));
+  const std::optional<Json> json = try_parse_json(line);
+  if (!json || !json->is_object() || !json->contains("v")) return std::optional<record::Record>();
+  SXB_ASSIGN_OR_RETURN(record::Record record, record::parse_record(*json, where));
   return std::optional(std::move(record));
 }
 
@@ -31,15 +31,15 @@ TaskData& find_or_add(std::vector<TaskData>& tasks, const std::string& id) {
   return tasks.back();
 }
 
-void take_task_start(const Entry& entry, TaskData& task) {
-  const Json& data = entry.record.data;
-  task.kinds.clear();  // of several attempts the last counts
-  task.end.reset();
-  task.attempt = static_cast<int>(integer(data, "attempt").value_or(task.attempt + 1));
-  task.phase = text(data, "phase");
-  task.label = text(data, "label");
-  if (const Json& nodes = member(data, "nodes"); nodes.is_array())
-    task.nodes = static_cast<int>(nodes.size());
+/// Of several attempts the last counts.
+void start_again(const record::TaskStart& start, TaskData& task) {
+  TaskData fresh;
+  fresh.id = task.id;
+  fresh.attempt = start.attempt.value_or(task.attempt + 1);
+  fresh.phase = start.phase;
+  fresh.label = start.label;
+  fresh.nodes = start.nodes.empty() ? task.nodes : static_cast<int>(start.nodes.size());
+  task = std::move(fresh);
 }
 
 void take(Entry entry, Dataset& dataset) {
@@ -48,26 +48,24 @@ void take(Entry entry, Dataset& dataset) {
   if (record.kind == kind::kRun) {
     if (dataset.run.line == 0) dataset.start_wall_ns = record.wall_ns;
     dataset.complete = false;
+    dataset.asked = record::read<record::Run>(record);
     dataset.run = std::move(entry);
   } else if (record.kind == kind::kRunEnd) {
     dataset.complete = true;
   } else if (record.task.empty()) {
-    if (record.kind == kind::kFinding) dataset.findings.push_back(std::move(entry));
+    if (record.kind == kind::kFinding)
+      dataset.findings.push_back(read_typed<record::Finding>(record, entry.line));
   } else {
     TaskData& task = find_or_add(dataset.tasks, record.task);
-    if (record.kind == kind::kTaskEnd) {
-      task.end = std::move(entry);
-      return;
-    }
-    if (record.kind == kind::kTaskStart) take_task_start(entry, task);
-    task.kinds[entry.record.kind].push_back(std::move(entry));
+    if (record.kind == kind::kTaskStart) start_again(record::read<record::TaskStart>(record), task);
+    task.add(std::move(entry));
   }
 }
 
 /// Puts the tasks into the plan's order, with those that never started.
 void apply_plan(Dataset& dataset) {
   std::vector<TaskData> ordered;
-  for (const Json& planned : member(dataset.run.record.data, "plan")) {
+  for (const Json& planned : dataset.asked.plan) {
     const std::string id = text(planned, "id");
     const auto seen = dataset.tasks.begin() + (&find_or_add(dataset.tasks, id) - dataset.tasks.data());
     TaskData task = std::move(*seen);
@@ -115,7 +113,7 @@ const char* to_string(TaskStatus status) {
 
 TaskStatus TaskData::status() const {
   if (!end) return attempt == 0 ? TaskStatus::kMissing : TaskStatus::kInterrupted;
-  const std::string status = text(end->record.data, "status");
+  const std::string& status = last<record::TaskEnd>().status;
   if (status == "ok") return TaskStatus::kOk;
   return status == "interrupted" ? TaskStatus::kInterrupted : TaskStatus::kFailed;
 }
@@ -131,7 +129,7 @@ std::string TaskData::reason() const {
       break;
   }
   if (!end) return "started, and the journal ends before it does";
-  const std::string reason = text(end->record.data, "reason");
+  const std::string& reason = last<record::TaskEnd>().reason;
   return reason.empty() ? "no reason recorded" : reason;
 }
 
@@ -142,6 +140,19 @@ std::string status_of_repeats(int ok, const std::vector<const TaskData*>& tasks)
     return task->status() == TaskStatus::kMissing;
   });
   return missing ? "missing" : "failed";
+}
+
+void TaskData::add(Entry entry) {
+  const record::Record& record = entry.record;
+  const auto read = [&]<typename Kind>(std::vector<Typed<Kind>>& column) {
+    if (record.kind == Kind::kKind) column.push_back(read_typed<Kind>(record, entry.line));
+  };
+  std::apply([&](auto&... columns) { (read(columns), ...); }, typed_);
+  if (record.kind == kind::kTaskEnd) {
+    end = std::move(entry);
+  } else {
+    kinds[record.kind].push_back(std::move(entry));
+  }
 }
 
 const std::vector<Entry>& TaskData::of(const char* kind) const {
@@ -156,15 +167,12 @@ const Json& TaskData::training() const {
   return entries.empty() ? kNull : entries.back().record.data;
 }
 
-int TaskData::world() const {
-  const std::vector<Entry>& starts = of(kind::kTaskStart);
-  return starts.empty() ? 0 : static_cast<int>(integer(starts.back().record.data, "world").value_or(0));
-}
+int TaskData::world() const { return last<record::TaskStart>().world.value_or(0); }
 
 int count_hosts(const TaskData& task) {
   std::set<std::string> hosts;
-  for (const Entry& entry : task.of(kind::kNode)) {
-    if (const std::string name = text(entry.record.data, "hostname"); !name.empty()) hosts.insert(name);
+  for (const auto& node : task.of<record::Node>()) {
+    if (!node.data.hostname.empty()) hosts.insert(node.data.hostname);
   }
   return static_cast<int>(hosts.size());
 }

@@ -6,11 +6,14 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
+#include "record/kinds/kinds.h"
 #include "record/record.h"
+#include "record/typed.h"
 
 namespace sxb::analysis {
 
@@ -20,11 +23,26 @@ struct Entry {
   record::Record record;
 };
 
+/// The same, read: `data` is the struct of its kind (src/record/kinds).
+template <typename Kind>
+struct Typed {
+  std::size_t line = 0;
+  std::string node;  ///< "" = head
+  int rank = -1;     ///< -1 = not a rank
+  std::int64_t mono_ns = 0, wall_ns = 0;
+  Kind data;
+};
+template <typename Kind>
+Typed<Kind> read_typed(const record::Record& record, std::size_t line = 0) {
+  return {line, record.node, record.rank, record.mono_ns, record.wall_ns, record::read<Kind>(record)};
+}
+
 enum class TaskStatus { kOk, kFailed, kInterrupted, kMissing };
 const char* to_string(TaskStatus status);
 
 /// What one task left in the journal; of several attempts the last.
-struct TaskData {
+class TaskData {
+ public:
   std::string id;
   Json plan = Json::object();  ///< the task as planned; empty if the plan does not hold it
   std::string phase, label;
@@ -34,26 +52,52 @@ struct TaskData {
   std::optional<Entry> end;                         ///< task_end
   std::map<std::string, std::vector<Entry>> kinds;  ///< everything else, by kind, in journal order
 
+  /// Takes the next record of the journal. Records come in by this alone: it reads them too.
+  void add(Entry entry);
+
+  /// Those of one kind, in journal order. They were read once: a task of a sweep has ten thousand of them.
+  template <typename Kind>
+  const std::vector<Typed<Kind>>& of() const {
+    return std::get<std::vector<Typed<Kind>>>(typed_);
+  }
+  /// The last of one kind; without any, a struct in which every field is absent.
+  template <typename Kind>
+  const Kind& last() const {
+    static const Kind kNone;
+    return of<Kind>().empty() ? kNone : of<Kind>().back().data;
+  }
+  /// The same as JSON, for what iterates over fields that it does not know.
+  const std::vector<Entry>& of(const char* kind) const;
+  /// The `training` record as JSON, or null.
+  const Json& training() const;
+
   TaskStatus status() const;
   /// Why it has no result; "" if it has one.
   std::string reason() const;
-  const std::vector<Entry>& of(const char* kind) const;
-  /// The `training` record or null.
-  const Json& training() const;
   /// Ranks as the head started them; 0 if unknown.
   int world() const;
+
+ private:
+  template <typename... Kinds>
+  using Columns = std::tuple<std::vector<Typed<Kinds>>...>;
+  Columns<record::TaskStart, record::TaskEnd, record::Node, record::Device, record::Window, record::Finding,
+          record::Collective, record::Overhead, record::LocateNode, record::LocateLink, record::LocateGroup,
+          record::Locate, record::GpuBench, record::Burn, record::Step, record::Training, record::Rank,
+          record::Phases>
+      typed_;
 };
 
 struct Dataset {
   std::filesystem::path folder;
-  Entry run;                            ///< the last `run` record (a resumed run writes one more)
-  std::int64_t start_wall_ns = 0;       ///< of the first `run` record
-  std::int64_t end_wall_ns = 0;         ///< of the last record
-  bool complete = false;                ///< a run_end stands after the last run record
-  std::vector<TaskData> tasks;          ///< in plan order, then any other in order of appearance
-  std::vector<Entry> findings;          ///< at run level
-  std::vector<std::string> traces;      ///< files in RUN/traces, sorted
-  std::vector<std::size_t> torn_lines;  ///< lines that are no JSON: cut off by a crash, ignored
+  Entry run;                                     ///< the last `run` record (a resumed run writes one more)
+  record::Run asked;                             ///< its fields: what was asked for
+  std::int64_t start_wall_ns = 0;                ///< of the first `run` record
+  std::int64_t end_wall_ns = 0;                  ///< of the last record
+  bool complete = false;                         ///< a run_end stands after the last run record
+  std::vector<TaskData> tasks;                   ///< in plan order, then any other in order of appearance
+  std::vector<Typed<record::Finding>> findings;  ///< at run level
+  std::vector<std::string> traces;               ///< files in RUN/traces, sorted
+  std::vector<std::size_t> torn_lines;           ///< lines that are no JSON: cut off by a crash, ignored
 };
 
 /// Of the repeats of one measurement, `ok` of which have a result: ok, partial, failed or missing.

@@ -3,16 +3,14 @@
 
 #include <map>
 
-#include "analysis/read/json_read.h"
-
 namespace sxb::analysis {
 
 Result<Hardware> load_hardware(const Dataset& dataset) {
   std::map<std::string, config::GpuHardware> known;
   for (const TaskData& task : dataset.tasks) {
-    for (const Entry& entry : task.of(record::kind::kDevice)) {
-      const std::string name = text(entry.record.data, "name");
-      if (text(entry.record.data, "device") != "cuda" || known.contains(name)) continue;
+    for (const auto& entry : task.of<record::Device>()) {
+      const std::string& name = entry.data.name;
+      if (entry.data.device != "cuda" || known.contains(name)) continue;
       SXB_ASSIGN_OR_RETURN(const auto found, config::find_gpu(name));
       if (found) known.emplace(name, *found);
     }

@@ -2,19 +2,17 @@
 
 #include <algorithm>
 
-#include "analysis/read/json_read.h"
-
 namespace sxb::analysis {
 
 MeasuredSteps measured_steps(const TaskData& task) {
   MeasuredSteps steps;
-  for (const Entry& entry : task.of(record::kind::kStep)) {
-    const Json& data = entry.record.data;
-    const auto time = number(data, "step_time_ms");
-    if (!flag(data, "measured") || !time || *time <= 0) continue;
-    steps.number.push_back(static_cast<int>(integer(data, "step").value_or(0)));
-    steps.tokens.push_back(number(data, "tokens").value_or(0));
-    steps.time_ms.push_back(*time);
+  for (const auto& entry : task.of<record::Step>()) {
+    const record::Step& step = entry.data;
+    const double time_ms = step.step_time_ms.value_or(0);
+    if (!step.measured.value_or(false) || time_ms <= 0) continue;
+    steps.number.push_back(static_cast<int>(step.step.value_or(0)));
+    steps.tokens.push_back(static_cast<double>(step.tokens.value_or(0)));
+    steps.time_ms.push_back(time_ms);
   }
   return steps;
 }

@@ -3,14 +3,21 @@
 #include <algorithm>
 #include <cmath>
 
-#include "analysis/read/json_read.h"
-
 namespace sxb::analysis {
 namespace {
 
-namespace kind = record::kind;
+/// Of a step, or of the medians of a rank.
+template <typename Fields>
+std::optional<std::array<double, kPhases>> phase_ms(const Fields& fields) {
+  std::array<double, kPhases> ms{};
+  std::size_t i = 0;
+  for (const std::optional<double>& value : {fields.forward_ms, fields.backward_ms, fields.optimizer_ms}) {
+    if (!value || *value < 0) return std::nullopt;
+    ms[i++] = *value;
+  }
+  return ms;
+}
 
-constexpr const char* kPhaseFields[kPhases] = {"forward_ms", "backward_ms", "optimizer_ms"};
 /// Windows of two nodes may differ by this share of a step before their clocks count as not comparable.
 constexpr double kWindowTolerance = 0.1;
 
@@ -25,41 +32,26 @@ void PhaseActivity::add(const PhaseActivity& other) {
   power_w.add(other.power_w);
 }
 
-std::optional<TaskPhases::PhaseMs> TaskPhases::phase_ms(const Json& data) {
-  PhaseMs ms{};
-  for (std::size_t i = 0; i < kPhases; ++i) {
-    const auto value = number(data, kPhaseFields[i]);
-    if (!value || *value < 0) return std::nullopt;
-    ms[i] = *value;
-  }
-  return ms;
-}
-
-std::optional<TaskPhases::Interval> TaskPhases::interval_of(const Json& data) {
-  const auto begin = integer(data, "begin_ns");
-  const auto end = integer(data, "end_ns");
-  return begin && end && *begin < *end ? std::optional(Interval{*begin, *end}) : std::nullopt;
-}
-
 TaskPhases::TaskPhases(const TaskData& task)
-    : alternating_(integer(task.training(), "grad_accumulation").value_or(1) > 1) {
+    : alternating_(task.last<record::Training>().grad_accumulation.value_or(1) > 1) {
   // Of several records on the same thing the first counts.
-  for (const Entry& entry : task.of(kind::kWindow)) {
-    windows_.emplace(entry.record.node, interval_of(entry.record.data));
+  const auto interval_of = [](const auto& fields) {
+    const auto& begin = fields.begin_ns;
+    const auto& end = fields.end_ns;
+    return begin && end && *begin < *end ? std::optional(Interval{*begin, *end}) : std::nullopt;
+  };
+  for (const auto& entry : task.of<record::Window>()) {
+    windows_.emplace(entry.node, interval_of(entry.data));
   }
-  for (const Entry& entry : task.of(kind::kRank)) {
-    const auto gpu = integer(entry.record.data, "gpu");
-    if (gpu) ranks_.emplace(std::pair(entry.record.node, *gpu), entry.record.rank);
+  for (const auto& entry : task.of<record::Rank>()) {
+    if (entry.data.gpu) ranks_.emplace(std::pair(entry.node, *entry.data.gpu), entry.rank);
   }
-  for (const Entry& entry : task.of(kind::kPhases)) {
-    medians_.emplace(entry.record.rank, phase_ms(entry.record.data));
-  }
-  for (const Entry& entry : task.of(kind::kStep)) {
-    const Json& data = entry.record.data;
-    const auto interval = interval_of(data);
-    const auto ms = phase_ms(data);
-    if (!flag(data, "measured") || !interval || !ms) continue;
-    steps_.push_back({*interval, *ms, entry.record.node, window_of(entry.record.node)});
+  for (const auto& entry : task.of<record::Phases>()) medians_.emplace(entry.rank, phase_ms(entry.data));
+  for (const auto& entry : task.of<record::Step>()) {
+    const auto interval = interval_of(entry.data);
+    const auto ms = phase_ms(entry.data);
+    if (!entry.data.measured.value_or(false) || !interval || !ms) continue;
+    steps_.push_back({*interval, *ms, entry.node, window_of(entry.node)});
   }
 }
 

@@ -87,8 +87,6 @@ class TaskPhases {
     std::string node;
     std::optional<Interval> window;  ///< of its node
   };
-  static std::optional<PhaseMs> phase_ms(const Json& data);
-  static std::optional<Interval> interval_of(const Json& data);
   std::optional<Interval> window_of(const std::string& node) const;
   std::optional<PhaseMs> medians_of(int rank) const;
   PhaseMs difference_to_rank0(const std::string& node, int gpu) const;

@@ -8,7 +8,6 @@
 #include <set>
 
 #include "analysis/read/counter_rate.h"
-#include "analysis/read/json_read.h"
 #include "base/parallel.h"
 #include "base/text.h"
 #include "stats/stats.h"
@@ -33,11 +32,10 @@ struct Windows {
 
 Windows windows_of(const TaskData& task, const std::string& node, const std::string& name) {
   Windows windows;
-  for (const Entry& entry : task.of(record::kind::kWindow)) {
-    if (entry.record.node != node) continue;
-    if (!name.empty() && text(entry.record.data, "name") != name) continue;
-    const auto begin = integer(entry.record.data, "begin_ns");
-    const auto end = integer(entry.record.data, "end_ns");
+  for (const auto& entry : task.of<record::Window>()) {
+    if (entry.node != node || (!name.empty() && entry.data.name != name)) continue;
+    const auto& begin = entry.data.begin_ns;
+    const auto& end = entry.data.end_ns;
     if (begin && end && *begin <= *end) windows.intervals.emplace_back(*begin, *end);
   }
   return windows;

@@ -11,9 +11,8 @@ namespace {
 
 std::map<std::string, std::string> hosts_of_nodes(const TaskData& task) {
   std::map<std::string, std::string> hosts;
-  for (const Entry& entry : task.of(record::kind::kNode)) {
-    if (const std::string host = text(entry.record.data, "hostname"); !host.empty())
-      hosts[entry.record.node] = host;
+  for (const auto& entry : task.of<record::Node>()) {
+    if (!entry.data.hostname.empty()) hosts[entry.node] = entry.data.hostname;
   }
   return hosts;
 }
@@ -24,17 +23,17 @@ void place_ranks(const TaskData& task, const std::vector<int>& group, Topology& 
   std::map<std::string, int> used, all;
   std::set<std::string> gpus;
   bool cuda = true;
-  for (const Entry& entry : task.of(record::kind::kDevice)) {
-    const auto host = hosts.find(entry.record.node);
+  for (const auto& entry : task.of<record::Device>()) {
+    const auto host = hosts.find(entry.node);
     if (host == hosts.end()) continue;
     ++all[host->second];
-    if (!group.empty() && std::find(group.begin(), group.end(), entry.record.rank) == group.end()) continue;
+    if (!group.empty() && std::find(group.begin(), group.end(), entry.rank) == group.end()) continue;
     ++used[host->second];
-    const Json& data = entry.record.data;
-    cuda = cuda && text(data, "device") == "cuda";
-    gpus.insert(text(data, "name"));
-    if (out.backend.empty()) out.backend = text(data, "backend");
-    if (out.net.empty()) out.net = text(data, "net");
+    const record::Device& device = entry.data;
+    cuda = cuda && device.device == "cuda";
+    gpus.insert(device.name);
+    if (out.backend.empty()) out.backend = device.backend;
+    if (out.net.empty()) out.net = device.net;
   }
   out.hosts = static_cast<int>(used.size());
   out.ranks = group.empty() ? task.world() : static_cast<int>(group.size());
@@ -49,35 +48,52 @@ void place_ranks(const TaskData& task, const std::vector<int>& group, Topology& 
   if (beside > 0) out.nic_share = static_cast<double>(per_host) / beside;
 }
 
-/// The NICs that the cluster config promises; the slowest counts, because rings send the same over each.
-void add_network(const Json& network, Topology& out) {
-  out.fabric = text(network, "fabric");
-  for (const Json& nic : member(network, "nics")) {
-    const double line = number(nic, "line_rate_gbps").value_or(0) / 8;
-    out.nic_gBps = out.nics == 0 ? line : std::min(out.nic_gBps, line);
-    ++out.nics;
-  }
+/// The slowest NIC counts, because rings send the same over each.
+void add_network(const Network& network, Topology& out) {
+  out.fabric = network.fabric;
+  out.nics = static_cast<int>(network.nics.size());
+  const auto slowest =
+      std::min_element(network.nics.begin(), network.nics.end(),
+                       [](const Network::Nic& a, const Network::Nic& b) { return a.gBps() < b.gBps(); });
+  if (slowest != network.nics.end()) out.nic_gBps = slowest->gBps();
 }
 
 /// `pcie_gBps` is absent where a NIC's slot was not recorded.
-void add_slots(const Json& network, const TaskData& task, const config::Interconnects& paths, Topology& out) {
+void add_slots(const Network& network, const TaskData& task, const config::Interconnects& paths,
+               Topology& out) {
   std::set<std::string> wanted;
-  for (const Json& nic : member(network, "nics")) wanted.insert(text(nic, "name"));
-  for (const Entry& entry : task.of(record::kind::kNode)) {
-    for (const char* kind : {"rdma", "nics"}) {
-      for (const Json& nic : member(entry.record.data, kind)) {
-        if (!wanted.contains(text(nic, "name"))) continue;
-        const double slot = paths.pcie_gBps(number(nic, "pcie_generation").value_or(0),
-                                            number(nic, "pcie_lanes").value_or(0));
-        if (slot > 0) out.nic_pcie_gBps = out.nic_pcie_gBps == 0 ? slot : std::min(out.nic_pcie_gBps, slot);
-      }
+  for (const Network::Nic& nic : network.nics) wanted.insert(nic.name);
+  const auto add = [&](const auto& adapters) {
+    for (const auto& adapter : adapters) {
+      if (!wanted.contains(adapter.name)) continue;
+      const double slot = paths.pcie_gBps(adapter.pcie_generation.value_or(0),
+                                          static_cast<double>(adapter.pcie_lanes.value_or(0)));
+      if (slot > 0) out.nic_pcie_gBps = out.nic_pcie_gBps == 0 ? slot : std::min(out.nic_pcie_gBps, slot);
     }
+  };
+  for (const auto& entry : task.of<record::Node>()) {
+    add(entry.data.rdma);
+    add(entry.data.nics);
   }
 }
 
 }  // namespace
 
-Topology topology_of(const Json& run, const TaskData& task, const std::vector<int>& group_ranks,
+Network network_of(const Json& cluster) {
+  const Json& described = member(cluster, "network");
+  Network network{text(described, "fabric"), {}};
+  for (const Json& nic : member(described, "nics"))
+    network.nics.push_back({text(nic, "name"), number(nic, "line_rate_gbps")});
+  return network;
+}
+
+double Network::line_rate_gbps() const {
+  double sum = 0;
+  for (const Nic& nic : nics) sum += nic.line_rate_gbps.value_or(0);
+  return sum;
+}
+
+Topology topology_of(const Network& network, const TaskData& task, const std::vector<int>& group_ranks,
                      const Hardware& hardware) {
   Topology out;
   place_ranks(task, group_ranks, out);
@@ -87,7 +103,6 @@ Topology topology_of(const Json& run, const TaskData& task, const std::vector<in
       out.nvlink_reduction = gpu->nvlink_reduction > 0;
     }
   }
-  const Json& network = member(member(run, "cluster"), "network");
   add_network(network, out);
   add_slots(network, task, hardware.paths, out);
   return out;

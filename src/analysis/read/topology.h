@@ -10,6 +10,21 @@
 
 namespace sxb::analysis {
 
+/// What the cluster config says of the network between the hosts.
+struct Network {
+  struct Nic {
+    std::string name;
+    std::optional<double> line_rate_gbps;
+    double gBps() const { return line_rate_gbps.value_or(0) / 8; }
+  };
+  std::string fabric;     ///< "" = not named
+  std::vector<Nic> nics;  ///< of every host
+  /// Of all NICs of a host.
+  double line_rate_gbps() const;
+};
+/// `cluster`: as in the `run` record.
+Network network_of(const Json& cluster);
+
 /// 0 and "" = unknown. Bandwidths are per direction, in 1e9 byte/s.
 struct Topology {
   int ranks = 0;
@@ -34,7 +49,7 @@ struct Topology {
 };
 
 /// `group_ranks`: world ranks of a split group; empty = all ranks of the task.
-Topology topology_of(const Json& run, const TaskData& task, const std::vector<int>& group_ranks,
+Topology topology_of(const Network& network, const TaskData& task, const std::vector<int>& group_ranks,
                      const Hardware& hardware);
 
 }  // namespace sxb::analysis

@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <map>
 
-#include "analysis/read/json_read.h"
 #include "stats/stats.h"
 
 namespace sxb::analysis {
 namespace {
-
-namespace kind = record::kind;
 
 std::optional<double> mean_if_enough(const Tally& tally) {
   if (tally.count < kMinPhaseSamples) return std::nullopt;
@@ -25,19 +22,15 @@ struct Steps {
 
 Steps read_steps(const TaskData& task) {
   Steps steps;
-  for (const Entry& entry : task.of(kind::kStep)) {
-    const Json& data = entry.record.data;
-    if (!flag(data, "measured")) continue;
-    const auto begin = integer(data, "begin_ns");
-    const auto end = integer(data, "end_ns");
-    std::vector<double> parts;
-    for (const PartInfo& part : kParts) {
-      if (const auto ms = number(data, part.field)) parts.push_back(*ms);
-    }
-    if (!begin || !end || parts.size() != std::size(kParts)) continue;
-    steps.step_ms.push_back(static_cast<double>(*end - *begin) * 1e-6);
-    for (std::size_t i = 0; i < parts.size(); ++i) steps.part_ms[i].push_back(parts[i]);
-    steps.tokens += number(data, "tokens").value_or(0);
+  for (const auto& entry : task.of<record::Step>()) {
+    const record::Step& step = entry.data;
+    const bool timed = std::all_of(std::begin(kParts), std::end(kParts),
+                                   [&](const PartInfo& part) { return (step.*part.of_step).has_value(); });
+    if (!step.measured.value_or(false) || !step.begin_ns || !step.end_ns || !timed) continue;
+    steps.step_ms.push_back(static_cast<double>(*step.end_ns - *step.begin_ns) * 1e-6);
+    for (std::size_t i = 0; i < std::size(kParts); ++i)
+      steps.part_ms[i].push_back(*(step.*kParts[i].of_step));
+    steps.tokens += static_cast<double>(step.tokens.value_or(0));
   }
   return steps;
 }
@@ -50,9 +43,8 @@ double sum(const std::vector<double>& values) {
 
 std::vector<RankTime> rank_times(const TaskData& task, const PartInfo& part) {
   std::vector<RankTime> ranks;
-  for (const Entry& entry : task.of(kind::kPhases)) {
-    if (const auto ms = number(entry.record.data, part.field))
-      ranks.push_back({entry.record.rank, entry.record.node, *ms});
+  for (const auto& entry : task.of<record::Phases>()) {
+    if (const auto& ms = entry.data.*part.of_rank) ranks.push_back({entry.rank, entry.node, *ms});
   }
   std::sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
   return ranks;
@@ -123,7 +115,7 @@ StepBreakdown break_down(const TaskData& task, const TaskSamples& samples) {
   if (steps.step_ms.empty() || total <= 0) return result;
   result.steps = steps.step_ms.size();
   result.step_ms = stats::median(steps.step_ms);
-  result.alternating = integer(task.training(), "grad_accumulation").value_or(1) > 1;
+  result.alternating = task.last<record::Training>().grad_accumulation.value_or(1) > 1;
   if (task.world() > 0 && steps.tokens > 0)
     result.tokens_per_gpu = steps.tokens / static_cast<double>(result.steps) / task.world();
   double covered = 0;

@@ -7,6 +7,7 @@
 
 #include "analysis/read/phase_spans.h"
 #include "analysis/read/samples.h"
+#include "record/kinds/training.h"
 
 namespace sxb::analysis {
 
@@ -18,12 +19,15 @@ inline constexpr std::size_t kMinPhaseSamples = 8;
 struct PartInfo {
   const char* name;   ///< in CSV and JSON
   const char* title;  ///< for people
-  const char* field;  ///< of `step` and `phases` records
+  std::optional<double> record::Step::*of_step;
+  std::optional<double> record::Phases::*of_rank;
 };
-inline constexpr PartInfo kParts[] = {{"forward", "forward", "forward_ms"},
-                                      {"backward", "backward", "backward_ms"},
-                                      {"optimizer", "optimizer", "optimizer_ms"},
-                                      {"exposed_communication", "exposed communication", "exposed_comm_ms"}};
+inline constexpr PartInfo kParts[] = {
+    {"forward", "forward", &record::Step::forward_ms, &record::Phases::forward_ms},
+    {"backward", "backward", &record::Step::backward_ms, &record::Phases::backward_ms},
+    {"optimizer", "optimizer", &record::Step::optimizer_ms, &record::Phases::optimizer_ms},
+    {"exposed_communication", "exposed communication", &record::Step::exposed_comm_ms,
+     &record::Phases::exposed_comm_ms}};
 inline constexpr std::size_t kExposed = kPhases;  ///< index in kParts
 
 struct RankTime {

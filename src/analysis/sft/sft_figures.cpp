@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "analysis/read/json_read.h"
 #include "analysis/read/measured_steps.h"
 #include "base/units.h"
 #include "stats/outliers.h"
@@ -21,15 +20,14 @@ struct Totals {
 
 std::optional<Totals> sum_measured(const TaskData& task) {
   Totals totals;
-  for (const Entry& entry : task.of(record::kind::kStep)) {
-    const Json& data = entry.record.data;
-    const auto time = number(data, "step_time_ms");
-    if (!flag(data, "measured") || !time) continue;
+  for (const auto& entry : task.of<record::Step>()) {
+    const record::Step& step = entry.data;
+    if (!step.measured.value_or(false) || !step.step_time_ms) continue;
     ++totals.steps;
-    totals.seconds += *time * 1e-3;
-    totals.samples += number(data, "samples").value_or(0);
-    totals.tokens += number(data, "tokens").value_or(0);
-    totals.sum_len_sq += number(data, "sum_len_sq").value_or(0);
+    totals.seconds += *step.step_time_ms * 1e-3;
+    totals.samples += static_cast<double>(step.samples.value_or(0));
+    totals.tokens += static_cast<double>(step.tokens.value_or(0));
+    totals.sum_len_sq += step.sum_len_sq.value_or(0);
   }
   return totals.steps > 0 && totals.seconds > 0 ? std::optional(totals) : std::nullopt;
 }
@@ -42,25 +40,25 @@ struct FlopRate {
 /// `training` states FLOPs per token for whole sequences: 6N + 6·L·d·s and 6N + 12·L·d·s, so their
 /// difference is 6·L·d·s and N follows. With packed documents attention stays inside each of them: the
 /// attention FLOPs are 6·L·d·Σlen² (causal) and 12·L·d·Σlen² (full) instead.
-std::optional<FlopRate> whole_sequences(const Json& training, const Totals& totals) {
-  const auto causal = number(training, "flops_per_token_causal");
-  const auto full = number(training, "flops_per_token_full");
+std::optional<FlopRate> whole_sequences(const record::Training& training, const Totals& totals) {
+  const auto& causal = training.flops_per_token_causal;
+  const auto& full = training.flops_per_token_full;
   if (!causal || !full) return std::nullopt;
   const double tokens_per_s = totals.tokens / totals.seconds;
   return FlopRate{*causal * tokens_per_s, *full * tokens_per_s};
 }
 
-std::optional<FlopRate> real_documents(const Json& training, const Totals& totals) {
+std::optional<FlopRate> real_documents(const record::Training& training, const Totals& totals) {
   const auto whole = whole_sequences(training, totals);
-  const auto seq_len = number(training, "seq_len");
-  if (!whole || !seq_len || *seq_len <= 0) return std::nullopt;
+  const double seq_len = static_cast<double>(training.seq_len.value_or(0));
+  if (!whole || seq_len <= 0) return std::nullopt;
   const double attention = whole->full - whole->causal;  // 6·L·d·s per token
-  const double ratio = totals.sum_len_sq / (totals.tokens * *seq_len);
+  const double ratio = totals.sum_len_sq / (totals.tokens * seq_len);
   const double dense = whole->causal - attention;
   return FlopRate{dense + attention * ratio, dense + 2 * attention * ratio};
 }
 
-void set_flops(const Json& training, const Totals& totals, double world, Figures& figures) {
+void set_flops(const record::Training& training, const Totals& totals, double world, Figures& figures) {
   const bool packed = totals.sum_len_sq > 0;
   const auto whole = whole_sequences(training, totals);
   const auto real = packed ? real_documents(training, totals) : whole;
@@ -68,9 +66,9 @@ void set_flops(const Json& training, const Totals& totals, double world, Figures
     figures.set("model_tflops_per_gpu", real->causal / world * 1e-12);
     figures.set("model_tflops_per_gpu_full", real->full / world * 1e-12);
   }
-  const auto peak = number(training, "peak_tflops");
-  if (!peak || *peak <= 0) return;
-  const double limit = world * *peak * 1e12;
+  const double peak = training.peak_tflops.value_or(0);
+  if (peak <= 0) return;
+  const double limit = world * peak * 1e12;
   if (real) {
     figures.set("mfu_causal", real->causal / limit);
     figures.set("mfu_full", real->full / limit);
@@ -92,9 +90,9 @@ void set_step_times(const TaskData& task, Figures& figures) {
   figures.set("step_time_ms_mad", summary.mad);
   figures.set("step_outliers", static_cast<double>(stats::mark_outliers(times).size()));
   std::vector<double> waits;
-  for (const Entry& entry : task.of(record::kind::kStep)) {
-    const auto wait = number(entry.record.data, "data_wait_ms");
-    if (flag(entry.record.data, "measured") && wait) waits.push_back(*wait);
+  for (const auto& entry : task.of<record::Step>()) {
+    const auto& wait = entry.data.data_wait_ms;
+    if (entry.data.measured.value_or(false) && wait) waits.push_back(*wait);
   }
   if (!waits.empty()) figures.set("data_wait_ms_median", stats::median(waits));
 }
@@ -128,11 +126,11 @@ void set_samples(const TaskSamples& samples, Figures& figures) {
 void set_ranks(const TaskData& task, Figures& figures) {
   std::vector<double> medians;
   double peak = 0, predicted = 0;
-  for (const Entry& entry : task.of(record::kind::kRank)) {
-    const Json& data = entry.record.data;
-    if (const auto median = number(data, "step_time_ms_median")) medians.push_back(*median);
-    peak = std::max(peak, number(data, "peak_memory_bytes").value_or(0));
-    predicted = std::max(predicted, number(data, "predicted_memory_bytes").value_or(0));
+  for (const auto& entry : task.of<record::Rank>()) {
+    const record::Rank& rank = entry.data;
+    if (rank.step_time_ms_median) medians.push_back(*rank.step_time_ms_median);
+    peak = std::max(peak, static_cast<double>(rank.peak_memory_bytes.value_or(0)));
+    predicted = std::max(predicted, static_cast<double>(rank.predicted_memory_bytes.value_or(0)));
   }
   if (peak > 0) figures.set("peak_memory_gib", peak / static_cast<double>(kGiB));
   if (predicted > 0) figures.set("predicted_memory_gib", predicted / static_cast<double>(kGiB));
@@ -144,10 +142,10 @@ void set_ranks(const TaskData& task, Figures& figures) {
 }
 
 void set_loss(const TaskData& task, Figures& figures) {
-  const std::vector<Entry>& steps = task.of(record::kind::kStep);
+  const auto& steps = task.of<record::Step>();
   if (steps.empty()) return;
-  figures.set("loss_first", number(steps.front().record.data, "loss"));
-  figures.set("loss_last", number(steps.back().record.data, "loss"));
+  figures.set("loss_first", steps.front().data.loss);
+  figures.set("loss_last", steps.back().data.loss);
 }
 
 }  // namespace
@@ -239,9 +237,9 @@ std::optional<double> Figures::get(const std::string& name) const {
 
 std::vector<double> measured_step_times(const TaskData& task) {
   std::vector<double> times;
-  for (const Entry& entry : task.of(record::kind::kStep)) {
-    const auto time = number(entry.record.data, "step_time_ms");
-    if (flag(entry.record.data, "measured") && time) times.push_back(*time);
+  for (const auto& entry : task.of<record::Step>()) {
+    const auto& time = entry.data.step_time_ms;
+    if (entry.data.measured.value_or(false) && time) times.push_back(*time);
   }
   return times;
 }
@@ -271,7 +269,7 @@ Figures compute_sft(const TaskData& task, const TaskSamples& samples) {
     if (totals->tokens > 0) figures.set("tokens_per_sec", totals->tokens / totals->seconds);
     if (world > 0 && totals->tokens > 0) {
       figures.set("tokens_per_sec_per_gpu", totals->tokens / totals->seconds / world);
-      set_flops(task.training(), *totals, world, figures);
+      set_flops(task.last<record::Training>(), *totals, world, figures);
     }
   }
   set_samples(samples, figures);

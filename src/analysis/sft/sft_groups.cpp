@@ -25,7 +25,7 @@ const Json& planned_model(const TaskData& task) { return member(task.plan, "mode
 
 std::string model_name(const TaskData& task) {
   const std::string name = text(planned_model(task), "name");
-  return name.empty() ? text(task.training(), "model") : name;
+  return name.empty() ? task.last<record::Training>().model : name;
 }
 
 /// Display name by task. Two models of one name (a shipped one and a changed copy) must not be mixed.
@@ -56,11 +56,9 @@ SftGroup& find_or_add(std::vector<SftGroup>& groups, const std::string& model, i
 }
 
 std::optional<double> global_batch(const TaskData& task) {
-  const Json& training = task.training();
-  const auto world = number(training, "world");
-  const auto micro = number(training, "micro_batch");
-  const auto accumulation = number(training, "grad_accumulation");
-  return world && micro && accumulation ? std::optional(*world * *micro * *accumulation) : std::nullopt;
+  const record::Training& training = task.last<record::Training>();
+  if (!training.world || !training.micro_batch || !training.grad_accumulation) return std::nullopt;
+  return static_cast<double>(*training.world * *training.micro_batch * *training.grad_accumulation);
 }
 
 void join_tasks(SftGroup& group) {
@@ -104,9 +102,9 @@ void join_tasks(SftGroup& group) {
 }
 
 /// NVLink and NICs of one repeat, by their counters.
-void guard_counters(const std::string& subject, const SftTask& item, const Json& cluster,
+void guard_counters(const std::string& subject, const SftTask& item, const Network& network,
                     const Hardware& hardware, std::vector<Check>& out) {
-  const Topology topology = topology_of({{"cluster", cluster}}, *item.task, {}, hardware);
+  const Topology topology = topology_of(network, *item.task, {}, hardware);
   std::optional<Check> nearest;
   for (const GpuUse& use : item.samples.gpus) {
     const double rate = std::max(use.nvlink_tx_gBps.value_or(0), use.nvlink_rx_gBps.value_or(0));
@@ -122,12 +120,12 @@ void guard_counters(const std::string& subject, const SftTask& item, const Json&
     if (!nearest || check.share() > nearest->share()) nearest = std::move(check);
   }
   if (nearest) out.push_back(std::move(*nearest));
-  auto nics = guard_nics(subject, nic_rates(item.samples, line_rates(cluster), 0));
+  auto nics = guard_nics(subject, nic_rates(item.samples, line_rates(network), 0));
   if (nics) out.push_back(std::move(*nics));
 }
 
 /// Work beyond the peak of the device cannot have been done: the peak, the count or the clock is wrong.
-void guard(const Json& cluster, const Hardware& hardware, SftGroup& group) {
+void guard(const Network& network, const Hardware& hardware, SftGroup& group) {
   const auto measured = std::find_if(group.tasks.begin(), group.tasks.end(), [](const SftTask& item) {
     return item.task->status() == TaskStatus::kOk;
   });
@@ -138,14 +136,14 @@ void guard(const Json& cluster, const Hardware& hardware, SftGroup& group) {
   load.tokens_per_s = group.figures.get("tokens_per_sec").value_or(0);
   group.checks = guard_training(subject, load);
   // MFU is stated against the BF16 peak, which FP8 products may exceed; tokens/s count against FP8's own.
-  const bool fp8 = text(measured->task->training(), "precision") == "fp8";
+  const bool fp8 = measured->task->last<record::Training>().precision == "fp8";
   for (const char* name : {"mfu_causal", "mfu_full"}) {
     const auto mfu = fp8 ? std::nullopt : group.figures.get(name);
     if (mfu)
       group.checks.push_back(
           {subject, name, *mfu, "", 1, "tensor peak", fmt::format("MFU {:.3f}", *mfu), "1"});
   }
-  guard_counters(subject, *measured, cluster, hardware, group.checks);
+  guard_counters(subject, *measured, network, hardware, group.checks);
   group.implausible = std::any_of(group.checks.begin(), group.checks.end(),
                                   [](const Check& check) { return check.implausible(); });
 }
@@ -187,6 +185,7 @@ std::string SftGroup::status() const {
 std::vector<SftGroup> group_sft(const Dataset& dataset, const Hardware& hardware) {
   const auto labels = model_labels(dataset);
   const std::size_t rows = std::max(kFewestRows, kGpuRows / std::max<std::size_t>(1, labels.size()));
+  const Network network = network_of(dataset.asked.cluster);
   std::vector<SftGroup> groups;
   for (const TaskData& task : dataset.tasks) {
     if (task.phase != "sft") continue;
@@ -199,7 +198,7 @@ std::vector<SftGroup> group_sft(const Dataset& dataset, const Hardware& hardware
   }
   for (SftGroup& group : groups) {
     join_tasks(group);
-    guard(member(dataset.run.record.data, "cluster"), hardware, group);
+    guard(network, hardware, group);
   }
   set_scaling(groups);
   return groups;

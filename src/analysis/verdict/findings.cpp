@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "analysis/read/json_read.h"
 #include "analysis/read/measured_steps.h"
 #include "base/text.h"
 #include "stats/outliers.h"
@@ -23,16 +22,10 @@ std::string some_of(std::vector<std::string> names, std::size_t all) {
   return fmt::format("{} and {} more", join(names, ", "), others);
 }
 
-Finding from_record(const Entry& entry) {
-  const Json& data = entry.record.data;
-  std::string where = entry.record.node;
-  if (entry.record.rank >= 0) where += fmt::format("{}rank {}", where.empty() ? "" : " ", entry.record.rank);
-  return {text(data, "severity"),
-          text(data, "code"),
-          text(data, "message"),
-          text(data, "help"),
-          where,
-          entry.line};
+Finding from_record(const Typed<record::Finding>& entry) {
+  std::string where = entry.node;
+  if (entry.rank >= 0) where += fmt::format("{}rank {}", where.empty() ? "" : " ", entry.rank);
+  return {entry.data.severity, entry.data.code, entry.data.message, entry.data.help, where, entry.line};
 }
 
 /// Heat and brakes are faults; a power cap that binds is how these GPUs work under full load.
@@ -132,9 +125,9 @@ std::vector<Finding> nic_findings(const std::vector<NcclGroup>& nccl) {
 
 std::vector<Finding> recorded_findings(const Dataset& dataset) {
   std::vector<Finding> out;
-  for (const Entry& entry : dataset.findings) out.push_back(from_record(entry));
+  for (const auto& entry : dataset.findings) out.push_back(from_record(entry));
   for (const TaskData& task : dataset.tasks) {
-    for (const Entry& entry : task.of(record::kind::kFinding)) out.push_back(from_record(entry));
+    for (const auto& entry : task.of<record::Finding>()) out.push_back(from_record(entry));
   }
   return out;
 }

@@ -186,8 +186,9 @@ void judge_expected(const NcclGroup& group, std::vector<Verdict>& out) {
 
 }  // namespace
 
-std::vector<Verdict> judge_goals(const Json& goals, const std::vector<SftGroup>& sft,
+std::vector<Verdict> judge_goals(const Json& cluster, const std::vector<SftGroup>& sft,
                                  const std::vector<NcclGroup>& nccl) {
+  const Json& goals = member(cluster, "goals");
   std::vector<Verdict> out;
   if (const auto goal = number(goals, "gpu_utilization_pct")) judge_utilization(*goal, sft, out);
   const Json& scaling = member(goals, "scaling_efficiency_pct");

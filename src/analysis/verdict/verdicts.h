@@ -14,8 +14,8 @@
 
 namespace sxb::analysis {
 
-/// `goals`: of the resolved cluster config; a goal that is not set has no row.
-std::vector<Verdict> judge_goals(const Json& goals, const std::vector<SftGroup>& sft,
+/// `cluster`: the resolved config, as in the `run` record; a goal that it does not set has no row.
+std::vector<Verdict> judge_goals(const Json& cluster, const std::vector<SftGroup>& sft,
                                  const std::vector<NcclGroup>& nccl);
 /// Data that came out right, and what the topology lets expect.
 std::vector<Verdict> judge_sweeps(const std::vector<NcclGroup>& nccl);

@@ -10,7 +10,7 @@
 namespace sxb::cli {
 namespace {
 
-void print_figures(const std::vector<const record::Record*>& records) {
+void print_figures(const analysis::GpuBenchRecords& records) {
   const auto figures = analysis::fold_figures(records);
   if (!figures.empty()) {
     fmt::print("{:<22} {:<34} {:>7} {:>10} {:>10} {:>10}  {:<8} {}\n", "figure", "of", "devices", "median",
@@ -40,13 +40,14 @@ void GpuProgress::task_started(const plan::Task& task, int index, int total, int
 
 void GpuProgress::record(const plan::Task& task, const record::Record& record) {
   Progress::record(task, record);
-  if (record.kind == record::kind::kGpuBench) records_.push_back(record);
+  if (record.kind == record::kind::kGpuBench)
+    records_.push_back(analysis::read_typed<record::GpuBench>(record));
 }
 
 void GpuProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
   terminal_.clear();
-  std::vector<const record::Record*> records;
-  for (const record::Record& record : records_) records.push_back(&record);
+  analysis::GpuBenchRecords records;
+  for (const auto& record : records_) records.push_back(&record);
   print_figures(records);
   std::fflush(stdout);
   Progress::task_ended(task, outcome);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/read/dataset.h"
 #include "cli/ui/run_status.h"
 #include "cli/ui/terminal.h"
 #include "launch/head/run.h"
@@ -92,7 +93,7 @@ class GpuProgress final : public Progress {
   void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
 
  private:
-  std::vector<record::Record> records_;
+  std::vector<analysis::Typed<record::GpuBench>> records_;
 };
 
 /// The status line sums up all devices; adds the table of devices on stdout.

@@ -55,8 +55,8 @@ void add_placement(const TaskData& task, const Json& data, const std::string& ba
   for (const char* name : kFigures) cells.push_back(value_cell(member(values, name)));
   for (const char* name : kIterationFigures)
     cells.push_back(value_cell(member(member(values, "per_iteration"), name)));
-  const auto wrong = analysis::first_wrong_of(data);
-  cells.push_back(wrong && wrong->placement == placement ? csv(wrong->to_text()) : "");
+  const auto wrong = record::read<record::Collective>(data).first_wrong;
+  cells.push_back(wrong && wrong->placement == placement ? csv(analysis::to_text(*wrong)) : "");
   cells.emplace_back(analysis::to_string(task.status()));
   out += csv_line(cells);
 }

@@ -86,9 +86,9 @@ std::string path_lines(const std::vector<record::Record>& rows) {
 std::string wrong_lines(const std::vector<record::Record>& rows) {
   std::string out;
   for (const record::Record& row : rows) {
-    if (const auto wrong = analysis::first_wrong_of(row.data)) {
+    if (const auto wrong = record::read<record::Collective>(row).first_wrong) {
       out += fmt::format("# sxbench: WRONG at {} B: {}\n", integer(row.data, "size_bytes").value_or(0),
-                         wrong->to_text());
+                         analysis::to_text(*wrong));
     }
   }
   return out;

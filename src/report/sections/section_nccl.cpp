@@ -123,7 +123,7 @@ void add_wrong(const NcclGroup& group, const std::vector<SweepRow>& rows, Docume
   for (const SweepRow& row : rows) {
     if (!row.first_wrong) continue;
     document.add(Notice{fmt::format("Wrong data, {}, {}: {}.", group.label(), format_bytes(row.size_bytes),
-                                    row.first_wrong->to_text())});
+                                    analysis::to_text(*row.first_wrong))});
   }
 }
 
