@@ -17,6 +17,13 @@ std::string format_errors(const Errors& errors) {
   return text;
 }
 
+Error unexpected(const std::exception& exception) {
+  return {
+      std::string("sxbench had to stop: ") + exception.what(), "",
+      "check memory, disks and where its output goes; if they are well it is a bug: report it with this line",
+      ExitCode::kEnvironment};
+}
+
 void panic(const char* file, int line, const char* what) {
   std::fprintf(stderr, "sxbench: internal error at %s:%d: %s\n", file, line, what);
   std::abort();

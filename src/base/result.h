@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <utility>
 #include <variant>
@@ -35,6 +36,10 @@ using Errors = std::vector<Error>;
 /// "error: what\n  --> where\nhelp: help\n", the layout every message of sxbench has.
 std::string format_error(const Error& error);
 std::string format_errors(const Errors& errors);
+
+/// What to tell of an exception that reached the end of a program: our own functions return errors, the
+/// libraries below them may throw (no memory, a file system that went away, a stream that cannot be written).
+Error unexpected(const std::exception& exception);
 
 /// Stops the process: a bug in sxbench, not in its input.
 [[noreturn]] void panic(const char* file, int line, const char* what);

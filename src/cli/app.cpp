@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 #include <sstream>
 
 #include "base/build_info.h"
@@ -74,7 +76,7 @@ Error explain(const CLI::App& app, const CLI::ParseError& error) {
 
 }  // namespace
 
-std::unique_ptr<CLI::App> make_app(ExitCode& result) {
+std::unique_ptr<CLI::App> make_app(ExitCode& result, const Verbs& rows) {
   auto app = std::make_unique<CLI::App>(
       "sxbench qualifies GPU clusters: NCCL sweeps, Llama-2 fine-tuning, metrics and a report with evidence.",
       "sxbench");
@@ -98,27 +100,13 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result) {
     return format_error(parse_error ? explain(*failed, *parse_error)
                                     : Error{error.what(), "", "sxbench --help"});
   });
-  add_run(*app, result);
-  add_nccl(*app, result);
-  add_locate(*app, result);
-  add_gpu(*app, result);
-  add_burn(*app, result);
-  add_report(*app, result);
-  add_compare(*app, result);
-  add_show(*app, result);
-  add_list(*app, result);
-  add_plan(*app, result);
-  add_check(*app, result);
-  add_deploy(*app, result);
-  add_config(*app, result);
-  add_data(*app, result);
-  add_worker(*app, result);
+  for (const AddVerb add : rows) add(*app, result);
   return app;
 }
 
-int run_app(int argc, const char* const* argv) {
+int run_app(int argc, const char* const* argv, const Verbs& rows) {
   ExitCode result = ExitCode::kOk;
-  const std::unique_ptr<CLI::App> app = make_app(result);
+  const std::unique_ptr<CLI::App> app = make_app(result, rows);
   try {
     app->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -127,6 +115,10 @@ int run_app(int argc, const char* const* argv) {
   } catch (const CLI::Error& error) {
     fmt::print(stderr, "{}", format_error({error.what(), "", "sxbench --help"}));
     return static_cast<int>(ExitCode::kUsage);
+  } catch (const std::exception& error) {
+    // The one handler: our own functions return errors, the libraries below them may throw.
+    std::fputs(format_error(unexpected(error)).c_str(), stderr);
+    return static_cast<int>(unexpected(error).code);
   }
   return static_cast<int>(result);
 }

@@ -8,7 +8,9 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "metrics/host.h"
+#include "metrics/nic.h"
 #include "metrics/nvml.h"
+#include "metrics/rdma.h"
 #include "metrics/sampler.h"
 
 namespace sxb::metrics {
@@ -22,7 +24,7 @@ struct OpenGpu {
   nvml::Device device;
 };
 
-std::vector<OpenGpu> open_gpus(const Nvml& nvml, const std::vector<int>& wanted) {
+std::vector<OpenGpu> opened_gpus(const Nvml& nvml, const std::vector<int>& wanted) {
   std::vector<OpenGpu> gpus;
   for (const int index : nvml.indices(wanted)) {
     if (const auto device = nvml.device(index)) gpus.push_back({index, *device});
@@ -199,7 +201,7 @@ Json node_facts(const std::vector<int>& gpus, const Roots& roots) {
   Json links = Json::array();
   if (const auto nvml = Nvml::open(roots.nvml_library)) {
     facts["driver"] = (*nvml)->driver();
-    const std::vector<OpenGpu> open = open_gpus(**nvml, gpus);
+    const std::vector<OpenGpu> open = opened_gpus(**nvml, gpus);
     for (const OpenGpu& gpu : open) facts["gpus"].push_back(gpu_json((*nvml)->api(), gpu));
     links = topology((*nvml)->api(), open);
   }

@@ -1,5 +1,4 @@
-#include "metrics/gpu_source.h"
-
+// GPU samples through NVML.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "metrics/nvml.h"
+#include "metrics/sampler.h"
 #include "metrics/schedule.h"
 
 namespace sxb::metrics {
@@ -298,16 +298,16 @@ class GpuSource : public Source {
 
 }  // namespace
 
-Sources gpu_sources(const std::vector<int>& gpus, const std::string& nvml_library) {
+Sources open_gpus(const SamplerOptions& options) {
   Sources sources;
-  const auto opened = Nvml::open(nvml_library);
+  const auto opened = Nvml::open(options.roots.nvml_library);
   if (!opened) {
     sources.missing.push_back({"gpu", opened.error().what});
     return sources;
   }
   const std::shared_ptr<const Nvml>& nvml = *opened;
   if (nvml->device_count() == 0) sources.missing.push_back({"gpu", "NVML finds no GPU"});
-  for (const int index : nvml->indices(gpus)) {
+  for (const int index : nvml->indices(options.gpus)) {
     const auto device = nvml->device(index);
     if (!device) {
       sources.missing.push_back({fmt::format("gpu{}", index), device.error().what});

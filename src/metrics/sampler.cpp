@@ -8,16 +8,17 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "metrics/gpu_source.h"
-#include "metrics/host.h"
 #include "metrics/schedule.h"
 #include "metrics/source.h"
 
 namespace sxb::metrics {
 
 struct Sampler::Impl {
-  Impl(const SamplerOptions& sampler_options, Sink sampler_sink)
-      : options(sampler_options), sink(std::move(sampler_sink)), thread([this] { run(); }) {}
+  Impl(const SamplerOptions& sampler_options, Sink sampler_sink, std::vector<OpenSources> sampler_kinds)
+      : options(sampler_options),
+        sink(std::move(sampler_sink)),
+        kinds(std::move(sampler_kinds)),
+        thread([this] { run(); }) {}
 
   ~Impl() {
     {
@@ -46,8 +47,7 @@ struct Sampler::Impl {
 
   /// In the sampler's thread: NVML may take seconds to start, and the ranks need not wait for it.
   void open_sources() {
-    add(host_sources(options.roots));
-    add(gpu_sources(options.gpus, options.roots.nvml_library));
+    for (const OpenSources open : kinds) add(open(options));
   }
 
   void add(Sources found) {
@@ -73,6 +73,7 @@ struct Sampler::Impl {
 
   const SamplerOptions options;
   const Sink sink;
+  const std::vector<OpenSources> kinds;
   std::vector<std::unique_ptr<Source>> sources;  // of the thread alone
   std::mutex mutex;
   std::condition_variable wake;
@@ -80,8 +81,8 @@ struct Sampler::Impl {
   std::thread thread;  // last: it uses everything above
 };
 
-Sampler::Sampler(const SamplerOptions& options, Sink sink)
-    : impl_(std::make_unique<Impl>(options, std::move(sink))) {}
+Sampler::Sampler(const SamplerOptions& options, Sink sink, const std::vector<OpenSources>& kinds)
+    : impl_(std::make_unique<Impl>(options, std::move(sink), kinds)) {}
 
 Sampler::~Sampler() = default;
 

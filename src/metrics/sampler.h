@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "metrics/source.h"
 
 namespace sxb::metrics {
 
@@ -48,7 +49,7 @@ struct SamplerOptions {
 class Sampler {
  public:
   using Sink = std::function<void(const Json&)>;
-  Sampler(const SamplerOptions& options, Sink sink);
+  Sampler(const SamplerOptions& options, Sink sink, const std::vector<OpenSources>& kinds = source_kinds());
   ~Sampler();  ///< stops and joins; the last tick is complete
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;

@@ -33,6 +33,20 @@ struct Sources {
   std::vector<Missing> missing;
 };
 
+struct SamplerOptions;
+/// What a machine has of one kind of source.
+using OpenSources = Sources (*)(const SamplerOptions& options);
+/// Every kind, in the order in which they are read. A new kind is a file with its function, declared below,
+/// and its row.
+const std::vector<OpenSources>& source_kinds();
+
+Sources open_host(const SamplerOptions& options);        ///< CPU and memory
+Sources open_nics(const SamplerOptions& options);        ///< network interfaces
+Sources open_rdma_ports(const SamplerOptions& options);  ///< each port of each RDMA adapter
+/// Each of the options' GPUs. Fields that a GPU does not offer are listed in Sources::missing as
+/// "gpu<index>:<fields>" and then left out of its samples.
+Sources open_gpus(const SamplerOptions& options);
+
 /// An empty sample of `source`, stamped now: call it right before the counters are read, because rates
 /// come from the difference of two counters over the difference of their stamps.
 inline Json stamped_sample(const char* source) {

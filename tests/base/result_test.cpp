@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include <memory>
 #include <string>
 
@@ -75,6 +77,13 @@ TEST(FormatError, PrintsWhatWhereAndHelp) {
 TEST(FormatError, LeavesOutEmptyParts) {
   EXPECT_EQ(format_error({"it broke", "", ""}), "error: it broke\n");
   EXPECT_EQ(format_errors({{"a", "", ""}, {"b", "", "c"}}), "error: a\nerror: b\nhelp: c\n");
+}
+
+TEST(Result, AnExceptionBecomesAnError) {
+  const Error error = unexpected(std::runtime_error("no space"));
+  EXPECT_NE(error.what.find("no space"), std::string::npos);
+  EXPECT_FALSE(error.help.empty());
+  EXPECT_EQ(error.code, ExitCode::kEnvironment);
 }
 
 }  // namespace

@@ -149,10 +149,5 @@ TEST(Request, ClusterAndModelFilesAreReportedAtOnce) {
   EXPECT_EQ(text.find(cluster + ":/nodes"), text.rfind(cluster + ":/nodes")) << "told twice:\n" << text;
 }
 
-TEST(CommandLine, QuotesWhatTheShellWouldChange) {
-  EXPECT_EQ(command_line({"sxbench", "run", "--name", "a b", "it's", ""}),
-            "sxbench run --name 'a b' 'it'\\''s' ''");
-}
-
 }  // namespace
 }  // namespace sxb::cli

@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
     cluster.nodes.push_back(node);
   }
   const std::int64_t begin = sxb::monotonic_ns();
-  const auto transport = sxb::launch::ssh_transport(cluster);
+  const auto transport = sxb::launch::ssh_transport(cluster, static_cast<int>(cluster.nodes.size()));
   if (!transport.ok()) return 1;
   std::set<std::string> answers;
   std::size_t ended = 0, failed = 0;

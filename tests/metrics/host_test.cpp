@@ -1,4 +1,4 @@
-#include "metrics/host.h"
+#include "metrics/source.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,6 +7,8 @@
 
 #include "base/files.h"
 #include "fake_library.h"
+#include "metrics/nic.h"
+#include "metrics/sampler.h"
 
 namespace sxb::metrics {
 namespace {
@@ -29,6 +31,18 @@ class HostTest : public ::testing::Test {
 
   void write(const std::string& path, const std::string& text) {
     ASSERT_TRUE(write_file_atomic(base_ / path, text).ok());
+  }
+  /// What the kernel knows of; the GPUs have tests of their own.
+  Sources open_host_and_network() const {
+    SamplerOptions options;
+    options.roots = roots_;
+    Sources all;
+    for (const OpenSources open : {open_host, open_nics, open_rdma_ports}) {
+      Sources found = open(options);
+      for (auto& source : found.present) all.present.push_back(std::move(source));
+      all.missing.insert(all.missing.end(), found.missing.begin(), found.missing.end());
+    }
+    return all;
   }
   /// One tick over `sources`, as the sampler does it.
   static Reading tick(Sources& sources) {
@@ -54,7 +68,7 @@ class HostTest : public ::testing::Test {
 };
 
 TEST_F(HostTest, CpuShareIsOfTheTimeSinceTheLastTick) {
-  Sources sources = host_sources(roots_);
+  Sources sources = open_host_and_network();
   const Json first = only(tick(sources), "host");
   EXPECT_FALSE(first.contains("cpu_pct")) << "one reading of a counter gives no share";
   EXPECT_EQ(first["mem_used_bytes"], 500000LL * 1024);
@@ -67,7 +81,7 @@ TEST_F(HostTest, CpuShareIsOfTheTimeSinceTheLastTick) {
 }
 
 TEST_F(HostTest, InterfacesHaveTheKernelsCounters) {
-  Sources sources = host_sources(roots_);
+  Sources sources = open_host_and_network();
   std::vector<std::string> seen;
   for (const Json& sample : tick(sources).samples) {
     if (sample["source"] != "nic") continue;
@@ -86,7 +100,7 @@ TEST_F(HostTest, InterfacesHaveTheKernelsCounters) {
 }
 
 TEST_F(HostTest, RdmaCountersAreWordsOfFourBytes) {
-  Sources sources = host_sources(roots_);
+  Sources sources = open_host_and_network();
   const Reading reading = tick(sources);
   const Json sample = only(reading, "rdma");
   EXPECT_EQ(sample["name"], "mlx5_0/1");
@@ -99,11 +113,11 @@ TEST_F(HostTest, RdmaCountersAreWordsOfFourBytes) {
 
 TEST_F(HostTest, NoRdmaAdapterIsMissing) {
   fs::remove_all(base_ / "sys/class/infiniband");
-  EXPECT_THAT(names(host_sources(roots_).missing), ElementsAre("rdma"));
+  EXPECT_THAT(names(open_host_and_network().missing), ElementsAre("rdma"));
 }
 
 TEST_F(HostTest, AnInterfaceThatGoesIsReportedOnce) {
-  Sources sources = host_sources(roots_);
+  Sources sources = open_host_and_network();
   tick(sources);
   write("proc/net/dev", "h\nh\n lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n");
   const Reading reading = tick(sources);
@@ -113,7 +127,7 @@ TEST_F(HostTest, AnInterfaceThatGoesIsReportedOnce) {
 }
 
 TEST_F(HostTest, UnreadableFilesEndTheirSource) {
-  Sources sources = host_sources(roots_);
+  Sources sources = open_host_and_network();
   fs::remove(base_ / "proc/stat");
   fs::remove(base_ / "proc/net/dev");
   const Reading reading = tick(sources);

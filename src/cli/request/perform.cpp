@@ -4,9 +4,12 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/shell.h"
 #include "cli/request/request.h"
 #include "cli/ui/progress.h"
+#include "launch/head/run.h"
 #include "launch/os/interrupt.h"
+#include "launch/transport/transports.h"
 #include "report/report.h"
 
 namespace sxb::cli {
@@ -68,7 +71,7 @@ ExitCode perform_on(const Request& request, const std::string& json_file, Displa
   ending.run = outcome->dir.string();
   ending.ok = static_cast<int>(std::count_if(outcome->tasks.begin(), outcome->tasks.end(),
                                              [](const auto& task) { return task.code == ExitCode::kOk; }));
-  if (ending.ok < ending.planned) ending.resume = command_line({"sxbench", "run", "--resume", ending.run});
+  if (ending.ok < ending.planned) ending.resume = shell_line({"sxbench", "run", "--resume", ending.run});
   if (!outcome->lost_journal.empty()) {
     fmt::print(stderr, "{}", format_errors(outcome->lost_journal));
   } else if (request.report) {

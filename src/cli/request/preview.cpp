@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/shell.h"
 #include "base/units.h"
+#include "launch/head/run.h"
 #include "launch/node/agent_task.h"
+#include "launch/transport/transports.h"
 #include "plan/memory.h"
 #include "plan/validate.h"
 
@@ -14,7 +17,7 @@ namespace {
 std::string assignments(const std::map<std::string, std::string>& env) {
   std::vector<std::string> words;
   for (const auto& [name, value] : env) words.push_back(name + "=" + value);
-  return command_line(words);
+  return shell_line(words);
 }
 
 /// The agent's command, then what the agent will start.
@@ -26,7 +29,7 @@ void print_commands(const config::Node& node, const std::vector<std::string>& ar
   if (!agent.ok()) panic(__FILE__, __LINE__, "the head's own agent task does not parse");
   const std::string prefix = assignments(env);
   fmt::print("# {} ({})\n{}: {}{}{}\n", agent->task.label(), agent->task.id, node.name, prefix,
-             prefix.empty() ? "" : " ", command_line(argv));
+             prefix.empty() ? "" : " ", shell_line(argv));
   if (agent->task.phase == plan::Phase::kSft) {
     const plan::ShardingChoice choice =
         plan::resolve_sharding(agent->task.model, plan::ranks_of(agent->ranks.front()));
@@ -34,7 +37,7 @@ void print_commands(const config::Node& node, const std::vector<std::string>& ar
   }
   for (const plan::RankTask& rank : agent->ranks) {
     fmt::print("  rank {}/{}: {} {} worker rank\n", rank.rank, rank.world,
-               assignments(launch::rank_environment(*agent, rank)), command_line({argv.front()}));
+               assignments(launch::rank_environment(*agent, rank)), shell_line({argv.front()}));
   }
 }
 
@@ -54,14 +57,14 @@ ExitCode preview_commands(const Request& request) {
 }
 
 ExitCode preview_tasks(const Request& request) {
-  const launch::Layout& layout = request.layout;
+  const launch::Placement& placement = request.placement;
   fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", "task", "nodes", "ranks", "what",
              "memory per rank (predicted), sharding");
   for (const plan::Task& task : request.tasks) {
-    const int world = layout.world(task.nodes);
+    const int world = placement.world(task.nodes);
     std::string memory = "-";
     if (task.phase == plan::Phase::kSft) {
-      const plan::Ranks ranks = plan::ranks_of(request.cluster, task.nodes, layout.facts);
+      const plan::Ranks ranks = plan::ranks_of(request.cluster, task.nodes, placement.facts);
       memory = format_bytes(plan::estimate_memory(plan::resolve_auto(task.model, ranks), ranks).total());
       if (ranks.memory_bytes > 0) memory += " of " + format_bytes(ranks.memory_bytes);
       const plan::ShardingChoice choice = plan::resolve_sharding(task.model, ranks);

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/shell.h"
 #include "base/units.h"
 #include "cli/request/request.h"
 #include "cli/ui/fold.h"
 #include "cli/ui/terminal.h"
 #include "launch/os/interrupt.h"
+#include "launch/transport/transports.h"
 
 namespace sxb::cli {
 namespace {
@@ -32,17 +34,18 @@ void print_plan(const launch::Distribution& what) {
     return i == launch::kHead ? "head" : what.cluster.nodes[static_cast<std::size_t>(i)].name;
   };
   int number = 0;
-  for (const auto& round : launch::rounds(static_cast<int>(what.cluster.nodes.size()), what.cluster.fanout)) {
+  for (const auto& round :
+       launch::list_rounds(static_cast<int>(what.cluster.nodes.size()), what.cluster.fanout)) {
     fmt::print("# round {}\n", ++number);
     for (const launch::Transfer& transfer : round) {
       const bool from_head = transfer.source == launch::kHead;
       fmt::print("{}: {}\n", name(transfer.source),
-                 command_line(launch::rsync_argv(
+                 shell_line(launch::rsync_argv(
                      what.cluster, what.cluster.nodes[static_cast<std::size_t>(transfer.target)], from_head,
                      from_head ? what.source : what.target, what.target, what.checksum)));
     }
   }
-  fmt::print("# then on every node\n{}\n", command_line(what.proof));
+  fmt::print("# then on every node\n{}\n", shell_line(what.proof));
   fmt::print(stderr, "nothing was started\n");
 }
 
@@ -97,7 +100,7 @@ Result<std::optional<config::Cluster>> nodes_to_push_to(const PushFlags& flags,
   SXB_ASSIGN_OR_RETURN(config::ResolvedCluster resolved, config::resolve_cluster(flags.config));
   config::Cluster& cluster = resolved.cluster;
   if (launch::reaches_only_this_machine(cluster)) return std::optional<config::Cluster>();
-  if (launch::transport_of(cluster) == config::TransportKind::kSlurm) {
+  if (launch::transport_of(cluster).reach == launch::Reach::kBatchSystem) {
     return Error{"this needs ssh, and the nodes are reached by Slurm", cluster.source + ":/transport",
                  slurm_help};
   }

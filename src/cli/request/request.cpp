@@ -6,8 +6,11 @@
 #include <cstdlib>
 
 #include "base/files.h"
+#include "base/shell.h"
 #include "base/text.h"
+#include "launch/head/run.h"
 #include "launch/node/node_data.h"
+#include "launch/transport/transports.h"
 #include "plan/validate.h"
 
 namespace sxb::cli {
@@ -207,7 +210,7 @@ void add_conduct_flags(CLI::App& verb, Flags& flags) {
 
 Result<Request> resolve(const Flags& flags, const std::string& command) {
   Errors errors = flags.errors;
-  launch::Layout layout;
+  launch::Placement placement;
   config::Cluster whole, with_spares;
   // What is wrong with the cluster or its node sets, resolve_settings() reports beside all else.
   const Result<config::ResolvedCluster> found = config::resolve_cluster(flags.config);
@@ -217,26 +220,26 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
     const auto spares = config::set_aside_nodes(working, flags.config.exclude, flags.config.spares);
     if (spares.ok()) {
       with_spares = add_spares(working, *spares);
-      layout = take(launch::resolve_layout(with_spares, launch::this_machine()), errors);
+      placement = take(launch::resolve_placement(with_spares, launch::this_machine()), errors);
     }
   }
   plan::PlanInput input;
   input.phases =
       take(plan::parse_phases(flags.phases.empty() ? "check,nccl,sft,report" : flags.phases), errors);
-  input.sweeps = default_sweeps(flags, layout.facts.cuda);
-  input.locate = default_locate(flags, layout.facts.cuda);
+  input.sweeps = default_sweeps(flags, placement.facts.cuda);
+  input.locate = default_locate(flags, placement.facts.cuda);
   input.gpu = flags.gpu;
-  input.burn = plan::resolve_burn(flags.burn, layout.facts.cuda);
+  input.burn = plan::resolve_burn(flags.burn, placement.facts.cuda);
   input.repeats = flags.repeats;
   const config::Resolved settings =
-      take(config::resolve_settings(with_defaults(flags, layout.facts.cuda), found), errors);
+      take(config::resolve_settings(with_defaults(flags, placement.facts.cuda), found), errors);
   append(errors, check_name(flags.name).errors());
   if (!errors.empty()) return errors;
   const config::Cluster& cluster = settings.cluster;
   input.cluster = cluster;
   input.node_counts = settings.run.node_counts;
   if (contains(input.phases, Phase::kSft)) input.models = settings.models;
-  SXB_RETURN_IF_ERROR(plan::validate(input, layout.facts));
+  SXB_RETURN_IF_ERROR(plan::validate(input, placement.facts));
 
   if (launch::reaches_only_this_machine(cluster)) {
     for (const config::Model& model : input.models) append(errors, launch::check_inputs(model).errors());
@@ -255,7 +258,7 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   options.spares = names(settings.spares);
   options.excluded = difference(whole, with_spares);
   options.retries = flags.retries;
-  options.layout = std::move(layout);
+  options.placement = std::move(placement);
   options.name = !flags.name.empty() ? flags.name : flags.smoke ? "smoke" : cluster.name;
   options.command = command;
   options.results = settings.run.out.empty() ? "results" : settings.run.out;
@@ -289,7 +292,7 @@ Result<Request> resolve_resumed(const std::filesystem::path& run, const Flags& f
   for (std::size_t i = working; i < options.cluster.nodes.size(); ++i) {
     options.spares.push_back(options.cluster.nodes[i].name);
   }
-  SXB_ASSIGN_OR_RETURN(options.layout, launch::resolve_layout(options.cluster, launch::this_machine()));
+  SXB_ASSIGN_OR_RETURN(options.placement, launch::resolve_placement(options.cluster, launch::this_machine()));
   options.command = command;
   if (!options.cluster.paths.program.empty()) options.program = options.cluster.paths.program;
   options.retries = flags.retries;
@@ -300,26 +303,12 @@ std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code) {
   return value_or_explain(resolve(flags, own_command_line()), code);
 }
 
-std::string command_line(const std::vector<std::string>& arguments) {
-  std::vector<std::string> quoted;
-  for (const std::string& argument : arguments) {
-    const bool plain =
-        !argument.empty() &&
-        argument.find_first_not_of(
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+,./:@%") == std::string::npos;
-    std::string text;
-    for (const char c : argument) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    quoted.push_back(plain ? argument : "'" + text + "'");
-  }
-  return join(quoted, " ");
-}
-
 std::string own_command_line() {
   const Result<std::string> raw = read_file("/proc/self/cmdline");
   if (!raw.ok() || raw->empty()) return "sxbench";
   std::vector<std::string> arguments = split(std::string_view(*raw).substr(0, raw->size() - 1), '\0');
   arguments.front() = "sxbench";
-  return command_line(arguments);
+  return shell_line(arguments);
 }
 
 }  // namespace sxb::cli

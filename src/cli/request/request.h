@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "cli/ui/progress.h"
 #include "config/settings/settings.h"
-#include "launch/head/run.h"
+#include "launch/head/run_options.h"
 #include "plan/task.h"
 
 namespace sxb::cli {
@@ -78,9 +78,7 @@ std::optional<T> value_or_explain(Result<T> result, ExitCode& code) {
 /// resolve() for this process's command line.
 std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code);
 
-/// The command line as typed, quoted where the shell would need it.
-std::string command_line(const std::vector<std::string>& arguments);
-/// That of this process.
+/// The command line of this process as typed, quoted where the shell would need it.
 std::string own_command_line();
 
 /// Runs the request: tasks, reports, verdict, -J. `display` shows it, unless --json asks for another.

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/ui/fold.h"
-#include "launch/head/task_run.h"
+#include "launch/head/step_line.h"
 #include "report/report.h"
 
 namespace sxb::cli {

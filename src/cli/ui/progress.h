@@ -11,7 +11,7 @@
 #include "analysis/read/dataset.h"
 #include "cli/ui/run_status.h"
 #include "cli/ui/terminal.h"
-#include "launch/head/run.h"
+#include "launch/head/observer.h"
 #include "report/report.h"
 
 namespace sxb::cli {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "launch/head/run.h"
+#include "launch/head/observer.h"
 
 namespace sxb::cli {
 

@@ -7,6 +7,7 @@
 #include "analysis/read/dataset.h"
 #include "analysis/read/json_read.h"
 #include "base/clock.h"
+#include "base/shell.h"
 #include "base/units.h"
 #include "cli/request/request.h"
 #include "cli/ui/run_summary.h"
@@ -47,7 +48,7 @@ ExitCode show(const std::string& path) {
   print("state", summary.state);
   print("tasks", summary.text());
   if (summary.can_resume()) {
-    print("resume", command_line({"sxbench", "run", "--resume", run->folder.string()}));
+    print("resume", shell_line({"sxbench", "run", "--resume", run->folder.string()}));
   }
   print_tasks(*run);
   return ExitCode::kOk;

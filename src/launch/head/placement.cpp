@@ -15,7 +15,7 @@
 #include "base/build_info.h"
 #include "base/units.h"
 #include "config/hardware/hardware.h"
-#include "launch/transport/transport.h"
+#include "launch/transport/transports.h"
 
 namespace sxb::launch {
 namespace {
@@ -23,12 +23,13 @@ namespace {
 using config::DeviceKind;
 
 /// GPU indices of a node: as the config says, else the first ones.
-Result<std::vector<int>> node_gpus(const config::Cluster& cluster, std::size_t i, const Layout& layout) {
+Result<std::vector<int>> node_gpus(const config::Cluster& cluster, std::size_t i,
+                                   const Placement& placement) {
   const config::Node& node = cluster.nodes[i];
   const std::string where = fmt::format("{}:/nodes/{}/gpus", cluster.source, i);
   std::vector<int> gpus = node.gpus;
   if (gpus.empty()) {
-    gpus.resize(static_cast<std::size_t>(plan::ranks_on(cluster, node, layout.facts)));
+    gpus.resize(static_cast<std::size_t>(plan::ranks_on(cluster, node, placement.facts)));
     std::iota(gpus.begin(), gpus.end(), 0);
   }
   if (gpus.empty()) {
@@ -36,18 +37,18 @@ Result<std::vector<int>> node_gpus(const config::Cluster& cluster, std::size_t i
                  "set \"gpu\": {\"per_node\": N} in the cluster config"};
   }
   for (const int gpu : gpus) {
-    if (!layout.local || (gpu >= 0 && gpu < layout.facts.gpus_per_node)) continue;
+    if (!placement.local || (gpu >= 0 && gpu < placement.facts.gpus_per_node)) continue;
     return Error{fmt::format("node {} owns GPU {}, this machine has {} GPUs, counted from 0", node.name, gpu,
-                             layout.facts.gpus_per_node),
+                             placement.facts.gpus_per_node),
                  where, "name GPUs that nvidia-smi lists, or choose another cluster with --cluster",
                  ExitCode::kEnvironment};
   }
   return gpus;
 }
 
-Status refuse_shared_gpus(const config::Cluster& cluster, const Layout& layout) {
+Status refuse_shared_gpus(const config::Cluster& cluster, const Placement& placement) {
   std::map<int, std::string> owner;
-  for (const NodeLayout& node : layout.nodes) {
+  for (const NodePlacement& node : placement.nodes) {
     for (const int gpu : node.gpus) {
       const auto [it, fresh] = owner.emplace(gpu, node.node.name);
       if (fresh) continue;
@@ -60,26 +61,26 @@ Status refuse_shared_gpus(const config::Cluster& cluster, const Layout& layout) 
 }
 
 /// Peak of the GPU type; none for a type that the hardware table does not know.
-Status find_peak(const config::Cluster& cluster, const Machine& machine, Layout& layout) {
+Status find_peak(const config::Cluster& cluster, const Machine& machine, Placement& placement) {
   std::string name = cluster.gpu.name;
   // One that is lost has no name; the agent says so before ranks start.
   const auto known = std::find_if(machine.gpus.begin(), machine.gpus.end(),
                                   [](const metrics::Gpu& gpu) { return !gpu.name.empty(); });
-  const bool local = layout.local && known != machine.gpus.end();
+  const bool local = placement.local && known != machine.gpus.end();
   if (local) name = known->name;
   SXB_ASSIGN_OR_RETURN(const auto hardware, config::find_gpu(name));
   const double memory_gib = cluster.gpu.memory_gib > 0 ? cluster.gpu.memory_gib
                             : hardware                 ? hardware->memory_gib
                                                        : 0;
-  layout.facts.memory_bytes = static_cast<std::int64_t>(memory_gib * static_cast<double>(kGiB));
-  if (local) layout.facts.memory_bytes = known->memory_bytes;
-  if (hardware) layout.peak_tflops = hardware->bf16_dense_tflops;
+  placement.facts.memory_bytes = static_cast<std::int64_t>(memory_gib * static_cast<double>(kGiB));
+  if (local) placement.facts.memory_bytes = known->memory_bytes;
+  if (hardware) placement.peak_tflops = hardware->bf16_dense_tflops;
   return ok_status();
 }
 
 }  // namespace
 
-int Layout::world(int nodes_used) const {
+int Placement::world(int nodes_used) const {
   int ranks = 0;
   for (int i = 0; i < nodes_used; ++i) ranks += nodes[static_cast<std::size_t>(i)].ranks;
   return ranks;
@@ -93,57 +94,57 @@ Machine this_machine() {
   return machine;
 }
 
-Result<Layout> resolve_layout(const config::Cluster& cluster, const Machine& machine) {
-  Layout layout;
-  layout.local = reaches_only_this_machine(cluster);
-  plan::DeviceFacts& facts = layout.facts;
+Result<Placement> resolve_placement(const config::Cluster& cluster, const Machine& machine) {
+  Placement placement;
+  placement.local = reaches_only_this_machine(cluster);
+  plan::DeviceFacts& facts = placement.facts;
   facts.cuda = cluster.device == DeviceKind::kCuda ||
-               (cluster.device == DeviceKind::kAuto && (!layout.local || !machine.gpus.empty()));
-  if (facts.cuda && layout.local && machine.gpus.empty()) {
+               (cluster.device == DeviceKind::kAuto && (!placement.local || !machine.gpus.empty()));
+  if (facts.cuda && placement.local && machine.gpus.empty()) {
     return Error{"this machine has no NVIDIA GPU that its driver shows", cluster.source + ":/device",
                  "check nvidia-smi, or set \"device\": \"cpu\"", ExitCode::kEnvironment};
   }
-  facts.gpus_per_node = facts.cuda && layout.local ? static_cast<int>(machine.gpus.size()) : 0;
+  facts.gpus_per_node = facts.cuda && placement.local ? static_cast<int>(machine.gpus.size()) : 0;
   // Two ranks on a machine of its own, so that collectives move data; one on each pretended node.
   facts.cpu_slots = cluster.nodes.size() == 1 ? std::min(2, machine.cpus) : 1;
   facts.memory_bytes = machine.memory_bytes;
   for (std::size_t i = 0; i < cluster.nodes.size(); ++i) {
-    NodeLayout node;
+    NodePlacement node;
     node.node = cluster.nodes[i];
     if (facts.cuda) {
-      SXB_ASSIGN_OR_RETURN(node.gpus, node_gpus(cluster, i, layout));
+      SXB_ASSIGN_OR_RETURN(node.gpus, node_gpus(cluster, i, placement));
       node.ranks = static_cast<int>(node.gpus.size());
     } else {
       node.ranks = plan::ranks_on(cluster, node.node, facts);
     }
-    layout.nodes.push_back(std::move(node));
+    placement.nodes.push_back(std::move(node));
   }
   if (facts.cuda) {
-    if (layout.local) SXB_RETURN_IF_ERROR(refuse_shared_gpus(cluster, layout));
-    SXB_RETURN_IF_ERROR(find_peak(cluster, machine, layout));
+    if (placement.local) SXB_RETURN_IF_ERROR(refuse_shared_gpus(cluster, placement));
+    SXB_RETURN_IF_ERROR(find_peak(cluster, machine, placement));
   } else {
-    const int all = layout.world(static_cast<int>(layout.nodes.size()));
-    layout.cpu_threads =
-        std::max(1, machine.cpus / std::max(1, layout.local ? all : layout.nodes.front().ranks));
+    const int all = placement.world(static_cast<int>(placement.nodes.size()));
+    placement.cpu_threads =
+        std::max(1, machine.cpus / std::max(1, placement.local ? all : placement.nodes.front().ranks));
   }
-  return layout;
+  return placement;
 }
 
-AgentTasks::AgentTasks(const config::Cluster& cluster, const Layout& layout, const plan::Task& task,
+AgentTasks::AgentTasks(const config::Cluster& cluster, const Placement& placement, const plan::Task& task,
                        const TaskSettings& settings, int port, std::string token)
     : cluster_(cluster),
-      layout_(layout),
+      placement_(placement),
       task_(task),
       settings_(settings),
-      ranks_(plan::ranks_of(cluster, task.nodes, layout.facts)),
+      ranks_(plan::ranks_of(cluster, task.nodes, placement.facts)),
       host_(cluster.rendezvous.host),
       port_(port),
       token_(std::move(token)) {
-  if (host_.empty()) host_ = layout.local ? "127.0.0.1" : layout.nodes.front().node.host;
+  if (host_.empty()) host_ = placement.local ? "127.0.0.1" : placement.nodes.front().node.host;
 }
 
 AgentTask AgentTasks::operator[](int node_rank) const {
-  const NodeLayout& node = layout_.nodes[static_cast<std::size_t>(node_rank)];
+  const NodePlacement& node = placement_.nodes[static_cast<std::size_t>(node_rank)];
   AgentTask agent;
   agent.build_id = build_id();
   agent.node = node.node.name;
@@ -157,7 +158,7 @@ AgentTask AgentTasks::operator[](int node_rank) const {
   agent.data_dir = cluster_.paths.data;
   agent.sample_interval_ns = settings_.sample_interval_ns;
   agent.timeouts = cluster_.timeouts;
-  const int first_rank = layout_.world(node_rank);
+  const int first_rank = placement_.world(node_rank);
   for (int local = 0; local < node.ranks; ++local) {
     plan::RankTask rank;
     rank.task = task_;
@@ -168,15 +169,15 @@ AgentTask AgentTasks::operator[](int node_rank) const {
     rank.local_world = node.ranks;
     rank.node_rank = node_rank;
     rank.ranks_per_node = ranks_.per_node;
-    rank.cuda = layout_.facts.cuda;
-    rank.gpu = layout_.facts.cuda ? node.gpus[static_cast<std::size_t>(local)] : -1;
+    rank.cuda = placement_.facts.cuda;
+    rank.gpu = placement_.facts.cuda ? node.gpus[static_cast<std::size_t>(local)] : -1;
     rank.rendezvous_host = host_;
     rank.rendezvous_port = port_;
     rank.token = token_;
     rank.save_dir = settings_.save_dir;
     rank.memory_bytes = ranks_.memory_bytes;
-    rank.peak_tflops = layout_.peak_tflops;
-    rank.cpu_threads = layout_.cpu_threads;
+    rank.peak_tflops = placement_.peak_tflops;
+    rank.cpu_threads = placement_.cpu_threads;
     rank.fabric = cluster_.network.fabric;
     rank.mixed_gpus = cluster_.gpu.mixed;
     agent.ranks.push_back(std::move(rank));

@@ -16,19 +16,19 @@
 
 namespace sxb::launch {
 
-struct NodeLayout {
+struct NodePlacement {
   config::Node node;
   std::vector<int> gpus;  ///< one rank each; empty on the CPU
   int ranks = 0;
 };
 
-struct Layout {
+struct Placement {
   bool local = false;  ///< every node is this machine
   plan::DeviceFacts facts;
-  std::vector<NodeLayout> nodes;    ///< all nodes of the cluster, in its order
-  int cpu_threads = 1;              ///< per CPU rank
-  double peak_tflops = 0;           ///< dense BF16 of one GPU; 0 = unknown
-  int world(int nodes_used) const;  ///< ranks on the first nodes
+  std::vector<NodePlacement> nodes;  ///< all nodes of the cluster, in its order
+  int cpu_threads = 1;               ///< per CPU rank
+  double peak_tflops = 0;            ///< dense BF16 of one GPU; 0 = unknown
+  int world(int nodes_used) const;   ///< ranks on the first nodes
 };
 
 /// What this machine has; tests give their own.
@@ -41,7 +41,7 @@ Machine this_machine();
 
 /// Errors: a GPU that the machine lacks, one that two nodes claim, a remote cluster that does not
 /// say how many GPUs its nodes have.
-Result<Layout> resolve_layout(const config::Cluster& cluster, const Machine& machine);
+Result<Placement> resolve_placement(const config::Cluster& cluster, const Machine& machine);
 
 /// What each task of a run shares.
 struct TaskSettings {
@@ -54,14 +54,14 @@ struct TaskSettings {
 /// rendezvous of this one task. Everything given by reference must outlive it.
 class AgentTasks {
  public:
-  AgentTasks(const config::Cluster& cluster, const Layout& layout, const plan::Task& task,
+  AgentTasks(const config::Cluster& cluster, const Placement& placement, const plan::Task& task,
              const TaskSettings& settings, int port, std::string token);
   int size() const { return task_.nodes; }
   AgentTask operator[](int node_rank) const;
 
  private:
   const config::Cluster& cluster_;
-  const Layout& layout_;
+  const Placement& placement_;
   const plan::Task& task_;
   const TaskSettings& settings_;
   const plan::Ranks ranks_;

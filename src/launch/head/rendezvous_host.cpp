@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "launch/transport/transports.h"
 
 namespace sxb::launch {
 namespace {

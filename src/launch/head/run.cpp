@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "launch/head/head_record.h"
+#include "launch/head/journal.h"
 #include "launch/head/task_run.h"
 #include "launch/os/interrupt.h"
 
@@ -71,33 +73,39 @@ class Head {
  public:
   Head(RunOptions options, Transport& transport, Journal& journal, Observer& observer)
       : options_(std::move(options)), transport_(transport), journal_(journal), observer_(observer) {
-    next_spare_ = options_.layout.nodes.size() - options_.spares.size();
+    next_spare_ = options_.placement.nodes.size() - options_.spares.size();
   }
 
+  /// `before`: what the journal of a resumed run says.
   RunOutcome run(const JournalState& before, const std::string& config_hash) {
     result_.dir = journal_.dir();
     result_.planned = static_cast<int>(options_.tasks.size());
-    if (const Status status = begin(before, config_hash); !status.ok()) return lost(status.errors());
-    for (std::size_t i = 0; i < options_.tasks.size() && interrupts() == 0; ++i) {
-      const plan::Task& task = options_.tasks[i];
-      if (has_result(before, task)) {
-        TaskOutcome outcome;
-        outcome.earlier = true;
-        result_.tasks.push_back(outcome);
-        continue;
-      }
-      Result<TaskOutcome> outcome = run_task(task, static_cast<int>(i) + 1, attempts(before, task));
-      if (!outcome.ok()) return lost(outcome.errors());
-      observer_.task_ended(task, *outcome);
-      result_.tasks.push_back(*outcome);
+    if (const Status recorded = pass_by_pass(before, config_hash); !recorded.ok()) {
+      // A run that cannot be recorded any longer ends here.
+      result_.lost_journal = recorded.errors();
+      result_.code = recorded.error().code;
     }
-    result_.interrupted = interrupts() > 0;
-    result_.code = result_.interrupted ? ExitCode::kInterrupted : exit_code_of(result_.tasks);
-    if (const Status status = end(); !status.ok()) return lost(status.errors());
     return std::move(result_);
   }
 
  private:
+  /// Errors are those of the journal.
+  Status pass_by_pass(const JournalState& before, const std::string& config_hash) {
+    // What was asked for is on disk before anything starts: from here on the run can be resumed.
+    SXB_RETURN_IF_ERROR(record_request(config_hash));
+    // Who watches hears what there is to do.
+    announce(before);
+    // What a resumed run must say of itself, since its reader cannot see it.
+    SXB_RETURN_IF_ERROR(note_mended_journal());
+    SXB_RETURN_IF_ERROR(note_other_build(before));
+    // The tasks one after another, each with its retries and spares; one that fails does not stop the next.
+    SXB_RETURN_IF_ERROR(run_tasks(before));
+    // One word and one exit code for all of them.
+    conclude();
+    // Last: a journal without it is that of a run that was killed.
+    return record_end();
+  }
+
   static bool has_result(const JournalState& state, const plan::Task& task) {
     const auto it = state.tasks.find(task.id);
     return it != state.tasks.end() && it->second.ok;
@@ -107,24 +115,32 @@ class Head {
     return it == state.tasks.end() ? 0 : it->second.attempts;
   }
 
-  Status begin(const JournalState& before, const std::string& config_hash) {
+  Status record_request(const std::string& config_hash) {
     if (options_.resume.empty()) SXB_RETURN_IF_ERROR(write_manifest(journal_, options_, config_hash));
     SXB_RETURN_IF_ERROR(journal_.append(
         head_record(record::kind::kRun, "", run_facts(options_, journal_.run_id(), config_hash))));
-    SXB_RETURN_IF_ERROR(journal_.publish());
+    return journal_.publish();
+  }
+
+  void announce(const JournalState& before) {
     RunStart start = {journal_.dir(), result_.planned, {}, !options_.resume.empty()};
     for (const plan::Task& task : options_.tasks) {
       if (!has_result(before, task)) start.todo.push_back(task);
     }
     observer_.run_started(start);
-    if (journal_.torn_bytes() > 0) {
-      SXB_RETURN_IF_ERROR(note(
-          "info", "journal_mended",
-          {fmt::format("the last line of records.jsonl was cut off when the run was stopped; its {} bytes "
-                       "were removed",
-                       journal_.torn_bytes()),
-           "", "the task it belonged to had no result and is done again", ExitCode::kOk}));
-    }
+  }
+
+  Status note_mended_journal() {
+    if (journal_.torn_bytes() == 0) return ok_status();
+    return note(
+        "info", "journal_mended",
+        {fmt::format("the last line of records.jsonl was cut off when the run was stopped; its {} bytes "
+                     "were removed",
+                     journal_.torn_bytes()),
+         "", "the task it belonged to had no result and is done again", ExitCode::kOk});
+  }
+
+  Status note_other_build(const JournalState& before) {
     const std::string built = before.run.is_object() ? before.run.value("build_id", build_id()) : build_id();
     if (built == build_id()) return ok_status();
     return note(
@@ -133,18 +149,30 @@ class Head {
          "figures of different builds may differ; make a new run to compare them", ExitCode::kOk});
   }
 
-  Status end() {
+  Status run_tasks(const JournalState& before) {
+    for (std::size_t i = 0; i < options_.tasks.size() && interrupts() == 0; ++i) {
+      const plan::Task& task = options_.tasks[i];
+      TaskOutcome outcome;
+      outcome.earlier = has_result(before, task);
+      if (!outcome.earlier) {
+        SXB_ASSIGN_OR_RETURN(outcome, run_task(task, static_cast<int>(i) + 1, attempts(before, task)));
+        observer_.task_ended(task, outcome);
+      }
+      result_.tasks.push_back(outcome);
+    }
+    return ok_status();
+  }
+
+  void conclude() {
+    result_.interrupted = interrupts() > 0;
+    result_.code = result_.interrupted ? ExitCode::kInterrupted : exit_code_of(result_.tasks);
+  }
+
+  Status record_end() {
     SXB_RETURN_IF_ERROR(journal_.append(
         head_record(record::kind::kRunEnd, "",
                     {{"status", status_name(result_.code)}, {"exit_code", static_cast<int>(result_.code)}})));
     return journal_.sync();
-  }
-
-  /// The run cannot be recorded any longer, so it ends here.
-  RunOutcome lost(const Errors& errors) {
-    result_.lost_journal = errors;
-    result_.code = errors.front().code;
-    return std::move(result_);
   }
 
   /// A finding of the whole run: unlike those of a task it outlives the attempt.
@@ -177,9 +205,9 @@ class Head {
 
   /// Puts the next spare into the place of `name`, which leaves; the spare's name, "" if none is left.
   std::string replace_node(const std::string& name) {
-    std::vector<NodeLayout>& nodes = options_.layout.nodes;
+    std::vector<NodePlacement>& nodes = options_.placement.nodes;
     const auto failed = std::find_if(nodes.begin(), nodes.end(),
-                                     [&](const NodeLayout& node) { return node.node.name == name; });
+                                     [&](const NodePlacement& node) { return node.node.name == name; });
     if (failed == nodes.end() || next_spare_ >= nodes.size()) return "";
     // An address that the config gives for node 0 is the failed one's.
     if (failed == nodes.begin()) options_.cluster.rendezvous.host.clear();
@@ -201,11 +229,11 @@ class Head {
   Json start_facts(const plan::Task& task, int attempt) const {
     Json nodes = Json::array();
     for (int i = 0; i < task.nodes; ++i)
-      nodes.push_back(options_.layout.nodes[static_cast<std::size_t>(i)].node.name);
+      nodes.push_back(options_.placement.nodes[static_cast<std::size_t>(i)].node.name);
     return {{"phase", plan::to_string(task.phase)},
             {"label", task.label()},
             {"nodes", std::move(nodes)},
-            {"world", options_.layout.world(task.nodes)},
+            {"world", options_.placement.world(task.nodes)},
             {"attempt", attempt}};
   }
 
@@ -222,20 +250,10 @@ class Head {
   Journal& journal_;
   Observer& observer_;
   RunOutcome result_;
-  std::size_t next_spare_ = 0;  ///< in the layout's nodes
+  std::size_t next_spare_ = 0;  ///< in the placement's nodes
 };
 
 }  // namespace
-
-record::Record head_record(const char* kind, const std::string& task, Json data) {
-  return {kind, task, "", -1, monotonic_ns(), wall_ns(), std::move(data)};
-}
-
-record::Record head_finding(const std::string& task, const char* severity, const char* code,
-                            const Error& error) {
-  return head_record(record::kind::kFinding, task,
-                     {{"severity", severity}, {"code", code}, {"message", error.what}, {"help", error.help}});
-}
 
 Result<RunOutcome> execute(const RunOptions& options, Transport& transport, Observer& observer) {
   const Json identity = {{"cluster", config::to_json(options.cluster)}, {"plan", tasks_json(options.tasks)}};
@@ -291,7 +309,7 @@ Status write_plan(const std::filesystem::path& path, const RunOptions& options) 
     append("{\"tasks\": " + tasks_json(options.tasks).dump(2) + ",\n\"commands\": [");
     const char* separator = "\n";
     for (const plan::Task& task : options.tasks) {
-      const AgentTasks agents(options.cluster, options.layout, task, options.settings, 0, "");
+      const AgentTasks agents(options.cluster, options.placement, task, options.settings, 0, "");
       for (int i = 0; i < agents.size(); ++i) {
         const AgentTask agent = agents[i];
         const Json command = {{"task", task.id},
@@ -307,9 +325,9 @@ Status write_plan(const std::filesystem::path& path, const RunOptions& options) 
 
 Status dry_run(const RunOptions& options, Transport& transport) {
   for (const plan::Task& task : options.tasks) {
-    const AgentTasks agents(options.cluster, options.layout, task, options.settings, 0, "");
+    const AgentTasks agents(options.cluster, options.placement, task, options.settings, 0, "");
     for (int i = 0; i < agents.size(); ++i) {
-      const config::Node& node = options.layout.nodes[static_cast<std::size_t>(i)].node;
+      const config::Node& node = options.placement.nodes[static_cast<std::size_t>(i)].node;
       SXB_RETURN_IF_ERROR(
           transport.start(node, {options.program, "worker", "agent"}, {}, to_json(agents[i]).dump() + "\n"));
     }

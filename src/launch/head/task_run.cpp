@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/units.h"
+#include "launch/head/head_record.h"
 #include "launch/head/rendezvous_host.h"
+#include "launch/head/step_line.h"
 #include "launch/os/interrupt.h"
 
 namespace sxb::launch {
@@ -19,30 +21,6 @@ constexpr std::int64_t kSettleNs = 600'000'000;
 /// An agent that was killed is given this long to be seen ended, then it is given up.
 constexpr std::int64_t kForcedNs = 5'000'000'000;
 constexpr std::int64_t kBeatNs = 1'000'000'000;
-
-/// How near a failure is to the cause: a rank that was killed explains why its peers lost it, not the
-/// other way round. One below kLost may itself be the consequence of a node that is gone and of
-/// which nobody has heard yet.
-enum Severity {
-  kUnexplained = 1,
-  kRankFailed,  ///< for whatever reason, perhaps only because a peer is gone
-  kRankError,   ///< for a reason of its own: exit codes 2, 3, 4
-  kLost,
-  kRankSilent,
-  kRankKilled,
-  kGpu,  ///< lost, missing or cut into slices
-  kNotStarted
-};
-
-int severity_of(const std::string& finding_code) {
-  if (finding_code == "gpu_lost" || finding_code == "gpu_missing" || finding_code == "gpu_mig") return kGpu;
-  if (finding_code == "rank_killed") return kRankKilled;
-  if (finding_code == "rank_silent") return kRankSilent;
-  if (finding_code == "rank_error") return kRankError;
-  if (finding_code == "rank_failed" || finding_code == "rank_start" || finding_code == "agent_failed")
-    return kRankFailed;
-  return 0;
-}
 
 /// Findings of the kind that a hanging task leaves on every node.
 bool is_evidence(const std::string& finding_code) {
@@ -55,21 +33,6 @@ bool shows_progress(const record::Record& record) {
 
 }  // namespace
 
-std::string step_line(const plan::Task& task, const record::Record& step) {
-  const auto number = [&](const char* key) -> std::optional<double> {
-    const auto it = step.data.find(key);
-    if (it == step.data.end() || !it->is_number()) return std::nullopt;
-    return it->get<double>();
-  };
-  std::string line = fmt::format("step {:.0f}/{}", number("step").value_or(0), task.model.training.steps);
-  if (const auto v = number("loss")) line += fmt::format("  loss {:.4f}", *v);
-  if (const auto v = number("lr")) line += fmt::format("  lr {:.2e}", *v);
-  if (const auto v = number("tokens_per_s")) line += fmt::format("  {:.0f} tokens/s", *v);
-  if (const auto v = number("mfu")) line += fmt::format("  MFU {:.1f} %", *v * 100);
-  if (const auto v = number("memory_bytes")) line += "  " + format_bytes(static_cast<std::int64_t>(*v));
-  return line;
-}
-
 TaskRun::TaskRun(const RunOptions& options, const plan::Task& task, Transport& transport, Journal& journal,
                  Observer& observer)
     : options_(options), task_(task), transport_(transport), journal_(journal), observer_(observer) {}
@@ -78,7 +41,7 @@ Result<TaskOutcome> TaskRun::run() {
   began_ns_ = last_progress_ns_ = monotonic_ns();
   if (const Status started = start_agents(); !started.ok()) {
     const Error& error = started.error();
-    fail({kNotStarted, error.where, -1, error.what, error.code, false, true});
+    fail({FailureSeverity::kNotStarted, error.where, -1, error.what, error.code, false, true});
     stop_all(0);
   }
   watch();
@@ -92,11 +55,12 @@ Status TaskRun::start_agents() {
     SXB_ASSIGN_OR_RETURN(port, free_port());
   }
   config::Cluster cluster = options_.cluster;
-  SXB_ASSIGN_OR_RETURN(cluster.rendezvous.host, rendezvous_host(cluster, options_.layout.nodes.front().node,
-                                                                options_.program, transport_));
-  const AgentTasks agents(cluster, options_.layout, task_, options_.settings, port, random_token());
+  SXB_ASSIGN_OR_RETURN(
+      cluster.rendezvous.host,
+      rendezvous_host(cluster, options_.placement.nodes.front().node, options_.program, transport_));
+  const AgentTasks agents(cluster, options_.placement, task_, options_.settings, port, random_token());
   for (int i = 0; i < agents.size(); ++i) {
-    const config::Node& node = options_.layout.nodes[static_cast<std::size_t>(i)].node;
+    const config::Node& node = options_.placement.nodes[static_cast<std::size_t>(i)].node;
     Result<int> job =
         transport_.start(node, {options_.program, "worker", "agent"}, {}, to_json(agents[i]).dump() + "\n");
     if (!job.ok()) return Error{job.error().what, node.name, job.error().help, ExitCode::kEnvironment};
@@ -131,12 +95,13 @@ void TaskRun::watch() {
 
 /// A failure that a lost node may have caused waits until every other node has been heard of since.
 bool TaskRun::verdict_stands(std::int64_t now) const {
-  if (failure_.severity == 0 || now < failed_ns_ + kSettleNs) return false;
-  if (failure_.severity >= kLost || now >= failed_ns_ + to_ns(options_.cluster.timeouts.agent_silence_s)) {
+  if (failure_.severity == FailureSeverity::kNone || now < failed_ns_ + kSettleNs) return false;
+  if (failure_.severity >= FailureSeverity::kLost ||
+      now >= failed_ns_ + to_ns(options_.cluster.timeouts.agent_silence_s)) {
     return true;
   }
   return std::all_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
-    const Agent& agent = entry.second;
+    const RemoteAgent& agent = entry.second;
     return !agent.running || !agent.started || agent.last_seen_ns > failed_ns_;
   });
 }
@@ -160,7 +125,7 @@ void TaskRun::check_bounds(std::int64_t now) {
   for (auto& [job, agent] : agents_) {
     if (!agent.running || !agent.started || now - agent.last_seen_ns < to_ns(timeouts.agent_silence_s))
       continue;
-    fail({kLost, agent.node, -1,
+    fail({FailureSeverity::kLost, agent.node, -1,
           fmt::format("node {} has sent nothing for {}: it is down, cut off or overloaded", agent.node,
                       format_duration(to_ns(timeouts.agent_silence_s))),
           ExitCode::kEnvironment, false, true});
@@ -168,7 +133,7 @@ void TaskRun::check_bounds(std::int64_t now) {
     agent.last_seen_ns = now;
   }
   if (stopping_ || now - last_progress_ns_ < to_ns(timeouts.stall_s)) return;
-  fail({kUnexplained, "", -1,
+  fail({FailureSeverity::kUnexplained, "", -1,
         fmt::format("no rank has made progress for {}: the ranks wait for each other or for storage; the "
                     "findings rank_state say what each did",
                     format_duration(to_ns(timeouts.stall_s))),
@@ -178,7 +143,7 @@ void TaskRun::check_bounds(std::int64_t now) {
 void TaskRun::on_event(const TransportEvent& event) {
   const auto it = agents_.find(event.job);
   if (it == agents_.end()) return;
-  Agent& agent = it->second;
+  RemoteAgent& agent = it->second;
   agent.last_seen_ns = monotonic_ns();
   switch (event.kind) {
     case TransportEvent::Kind::kExit:
@@ -202,7 +167,7 @@ void TaskRun::on_event(const TransportEvent& event) {
 
 /// Nearly all lines are samples (8 GPUs at 10 Hz on 1,024 nodes: 82,000 a second), and the head needs nothing
 /// from them: one that is as record::to_wire() makes it is checked for being JSON and written as it is.
-bool TaskRun::take_sample(int job, Agent& agent, std::string_view text) {
+bool TaskRun::take_sample(int job, RemoteAgent& agent, std::string_view text) {
   constexpr std::string_view kBegin = R"({"v":1,"kind":"sample","task":")", kNode = R"(","node":")",
                              kEnd = R"(",)";
   std::string_view rest = text;
@@ -219,19 +184,19 @@ bool TaskRun::take_sample(int job, Agent& agent, std::string_view text) {
 
 void TaskRun::write_samples() {
   for (const int job : std::exchange(sampled_, {})) {
-    Agent& agent = agents_.at(job);
+    RemoteAgent& agent = agents_.at(job);
     // Given back, not cleared: a thousand nodes would each keep the memory of their longest backlog.
     keep(journal_.append_samples(task_.id, agent.node, std::exchange(agent.samples, {})));
   }
 }
 
-void TaskRun::on_record(Agent& agent, const std::string& text) {
+void TaskRun::on_record(RemoteAgent& agent, const std::string& text) {
   const Result<Json> json = parse_json(text, agent.node);
   const Result<record::Record> parsed =
       json.ok() ? record::parse_record(*json, agent.node) : Result<record::Record>(json.errors());
   if (!parsed.ok()) {
     keep(journal_.log(agent.node, record::kWirePrefix + text));
-    return fail({kRankFailed, agent.node, -1,
+    return fail({FailureSeverity::kRankFailed, agent.node, -1,
                  fmt::format("node {} sent a broken record: {}", agent.node, parsed.error().what),
                  ExitCode::kEnvironment});
   }
@@ -244,12 +209,12 @@ void TaskRun::on_record(Agent& agent, const std::string& text) {
   observer_.record(task_, record);
 }
 
-void TaskRun::on_finding(const Agent& agent, const record::Record& record) {
+void TaskRun::on_finding(const RemoteAgent& agent, const record::Record& record) {
   const std::string code = record.data.value("code", "");
   const std::string message = record.data.value("message", "");
-  const int severity = severity_of(code);
-  fail({severity, record.node, record.rank, message, ExitCode::kTaskFailed, severity == kRankSilent,
-        severity == kRankSilent});
+  const FailureSeverity severity = severity_of(code);
+  fail({severity, record.node, record.rank, message, ExitCode::kTaskFailed,
+        severity == FailureSeverity::kRankSilent, severity == FailureSeverity::kRankSilent});
   if (is_evidence(code)) {
     keep(journal_.log(agent.node, message));
     if (!failure_.hang) return;  // stopped for another reason: nobody asks what its ranks did
@@ -258,10 +223,10 @@ void TaskRun::on_finding(const Agent& agent, const record::Record& record) {
   observer_.record(task_, record);
 }
 
-void TaskRun::on_lost(Agent& agent, const Loss& loss) {
+void TaskRun::on_lost(RemoteAgent& agent, const Loss& loss) {
   agent.running = false;
   const std::string reason = fmt::format("node {} was lost: {}", agent.node, loss.what);
-  fail({kLost, agent.node, -1, reason, ExitCode::kEnvironment, false, true});
+  fail({FailureSeverity::kLost, agent.node, -1, reason, ExitCode::kEnvironment, false, true});
   if (failure_.reason != reason) return;  // it is a consequence: of another loss, or of stop_all()
   record::Record finding = head_finding(task_.id, "error", "node_lost", {reason, "", loss.help, {}});
   finding.node = agent.node;
@@ -269,7 +234,7 @@ void TaskRun::on_lost(Agent& agent, const Loss& loss) {
   observer_.record(task_, finding);
 }
 
-void TaskRun::on_exit(Agent& agent, const ExitStatus& status) {
+void TaskRun::on_exit(RemoteAgent& agent, const ExitStatus& status) {
   agent.running = false;
   if (status.ok()) return;
   if (failure_.node == agent.node && status.signal == 0 &&
@@ -278,7 +243,7 @@ void TaskRun::on_exit(Agent& agent, const ExitStatus& status) {
     failure_.node_fault = failure_.node_fault || failure_.code == ExitCode::kEnvironment;
   }
   const bool killed = status.signal != 0;
-  fail({killed ? kLost : kUnexplained, agent.node, -1,
+  fail({killed ? FailureSeverity::kLost : FailureSeverity::kUnexplained, agent.node, -1,
         fmt::format("the agent on node {} ended: {} (logs/{}.log)", agent.node, status.text(), agent.node),
         killed ? ExitCode::kEnvironment : ExitCode::kTaskFailed, false, killed});
 }
@@ -286,13 +251,13 @@ void TaskRun::on_exit(Agent& agent, const ExitStatus& status) {
 /// Keeps the most telling failure; what happens once the agents are being stopped is our own doing.
 void TaskRun::fail(Failure failure) {
   if (stopping_ || failure.severity <= failure_.severity) return;
-  if (failure_.severity == 0) failed_ns_ = monotonic_ns();
+  if (failure_.severity == FailureSeverity::kNone) failed_ns_ = monotonic_ns();
   failure_ = std::move(failure);
 }
 
 void TaskRun::stop_all(int grace_ms) {
   if (!stopping_) stopped_ns_ = monotonic_ns();
-  if (!stopping_ && failure_.severity > 0) {
+  if (!stopping_ && failure_.severity > FailureSeverity::kNone) {
     verdict_s_ = static_cast<double>(stopped_ns_ - began_ns_) * 1e-9;
   }
   stopping_ = true;
@@ -308,7 +273,7 @@ bool TaskRun::any_running() const {
 TaskOutcome TaskRun::outcome() const {
   TaskOutcome result;
   result.duration_s = static_cast<double>(monotonic_ns() - began_ns_) * 1e-9;
-  if (failure_.severity > 0) {
+  if (failure_.severity > FailureSeverity::kNone) {
     result.status = "failed";
     result.node_fault = failure_.node_fault;
     result.verdict_s = verdict_s_ > 0 ? verdict_s_ : result.duration_s;

@@ -6,8 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "launch/head/run.h"
+#include "launch/head/journal.h"
+#include "launch/head/observer.h"
+#include "launch/head/run_options.h"
 #include "launch/node/clock_watch.h"
+#include "launch/node/failure_severity.h"
+#include "launch/transport/transport.h"
 
 namespace sxb::launch {
 
@@ -20,7 +24,7 @@ class TaskRun {
   Result<TaskOutcome> run();
 
  private:
-  struct Agent {
+  struct RemoteAgent {
     std::string node;
     bool running = true;
     bool started = false;  ///< silence counts from the start that the transport reports
@@ -28,7 +32,7 @@ class TaskRun {
     std::string samples;  ///< lines that came in this round of poll()
   };
   struct Failure {
-    int severity = 0;  ///< the higher, the nearer to the cause
+    FailureSeverity severity = FailureSeverity::kNone;
     std::string node;
     int rank = -1;
     std::string reason;
@@ -41,12 +45,12 @@ class TaskRun {
   void watch();
   void check_bounds(std::int64_t now);
   void on_event(const TransportEvent& event);
-  bool take_sample(int job, Agent& agent, std::string_view text);
+  bool take_sample(int job, RemoteAgent& agent, std::string_view text);
   void write_samples();
-  void on_record(Agent& agent, const std::string& text);
-  void on_finding(const Agent& agent, const record::Record& record);
-  void on_lost(Agent& agent, const Loss& loss);
-  void on_exit(Agent& agent, const ExitStatus& status);
+  void on_record(RemoteAgent& agent, const std::string& text);
+  void on_finding(const RemoteAgent& agent, const record::Record& record);
+  void on_lost(RemoteAgent& agent, const Loss& loss);
+  void on_exit(RemoteAgent& agent, const ExitStatus& status);
   void fail(Failure failure);
   bool verdict_stands(std::int64_t now) const;
   void stop_all(int grace_ms);
@@ -61,7 +65,7 @@ class TaskRun {
   Transport& transport_;
   Journal& journal_;
   Observer& observer_;
-  std::map<int, Agent> agents_;
+  std::map<int, RemoteAgent> agents_;
   std::vector<int> sampled_;  ///< jobs whose agents have samples to be written
   Failure failure_;
   std::int64_t began_ns_ = 0, failed_ns_ = 0, last_progress_ns_ = 0;
@@ -72,8 +76,5 @@ class TaskRun {
   ClockWatch clock_;
   Status journal_status_ = ok_status();
 };
-
-/// "step 12/50  loss 3.2101  lr 2.00e-05  1234 tokens/s  MFU 45.2 %  9.1 GiB".
-std::string step_line(const plan::Task& task, const record::Record& step);
 
 }  // namespace sxb::launch

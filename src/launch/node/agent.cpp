@@ -9,8 +9,10 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -27,6 +29,7 @@
 #include "launch/node/clock_watch.h"
 #include "launch/node/emitter.h"
 #include "launch/node/evidence.h"
+#include "launch/node/failure_severity.h"
 #include "launch/node/head_watch.h"
 #include "launch/node/node_data.h"
 #include "launch/os/interrupt.h"
@@ -105,9 +108,9 @@ class Agent {
     std::deque<std::string> last_lines;  ///< of its log
   };
   struct Failure {
-    int severity = 0;  ///< 4 killed, 3 silent, 2 named reason, 1 other: the cause, not its consequences
+    FailureSeverity severity = FailureSeverity::kNone;
     int rank = -1;
-    std::string code;
+    std::string code;  ///< of the finding
     Error error;
   };
 
@@ -171,11 +174,11 @@ class Agent {
       }
       if (interrupts() > 0 || emitter_.broken() || head_.gone()) return end_early();
       look_for_silence(now);
-      if (failure_.severity > 0 && now >= failed_ns_ + kSettleNs) {
+      if (failure_.severity > FailureSeverity::kNone && now >= failed_ns_ + kSettleNs) {
         stop_after_failure();
       }
     }
-    if (failure_.severity == 0) return ExitCode::kOk;
+    if (failure_.severity == FailureSeverity::kNone) return ExitCode::kOk;
     stop_after_failure();
     return failure_.error.code;
   }
@@ -235,7 +238,7 @@ class Agent {
       if (interrupts() > 1) processes_.stop_all(0);
       processes_.poll(200, [this](const ProcessEvent& event) { on_event(event); });
     }
-    return failure_.severity > 0 ? failure_.error.code : ExitCode::kInterrupted;
+    return failure_.severity > FailureSeverity::kNone ? failure_.error.code : ExitCode::kInterrupted;
   }
 
   void on_event(const ProcessEvent& event) {
@@ -273,35 +276,32 @@ class Agent {
       what = fmt::format("rank {} on node {}: {}", rank.number, task_.node, rank.last_error);
     const bool known = status.signal == 0 && (status.code == 2 || status.code == 3 || status.code == 4);
     const ExitCode code = known ? static_cast<ExitCode>(status.code) : ExitCode::kTaskFailed;
-    fail({status.signal != 0 ? 4
-          : known            ? 2
-                             : 1,
-          rank.number,
-          status.signal != 0 ? "rank_killed"
-          : known            ? "rank_error"
-                             : "rank_failed",
-          Error{what, "", "logs/" + task_.node + ".log of the run has what the rank printed", code}});
+    fail(rank.number,
+         status.signal != 0 ? "rank_killed"
+         : known            ? "rank_error"
+                            : "rank_failed",
+         Error{what, "", "logs/" + task_.node + ".log of the run has what the rank printed", code});
   }
 
   void look_for_silence(std::int64_t now) {
     for (const auto& [id, rank] : ranks_) {
       if (!processes_.running(id) || now - rank.last_seen_ns < to_ns(task_.timeouts.rank_silence_s)) continue;
-      fail(
-          {3, rank.number, "rank_silent",
+      fail(rank.number, "rank_silent",
            Error{fmt::format(
                      "rank {} on node {} has sent nothing for {} s: its process is stopped or its machine "
                      "is overloaded",
                      rank.number, task_.node, task_.timeouts.rank_silence_s),
                  "", "the finding rank_state says what the process did; timeouts.rank_silence_s is the limit",
-                 ExitCode::kTaskFailed}});
+                 ExitCode::kTaskFailed});
     }
   }
 
   /// Keeps the most telling failure; what happens once the ranks are being stopped is our own doing.
-  void fail(Failure failure) {
-    if (stopping_ || failure_.severity >= failure.severity) return;
-    if (failure_.severity == 0) failed_ns_ = monotonic_ns();
-    failure_ = std::move(failure);
+  void fail(int rank, const char* code, Error error) {
+    const FailureSeverity severity = severity_of(code);
+    if (stopping_ || failure_.severity >= severity) return;
+    if (failure_.severity == FailureSeverity::kNone) failed_ns_ = monotonic_ns();
+    failure_ = {severity, rank, code, std::move(error)};
   }
 
   AgentTask task_;
@@ -365,18 +365,16 @@ Result<AgentTask> read_task(const std::string& bundle) {
   return parse_agent_task(json, "stdin");
 }
 
-}  // namespace
+/// As a record too: the head shows it as the reason, with the name that it knows the node by.
+ExitCode tell_why(const Errors& errors) {
+  Emitter(STDOUT_FILENO, {"", own_name(), -1}).emit_error("agent_failed", errors.front());
+  std::fputs(format_errors(errors).c_str(), stderr);
+  return errors.front().code;
+}
 
-ExitCode run_agent_worker(const std::string& bundle) {
-  count_interrupts();
-  ::signal(SIGPIPE, SIG_IGN);
+ExitCode run_agent(const std::string& bundle) {
   Result<AgentTask> task = read_task(bundle);
-  if (!task.ok()) {
-    // As a record too: the head shows it as the reason, with the name that it knows the node by.
-    Emitter(STDOUT_FILENO, {"", own_name(), -1}).emit_error("agent_failed", task.error());
-    fmt::print(stderr, "{}", format_errors(task.errors()));
-    return task.error().code;
-  }
+  if (!task.ok()) return tell_why(task.errors());
   if (task->ranks.empty()) {
     fmt::print(stderr, "{}", format_error({"an agent task needs ranks", "stdin", ""}));
     return ExitCode::kUsage;
@@ -384,6 +382,18 @@ ExitCode run_agent_worker(const std::string& bundle) {
   Emitter emitter(STDOUT_FILENO, {task->task.id, task->node, -1});
   const Heartbeat heartbeat(emitter);
   return Agent(std::move(*task), emitter, cut_off_where_nothing_is_sent(bundle)).run();
+}
+
+}  // namespace
+
+ExitCode run_agent_worker(const std::string& bundle) {
+  count_interrupts();
+  ::signal(SIGPIPE, SIG_IGN);
+  try {
+    return run_agent(bundle);
+  } catch (const std::exception& exception) {
+    return tell_why({unexpected(exception)});
+  }
 }
 
 }  // namespace sxb::launch

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 
 #include "base/build_info.h"
 #include "base/files.h"
@@ -102,16 +103,28 @@ Result<Json> engine_facts() {
 
 Result<ExitCode> bench_kernels(const plan::RankTask& task, const std::function<void(const Json&)>& take) {
   SXB_ASSIGN_OR_RETURN(const SxbEngine* engine, load_engine());
-  const auto emit = [](void* user, const char* json) {
-    (*static_cast<const std::function<void(const Json&)>*>(user))(Json::parse(json));
+  struct Receiver {
+    const std::function<void(const Json&)>& take;
+    std::exception_ptr thrown;
+  } receiver = {take, nullptr};
+  // No exception may pass through the engine: the first one waits until it has returned.
+  const auto emit = [](void* user, const char* text) {
+    auto& to = *static_cast<Receiver*>(user);
+    try {
+      if (to.thrown == nullptr) to.take(parse_json(text, "the engine").value());
+    } catch (...) {
+      to.thrown = std::current_exception();
+    }
   };
-  auto receiver = take;
-  return as_exit_code(engine->bench_kernels(plan::to_json(task).dump().c_str(), emit, &receiver));
+  const int code = engine->bench_kernels(plan::to_json(task).dump().c_str(), emit, &receiver);
+  if (receiver.thrown != nullptr) std::rethrow_exception(receiver.thrown);
+  return as_exit_code(code);
 }
 
-ExitCode run_rank_worker() {
-  ::signal(SIGPIPE, SIG_IGN);
-  const int records = take_stdout();
+namespace {
+
+/// `records`: the descriptor that wire lines go to.
+ExitCode run_rank(int records) {
   const auto read_task = []() -> Result<plan::RankTask> {
     SXB_ASSIGN_OR_RETURN(const std::string line, read_line(STDIN_FILENO, "a rank task"));
     SXB_ASSIGN_OR_RETURN(const Json json, parse_json(line, "stdin"));
@@ -131,6 +144,21 @@ ExitCode run_rank_worker() {
   }
   const std::string text = plan::to_json(*task).dump();
   return as_exit_code((*engine)->run_rank(text.c_str(), emit_from_engine, &emitter));
+}
+
+}  // namespace
+
+ExitCode run_rank_worker() {
+  ::signal(SIGPIPE, SIG_IGN);
+  const int records = take_stdout();
+  try {
+    return run_rank(records);
+  } catch (const std::exception& exception) {
+    // The agent shows the last lines of a rank that failed.
+    const Error error = unexpected(exception);
+    std::fputs(format_error(error).c_str(), stderr);
+    return error.code;
+  }
 }
 
 }  // namespace sxb::launch

@@ -181,7 +181,7 @@ class Distributor {
       if (id.ok()) {
         from_head_[*id] = {transfer, {}};
       } else {
-        spread_->failed(transfer);
+        rounds_->failed(transfer);
         fail(transfer.target, id.error().what, "on this machine: apt-get install rsync");
       }
       return;
@@ -191,17 +191,17 @@ class Distributor {
     if (job.ok()) {
       between_[*job] = transfer;
     } else {
-      spread_->failed(transfer);
+      rounds_->failed(transfer);
     }
   }
 
   void finish_transfer(const Transfer& transfer, const Answer& answer) {
     const std::optional<Sent> sent = parse_rsync_stats(answer.out);
     if (answer.status.ok() && sent) {
-      spread_->succeeded(transfer);
+      rounds_->succeeded(transfer);
       outcomes_.nodes[static_cast<std::size_t>(transfer.target)].sent = sent;
       sent_to_.push_back(transfer.target);
-    } else if (spread_->failed(transfer)) {
+    } else if (rounds_->failed(transfer)) {
       return;
     } else {
       fail(transfer.target, "rsync: " + reason_of(answer), "remove the cause, then call it again");
@@ -224,9 +224,9 @@ class Distributor {
 
   /// Returns the nodes that have the folder.
   std::vector<int> send(const std::vector<int>& targets) {
-    spread_ = std::make_unique<Spread>(targets, what_.cluster.fanout);
-    while (!spread_->finished() && !interrupted()) {
-      while (const std::optional<Transfer> transfer = spread_->next()) start_transfer(*transfer);
+    rounds_ = std::make_unique<DistributionRounds>(targets, what_.cluster.fanout);
+    while (!rounds_->finished() && !interrupted()) {
+      while (const std::optional<Transfer> transfer = rounds_->next()) start_transfer(*transfer);
       // Two places to listen at: neither may keep the other waiting.
       poll_head(between_.empty() ? kPollMs : kPollMs / 5);
       poll_nodes(from_head_.empty() ? kPollMs : kPollMs / 5, [&](int job, const Ended& ended) {
@@ -269,7 +269,7 @@ class Distributor {
   const std::function<void(int)>& done_;
   Outcomes outcomes_;
   std::map<int, Ended> commands_;  ///< by the transport's job
-  std::unique_ptr<Spread> spread_;
+  std::unique_ptr<DistributionRounds> rounds_;
   ProcessSet own_;  ///< rsyncs of this machine
   std::map<int, std::pair<Transfer, Answer>> from_head_;
   std::map<int, Transfer> between_;  ///< by the transport's job
@@ -295,21 +295,9 @@ Status find_rsync() {
 
 Result<Outcomes> distribute(const Distribution& distribution, const std::function<void(int)>& done) {
   SXB_RETURN_IF_ERROR(find_rsync());
-  SXB_ASSIGN_OR_RETURN(auto transport, ssh_transport(distribution.cluster));
+  SXB_ASSIGN_OR_RETURN(auto transport, ssh_transport(distribution.cluster,
+                                                     static_cast<int>(distribution.cluster.nodes.size())));
   return Distributor(distribution, std::move(transport), done).run();
-}
-
-std::vector<std::vector<Transfer>> rounds(int nodes, int head_width) {
-  std::vector<int> targets(static_cast<std::size_t>(nodes));
-  std::iota(targets.begin(), targets.end(), 0);
-  Spread spread(targets, head_width);
-  std::vector<std::vector<Transfer>> all;
-  while (!spread.finished()) {
-    std::vector<Transfer>& round = all.emplace_back();
-    while (const auto transfer = spread.next()) round.push_back(*transfer);
-    for (const Transfer& transfer : round) spread.succeeded(transfer);
-  }
-  return all;
 }
 
 }  // namespace sxb::launch

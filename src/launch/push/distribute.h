@@ -44,7 +44,4 @@ struct Outcomes {
 /// `done` hears of every node that has the folder or failed. An error: nothing could be tried at all.
 Result<Outcomes> distribute(const Distribution& distribution, const std::function<void(int done)>& done);
 
-/// The transfers round by round if all take equally long, for a dry run.
-std::vector<std::vector<Transfer>> rounds(int nodes, int head_width);
-
 }  // namespace sxb::launch

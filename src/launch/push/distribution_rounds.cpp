@@ -4,8 +4,10 @@
 
 #include <array>
 #include <charconv>
+#include <numeric>
 #include <utility>
 
+#include "base/shell.h"
 #include "base/text.h"
 #include "launch/transport/ssh.h"
 
@@ -47,10 +49,10 @@ std::optional<std::int64_t> figure(const std::vector<std::string>& lines, std::s
 
 }  // namespace
 
-Spread::Spread(const std::vector<int>& targets, int head_width)
+DistributionRounds::DistributionRounds(const std::vector<int>& targets, int head_width)
     : waiting_(targets.begin(), targets.end()), idle_{kHead}, head_width_(head_width) {}
 
-std::optional<Transfer> Spread::next() {
+std::optional<Transfer> DistributionRounds::next() {
   if (!from_head_.empty() && static_cast<int>(extra_.size()) < head_width_) {
     const int target = from_head_.front();
     from_head_.pop_front();
@@ -66,13 +68,13 @@ std::optional<Transfer> Spread::next() {
   return transfer;
 }
 
-void Spread::succeeded(const Transfer& transfer) {
+void DistributionRounds::succeeded(const Transfer& transfer) {
   --running_;
   if (extra_.erase(transfer.target) == 0) idle_.push_back(transfer.source);
   idle_.push_back(transfer.target);
 }
 
-bool Spread::failed(const Transfer& transfer) {
+bool DistributionRounds::failed(const Transfer& transfer) {
   --running_;
   if (transfer.source != kHead) {
     from_head_.push_back(transfer.target);
@@ -82,13 +84,20 @@ bool Spread::failed(const Transfer& transfer) {
   return false;
 }
 
-std::string rsh_quote(std::string_view word) {
-  const std::string quoted = shell_quote(word);
-  if (quoted == word) return quoted;
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("''") : std::string(1, c);
-  return text + "'";
+std::vector<std::vector<Transfer>> list_rounds(int nodes, int head_width) {
+  std::vector<int> targets(static_cast<std::size_t>(nodes));
+  std::iota(targets.begin(), targets.end(), 0);
+  DistributionRounds rounds(targets, head_width);
+  std::vector<std::vector<Transfer>> all;
+  while (!rounds.finished()) {
+    std::vector<Transfer>& round = all.emplace_back();
+    while (const auto transfer = rounds.next()) round.push_back(*transfer);
+    for (const Transfer& transfer : round) rounds.succeeded(transfer);
+  }
+  return all;
 }
+
+std::string rsh_quote(std::string_view word) { return shell_quote(word, "''"); }
 
 std::vector<std::string> rsync_argv(const config::Cluster& cluster, const config::Node& node, bool from_head,
                                     const std::filesystem::path& source, const std::filesystem::path& target,

@@ -25,9 +25,9 @@ struct Transfer {
 /// A tree that grows by itself: whoever has the folder sends it to one node at a time, so that k rounds of
 /// equal transfers serve 2^k - 1 nodes. A transfer between nodes that fails costs the tree that source, and
 /// the head sends to the target instead, to `head_width` such targets at a time.
-class Spread {
+class DistributionRounds {
  public:
-  Spread(const std::vector<int>& targets, int head_width);
+  DistributionRounds(const std::vector<int>& targets, int head_width);
 
   /// A transfer that can start now; it counts as running from here on.
   std::optional<Transfer> next();
@@ -44,6 +44,9 @@ class Spread {
   int head_width_;
   int running_ = 0;
 };
+
+/// The transfers round by round if all take equally long, for a dry run.
+std::vector<std::vector<Transfer>> list_rounds(int nodes, int head_width);
 
 /// A word of rsync's -e, which splits at spaces and knows quotes, doubled inside, but no backslash.
 std::string rsh_quote(std::string_view word);

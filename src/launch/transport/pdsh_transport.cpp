@@ -108,7 +108,7 @@ class PdshTransport final : public GroupTransport {
 
 }  // namespace
 
-Result<std::unique_ptr<Transport>> pdsh_transport(const config::Cluster& cluster) {
+Result<std::unique_ptr<Transport>> pdsh_transport(const config::Cluster& cluster, int /*nodes*/) {
   SXB_ASSIGN_OR_RETURN(PrivateDir dir, PrivateDir::create("pdsh"));
   return std::unique_ptr<Transport>(std::make_unique<PdshTransport>(cluster, std::move(dir)));
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "base/shell.h"
 #include "base/text.h"
 
 namespace sxb::launch {
@@ -65,24 +66,12 @@ std::string last_of(const std::vector<std::string>& messages) {
 
 }  // namespace
 
-std::string shell_quote(std::string_view word) {
-  const auto plain = [](unsigned char c) {
-    return std::isalnum(c) || std::string_view("_-+./:@,=").find(static_cast<char>(c)) != std::string::npos;
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return std::string(word);
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 std::string remote_command(const std::vector<std::string>& argv,
                            const std::map<std::string, std::string>& env) {
-  std::vector<std::string> inner;
-  for (const std::string& word : argv) inner.push_back(shell_quote(word));
   std::vector<std::string> words = {"exec"};
   if (!env.empty()) words.emplace_back("env");
   for (const auto& [name, value] : env) words.push_back(shell_quote(name + "=" + value));
-  words.insert(words.end(), {"/bin/sh", "-c", shell_quote(join(inner, " ") + "; exit $?")});
+  words.insert(words.end(), {"/bin/sh", "-c", shell_quote(shell_line(argv) + "; exit $?")});
   return join(words, " ");
 }
 

@@ -12,9 +12,6 @@
 
 namespace sxb::launch {
 
-/// One word for a POSIX shell, whatever is in it.
-std::string shell_quote(std::string_view word);
-
 /// The line that a login shell of any kind executes: `exec env NAME='value' /bin/sh -c 'program arguments;
 /// exit $?'`. The inner shell is there to tell by which signal the program died, which ssh keeps to itself.
 std::string remote_command(const std::vector<std::string>& argv,

@@ -168,7 +168,7 @@ class SshTransport final : public Transport {
 
 }  // namespace
 
-Result<std::unique_ptr<Transport>> ssh_transport(const config::Cluster& cluster) {
+Result<std::unique_ptr<Transport>> ssh_transport(const config::Cluster& cluster, int /*nodes*/) {
   SXB_ASSIGN_OR_RETURN(PrivateDir dir, PrivateDir::create("ssh"));
   return std::unique_ptr<Transport>(std::make_unique<SshTransport>(cluster, std::move(dir)));
 }

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -70,24 +69,5 @@ class Transport {
   /// Asks the job to end, makes it end after `grace_ms`; 0 = at once. Its last event is still to come.
   virtual void stop(int job, int grace_ms) = 0;
 };
-
-/// Starts programs on this machine, whatever the node is called.
-std::unique_ptr<Transport> local_transport();
-
-/// Starts nothing: hands each command to `print` and reports that it ended well.
-using PrintCommand =
-    std::function<void(const config::Node&, const std::vector<std::string>& argv,
-                       const std::map<std::string, std::string>& env, const std::string& input)>;
-std::unique_ptr<Transport> dry_run_transport(PrintCommand print);
-
-/// What "auto" means for `cluster`: local for a single node, else ssh.
-config::TransportKind transport_of(const config::Cluster& cluster);
-
-/// Every node is this machine. (A cluster of one node without a transport is, too.)
-bool reaches_only_this_machine(const config::Cluster& cluster);
-
-/// The transport of `cluster`. Jobs will go to its first `nodes` nodes, of which an allocation is made where
-/// it takes one.
-Result<std::unique_ptr<Transport>> make_transport(const config::Cluster& cluster, int nodes);
 
 }  // namespace sxb::launch

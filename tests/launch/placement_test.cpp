@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "launch/head/run.h"
-#include "launch/transport/transport.h"
+#include "launch/transport/transports.h"
 
 namespace sxb::launch {
 namespace {
@@ -41,57 +41,57 @@ Machine machine_with(int gpus, int cpus = 8) {
   return machine;
 }
 
-TEST(Layout, WithoutGpusThereAreCpuRanks) {
-  const Result<Layout> one = resolve_layout(local_cluster(1), machine_with(0));
+TEST(Placement, WithoutGpusThereAreCpuRanks) {
+  const Result<Placement> one = resolve_placement(local_cluster(1), machine_with(0));
   ASSERT_TRUE(one.ok());
   EXPECT_FALSE(one->facts.cuda);
   EXPECT_EQ(one->world(1), 2);
   EXPECT_EQ(one->cpu_threads, 4);
-  const Result<Layout> eight = resolve_layout(local_cluster(8), machine_with(0, 2));
+  const Result<Placement> eight = resolve_placement(local_cluster(8), machine_with(0, 2));
   ASSERT_TRUE(eight.ok());
   EXPECT_EQ(eight->world(8), 8);
   EXPECT_EQ(eight->cpu_threads, 1);
 }
 
-TEST(Layout, OneNodeTakesAllGpus) {
-  const Result<Layout> layout = resolve_layout(local_cluster(1), machine_with(4));
-  ASSERT_TRUE(layout.ok()) << format_errors(layout.errors());
-  EXPECT_TRUE(layout->facts.cuda);
-  EXPECT_THAT(layout->nodes[0].gpus, ElementsAre(0, 1, 2, 3));
-  EXPECT_EQ(layout->peak_tflops, 0) << "no MFU against a guessed peak";
+TEST(Placement, OneNodeTakesAllGpus) {
+  const Result<Placement> placement = resolve_placement(local_cluster(1), machine_with(4));
+  ASSERT_TRUE(placement.ok()) << format_errors(placement.errors());
+  EXPECT_TRUE(placement->facts.cuda);
+  EXPECT_THAT(placement->nodes[0].gpus, ElementsAre(0, 1, 2, 3));
+  EXPECT_EQ(placement->peak_tflops, 0) << "no MFU against a guessed peak";
 }
 
-TEST(Layout, RefusesAGpuThatIsNotThere) {
+TEST(Placement, RefusesAGpuThatIsNotThere) {
   config::Cluster cluster = local_cluster(1);
   cluster.nodes[0].gpus = {0, 9};
-  const Result<Layout> layout = resolve_layout(cluster, machine_with(4));
-  ASSERT_FALSE(layout.ok());
-  EXPECT_THAT(layout.error().what, HasSubstr("GPU 9"));
-  EXPECT_EQ(layout.error().where, "test.json:/nodes/0/gpus");
+  const Result<Placement> placement = resolve_placement(cluster, machine_with(4));
+  ASSERT_FALSE(placement.ok());
+  EXPECT_THAT(placement.error().what, HasSubstr("GPU 9"));
+  EXPECT_EQ(placement.error().where, "test.json:/nodes/0/gpus");
 }
 
-TEST(Layout, RefusesLocalNodesThatShareAGpu) {
-  const Result<Layout> layout = resolve_layout(local_cluster(2), machine_with(4));
-  ASSERT_FALSE(layout.ok());
-  EXPECT_THAT(layout.error().what, HasSubstr("both own GPU 0"));
+TEST(Placement, RefusesLocalNodesThatShareAGpu) {
+  const Result<Placement> placement = resolve_placement(local_cluster(2), machine_with(4));
+  ASSERT_FALSE(placement.ok());
+  EXPECT_THAT(placement.error().what, HasSubstr("both own GPU 0"));
 }
 
-TEST(Layout, CudaWithoutGpuIsAnEnvironmentError) {
+TEST(Placement, CudaWithoutGpuIsAnEnvironmentError) {
   config::Cluster cluster = local_cluster(1);
   cluster.device = config::DeviceKind::kCuda;
-  const Result<Layout> layout = resolve_layout(cluster, machine_with(0));
-  ASSERT_FALSE(layout.ok());
-  EXPECT_EQ(layout.error().code, ExitCode::kEnvironment);
+  const Result<Placement> placement = resolve_placement(cluster, machine_with(0));
+  ASSERT_FALSE(placement.ok());
+  EXPECT_EQ(placement.error().code, ExitCode::kEnvironment);
 }
 
-TEST(Layout, RemoteNodesNeedAGpuCount) {
+TEST(Placement, RemoteNodesNeedAGpuCount) {
   config::Cluster cluster = local_cluster(2);
   cluster.transport = config::TransportKind::kSsh;
-  EXPECT_FALSE(resolve_layout(cluster, machine_with(0)).ok());
+  EXPECT_FALSE(resolve_placement(cluster, machine_with(0)).ok());
   cluster.gpu.per_node = 8;
-  const Result<Layout> layout = resolve_layout(cluster, machine_with(0));
-  ASSERT_TRUE(layout.ok()) << format_errors(layout.errors());
-  EXPECT_EQ(layout->world(2), 16);
+  const Result<Placement> placement = resolve_placement(cluster, machine_with(0));
+  ASSERT_TRUE(placement.ok()) << format_errors(placement.errors());
+  EXPECT_EQ(placement->world(2), 16);
 }
 
 TEST(AgentTasks, NumberRanksNodeMajorAndShareOneRendezvous) {
@@ -99,14 +99,14 @@ TEST(AgentTasks, NumberRanksNodeMajorAndShareOneRendezvous) {
   cluster.nodes[0].gpus = {0, 1};
   cluster.nodes[1].gpus = {2, 3};
   cluster.nccl_env = {{"NCCL_ALGO", "Tree"}};
-  const Result<Layout> layout = resolve_layout(cluster, machine_with(4));
-  ASSERT_TRUE(layout.ok());
+  const Result<Placement> placement = resolve_placement(cluster, machine_with(4));
+  ASSERT_TRUE(placement.ok());
   plan::Task task;
   task.id = "0123456789ab";
   task.phase = plan::Phase::kNccl;
   task.nodes = 2;
   const TaskSettings settings;
-  const AgentTasks made(cluster, *layout, task, settings, 1234, "token");
+  const AgentTasks made(cluster, *placement, task, settings, 1234, "token");
   ASSERT_EQ(made.size(), 2);
   const std::vector<AgentTask> agents = {made[0], made[1]};
   ASSERT_EQ(agents[1].ranks.size(), 2u);
@@ -116,17 +116,17 @@ TEST(AgentTasks, NumberRanksNodeMajorAndShareOneRendezvous) {
   EXPECT_EQ(rank.local_rank, 1);
   EXPECT_EQ(rank.node_rank, 1);
   EXPECT_EQ(rank.ranks_per_node, 2);
-  EXPECT_EQ(rank.memory_bytes, layout->facts.memory_bytes);
+  EXPECT_EQ(rank.memory_bytes, placement->facts.memory_bytes);
   EXPECT_EQ(rank.gpu, 3);
   EXPECT_EQ(rank.rendezvous_host, "127.0.0.1");
   EXPECT_EQ(rank.rendezvous_port, 1234);
   EXPECT_EQ(rank_environment(agents[1], rank).at("CUDA_VISIBLE_DEVICES"), "3");
   EXPECT_EQ(rank_environment(agents[1], rank).at("NCCL_ALGO"), "Tree");
   task.phase = plan::Phase::kGpu;  // copies between two GPUs need both in one process
-  const AgentTasks measuring(cluster, *layout, task, settings, 1234, "token");
+  const AgentTasks measuring(cluster, *placement, task, settings, 1234, "token");
   EXPECT_EQ(rank_environment(measuring[1], measuring[1].ranks[1]).at("CUDA_VISIBLE_DEVICES"), "3,2");
   task.phase = plan::Phase::kLocate;  // in a ring the slowest link shows, whatever the profile says
-  EXPECT_EQ(AgentTasks(cluster, *layout, task, settings, 1234, "token")[1].env.at("NCCL_ALGO"), "Ring");
+  EXPECT_EQ(AgentTasks(cluster, *placement, task, settings, 1234, "token")[1].env.at("NCCL_ALGO"), "Ring");
 
   const Result<AgentTask> back = parse_agent_task(to_json(agents[1]), "test");
   ASSERT_TRUE(back.ok()) << format_errors(back.errors());
@@ -146,14 +146,14 @@ TEST(Transport, AutoIsLocalForOneNodeAndSshForMore) {
   cluster = local_cluster(2);
   EXPECT_TRUE(reaches_only_this_machine(cluster));
   cluster.transport = config::TransportKind::kAuto;
-  EXPECT_EQ(transport_of(cluster), config::TransportKind::kSsh);
+  EXPECT_EQ(transport_of(cluster).kind, config::TransportKind::kSsh);
   EXPECT_FALSE(reaches_only_this_machine(cluster));
 }
 
 TEST(Transport, ADryRunStartsNothingAndTellsEveryCommand) {
   RunOptions options;
   options.cluster = local_cluster(3);
-  options.layout = *resolve_layout(options.cluster, machine_with(0));
+  options.placement = *resolve_placement(options.cluster, machine_with(0));
   options.program = "/nonexistent/sxbench";
   plan::Task task;
   task.nodes = 3;

@@ -14,20 +14,20 @@ using ::testing::ElementsAre;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-TEST(Spread, EveryRoundDoublesTheSources) {
-  const auto all = rounds(7, 64);
+TEST(DistributionRounds, EveryRoundDoublesTheSources) {
+  const auto all = list_rounds(7, 64);
   ASSERT_EQ(all.size(), 3u) << "2^3 - 1 nodes";
   EXPECT_EQ(all[0].size(), 1u);
   EXPECT_EQ(all[1].size(), 2u);
   EXPECT_EQ(all[2].size(), 4u);
-  EXPECT_EQ(rounds(1023, 64).size(), 10u);
-  EXPECT_EQ(rounds(1024, 64).size(), 11u);
-  EXPECT_TRUE(rounds(0, 64).empty());
+  EXPECT_EQ(list_rounds(1023, 64).size(), 10u);
+  EXPECT_EQ(list_rounds(1024, 64).size(), 11u);
+  EXPECT_TRUE(list_rounds(0, 64).empty());
 }
 
-TEST(Spread, EveryNodeIsServedOnceAndOnlyByOneThatHasIt) {
+TEST(DistributionRounds, EveryNodeIsServedOnceAndOnlyByOneThatHasIt) {
   std::vector<bool> has(100, false);
-  for (const auto& round : rounds(100, 64)) {
+  for (const auto& round : list_rounds(100, 64)) {
     for (const Transfer& transfer : round) {
       EXPECT_TRUE(transfer.source == kHead || has[static_cast<std::size_t>(transfer.source)]);
     }
@@ -39,46 +39,46 @@ TEST(Spread, EveryNodeIsServedOnceAndOnlyByOneThatHasIt) {
   EXPECT_EQ(std::count(has.begin(), has.end(), false), 0);
 }
 
-TEST(Spread, WhatANodeCannotReachTheHeadSends) {
-  Spread spread({0, 1, 2}, 64);
-  spread.succeeded(*spread.next());
-  EXPECT_EQ(spread.next(), (Transfer{kHead, 1}));
-  const Transfer between = *spread.next();
+TEST(DistributionRounds, WhatANodeCannotReachTheHeadSends) {
+  DistributionRounds rounds({0, 1, 2}, 64);
+  rounds.succeeded(*rounds.next());
+  EXPECT_EQ(rounds.next(), (Transfer{kHead, 1}));
+  const Transfer between = *rounds.next();
   EXPECT_EQ(between, (Transfer{0, 2}));
-  EXPECT_TRUE(spread.failed(between)) << "another try";
-  EXPECT_EQ(spread.next(), (Transfer{kHead, 2})) << "beside its transfer to node 1";
-  spread.succeeded({kHead, 2});
-  EXPECT_FALSE(spread.failed({kHead, 1})) << "the head's own verdict stands";
-  EXPECT_TRUE(spread.finished());
+  EXPECT_TRUE(rounds.failed(between)) << "another try";
+  EXPECT_EQ(rounds.next(), (Transfer{kHead, 2})) << "beside its transfer to node 1";
+  rounds.succeeded({kHead, 2});
+  EXPECT_FALSE(rounds.failed({kHead, 1})) << "the head's own verdict stands";
+  EXPECT_TRUE(rounds.finished());
 }
 
-TEST(Spread, ASourceThatFailedSendsNoMore) {
-  Spread spread({0, 1, 2, 3, 4, 5}, 1);
-  spread.succeeded(*spread.next());
-  const Transfer from_head = *spread.next(), between = *spread.next();
-  spread.failed(between);
-  EXPECT_EQ(*spread.next(), (Transfer{kHead, between.target}));
-  spread.succeeded(from_head);
+TEST(DistributionRounds, ASourceThatFailedSendsNoMore) {
+  DistributionRounds rounds({0, 1, 2, 3, 4, 5}, 1);
+  rounds.succeeded(*rounds.next());
+  const Transfer from_head = *rounds.next(), between = *rounds.next();
+  rounds.failed(between);
+  EXPECT_EQ(*rounds.next(), (Transfer{kHead, between.target}));
+  rounds.succeeded(from_head);
   std::vector<int> sources;
-  while (const auto transfer = spread.next()) sources.push_back(transfer->source);
+  while (const auto transfer = rounds.next()) sources.push_back(transfer->source);
   EXPECT_THAT(sources, Not(Contains(0)));
   EXPECT_THAT(sources, ElementsAre(kHead, from_head.target));
 }
 
-TEST(Spread, TheHeadSendsToNoMoreThanItsWidth) {
-  Spread spread({0, 1, 2, 3, 4, 5}, 2);
-  spread.succeeded(*spread.next());
-  const Transfer first = *spread.next();
-  spread.succeeded(first);
+TEST(DistributionRounds, TheHeadSendsToNoMoreThanItsWidth) {
+  DistributionRounds rounds({0, 1, 2, 3, 4, 5}, 2);
+  rounds.succeeded(*rounds.next());
+  const Transfer first = *rounds.next();
+  rounds.succeeded(first);
   std::vector<Transfer> running;
-  while (const auto transfer = spread.next()) running.push_back(*transfer);
+  while (const auto transfer = rounds.next()) running.push_back(*transfer);
   ASSERT_EQ(running.size(), 3u);
   for (const Transfer& transfer : running) {
     if (transfer.source == kHead) continue;
-    EXPECT_TRUE(spread.failed(transfer));
+    EXPECT_TRUE(rounds.failed(transfer));
   }
   int started = 0;
-  while (spread.next()) ++started;
+  while (rounds.next()) ++started;
   EXPECT_EQ(started, 2);
 }
 
