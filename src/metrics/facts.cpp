@@ -64,26 +64,27 @@ std::optional<std::vector<unsigned>> active_links(const nvml::Api& api, nvml::De
   return links;
 }
 
-Json gpu_json(const nvml::Api& api, const OpenGpu& gpu) {
-  const Gpu facts = describe_gpu(api, gpu);
-  Json json{{"index", facts.index}, {"name", facts.name}, {"uuid", facts.uuid}, {"pci", facts.pci}};
-  if (facts.memory_bytes > 0) json["memory_bytes"] = facts.memory_bytes;
+record::NodeGpu node_gpu(const nvml::Api& api, const OpenGpu& gpu) {
+  const Gpu known = describe_gpu(api, gpu);
+  record::NodeGpu facts;
+  facts.index = known.index;
+  facts.name = known.name;
+  facts.uuid = known.uuid;
+  facts.pci = known.pci;
+  if (known.memory_bytes > 0) facts.memory_bytes = known.memory_bytes;
   unsigned value = 0;
-  if (call(api.power_limit, gpu.device, &value) == kSuccess) json["power_limit_w"] = value / 1000.0;
-  if (call(api.max_clock, gpu.device, nvml::kClockSm, &value) == kSuccess) json["sm_clock_max_mhz"] = value;
-  if (call(api.clock, gpu.device, nvml::kClockSm, &value) == kSuccess) json["sm_clock_mhz"] = value;
-  const auto put_mode = [&](const char* key, nvml::Return code, unsigned mode) {
-    if (code == kSuccess) json[key] = mode == nvml::kFeatureEnabled;
-  };
+  if (call(api.power_limit, gpu.device, &value) == kSuccess) facts.power_limit_w = value / 1000.0;
+  if (call(api.max_clock, gpu.device, nvml::kClockSm, &value) == kSuccess) facts.sm_clock_max_mhz = value;
+  if (call(api.clock, gpu.device, nvml::kClockSm, &value) == kSuccess) facts.sm_clock_mhz = value;
+  const auto is_on = [&] { return value == nvml::kFeatureEnabled; };
   unsigned pending = 0;  // what holds after the next reboot
-  nvml::Return code = call(api.persistence, gpu.device, &value);
-  put_mode("persistence", code, value);
-  code = call(api.ecc, gpu.device, &value, &pending);
-  put_mode("ecc", code, value);
-  code = call(api.mig, gpu.device, &value, &pending);
-  put_mode("mig", code, value);
-  if (const auto links = active_links(api, gpu.device)) json["nvlinks"] = links->size();
-  return json;
+  if (call(api.persistence, gpu.device, &value) == kSuccess) facts.persistence = is_on();
+  if (call(api.ecc, gpu.device, &value, &pending) == kSuccess) facts.ecc = is_on();
+  if (call(api.mig, gpu.device, &value, &pending) == kSuccess) facts.mig = is_on();
+  if (const auto links = active_links(api, gpu.device)) {
+    facts.nvlinks = static_cast<std::int64_t>(links->size());
+  }
+  return facts;
 }
 
 /// Links from `a` straight to `b`; switches in between do not count here.
@@ -133,12 +134,11 @@ std::string path_between(const nvml::Api& api, const OpenGpu& a, const OpenGpu& 
   return links > 0 ? fmt::format("NV{}", links) : pcie_path(api, a, b);
 }
 
-Json topology(const nvml::Api& api, const std::vector<OpenGpu>& gpus) {
-  Json matrix = Json::array();
+std::vector<std::vector<std::string>> topology(const nvml::Api& api, const std::vector<OpenGpu>& gpus) {
+  std::vector<std::vector<std::string>> matrix;
   for (const OpenGpu& a : gpus) {
-    Json row = Json::array();
+    std::vector<std::string>& row = matrix.emplace_back();
     for (const OpenGpu& b : gpus) row.push_back(path_between(api, a, b));
-    matrix.push_back(std::move(row));
   }
   return matrix;
 }
@@ -156,26 +156,25 @@ std::string first_value(const std::string& text, std::string_view key, char sepa
   return "";
 }
 
-/// Adds what /proc and /etc say; a fact they do not give is left out.
-void put_host(const Roots& roots, Json& facts) {
-  const auto text_of = [](const std::string& path) { return read_file(path); };
-  const auto put = [&](const char* key, std::string_view value) {
-    if (!value.empty()) facts[key] = value;
-  };
-  if (const auto text = text_of(roots.proc + "/sys/kernel/hostname")) put("hostname", trim(*text));
-  facts["build_id"] = build_id();
-  if (const auto text = text_of(roots.etc + "/os-release")) put("os", first_value(*text, "PRETTY_NAME", '='));
-  if (const auto text = text_of(roots.proc + "/sys/kernel/osrelease")) put("kernel", trim(*text));
-  if (const auto text = text_of(roots.proc + "/cpuinfo")) {
-    put("cpu_model", first_value(*text, "model name", ':'));
+/// What /proc and /etc say; a fact they do not give is left out.
+record::Node host_facts(const Roots& roots) {
+  record::Node facts;
+  if (const auto text = read_file(roots.proc + "/sys/kernel/hostname")) facts.hostname = trim(*text);
+  facts.build_id = build_id();
+  if (const auto text = read_file(roots.etc + "/os-release"))
+    facts.os = first_value(*text, "PRETTY_NAME", '=');
+  if (const auto text = read_file(roots.proc + "/sys/kernel/osrelease")) facts.kernel = trim(*text);
+  if (const auto text = read_file(roots.proc + "/cpuinfo")) {
+    facts.cpu_model = first_value(*text, "model name", ':');
     const auto lines = split(*text, '\n');
     const auto cpus = std::count_if(lines.begin(), lines.end(),
                                     [](const std::string& line) { return line.starts_with("processor"); });
-    if (cpus > 0) facts["cpus"] = cpus;
+    if (cpus > 0) facts.cpus = cpus;
   }
-  if (const auto text = text_of(roots.proc + "/meminfo")) {
-    if (const std::int64_t bytes = meminfo_bytes(*text, "MemTotal"); bytes > 0) facts["memory_bytes"] = bytes;
+  if (const auto text = read_file(roots.proc + "/meminfo")) {
+    if (const std::int64_t bytes = meminfo_bytes(*text, "MemTotal"); bytes > 0) facts.memory_bytes = bytes;
   }
+  return facts;
 }
 
 }  // namespace
@@ -193,21 +192,16 @@ std::vector<Gpu> list_gpus(const Roots& roots) {
   return list;
 }
 
-Json node_facts(const std::vector<int>& gpus, const Roots& roots) {
-  Json facts = Json::object();
-  put_host(roots, facts);
-  facts["driver"] = "";
-  facts["gpus"] = Json::array();
-  Json links = Json::array();
+record::Node node_facts(const std::vector<int>& gpus, const Roots& roots) {
+  record::Node facts = host_facts(roots);
   if (const auto nvml = Nvml::open(roots.nvml_library)) {
-    facts["driver"] = (*nvml)->driver();
+    facts.driver = (*nvml)->driver();
     const std::vector<OpenGpu> open = opened_gpus(**nvml, gpus);
-    for (const OpenGpu& gpu : open) facts["gpus"].push_back(gpu_json((*nvml)->api(), gpu));
-    links = topology((*nvml)->api(), open);
+    for (const OpenGpu& gpu : open) facts.gpus.push_back(node_gpu((*nvml)->api(), gpu));
+    facts.topology = topology((*nvml)->api(), open);
   }
-  facts["nics"] = network_interfaces(roots);
-  facts["rdma"] = rdma_adapters(roots);
-  facts["topology"] = std::move(links);
+  facts.nics = network_interfaces(roots);
+  facts.rdma = rdma_adapters(roots);
   return facts;
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "base/clock.h"
 #include "metrics/nvml.h"
 #include "metrics/sampler.h"
 #include "metrics/schedule.h"
@@ -30,60 +31,60 @@ constexpr std::int64_t kCounterIntervalNs = 1'000'000'000;
 // GPUs take turns, so that a node with eight of them has no tick in which all read their counters.
 constexpr std::int64_t kCounterStaggerNs = 100'000'000;
 
-Return read_util(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_util(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   nvml::Utilization use{};
   const Return code = call(api.utilization, device, &use);
-  if (code == kSuccess) sample["util_pct"] = use.gpu;
+  if (code == kSuccess) sample.util_pct = use.gpu;
   return code;
 }
 
-Return read_memory(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_memory(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   nvml::MemoryV2 memory{};
   memory.version = nvml::kMemoryV2Version;
   const Return code = call(api.memory_info, device, &memory);
-  if (code == kSuccess) sample["mem_used_bytes"] = memory.used;
+  if (code == kSuccess) sample.mem_used_bytes = static_cast<std::int64_t>(memory.used);
   return code;
 }
 
-Return read_power(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_power(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   unsigned milliwatt = 0;
   const Return code = call(api.power_usage, device, &milliwatt);
-  if (code == kSuccess) sample["power_w"] = milliwatt / 1000.0;
+  if (code == kSuccess) sample.power_w = milliwatt / 1000.0;
   return code;
 }
 
-Return read_energy(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_energy(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   unsigned long long millijoule = 0;
   const Return code = call(api.energy, device, &millijoule);
-  if (code == kSuccess) sample["energy_mj"] = millijoule;
+  if (code == kSuccess) sample.energy_mj = static_cast<std::int64_t>(millijoule);
   return code;
 }
 
-Return read_temperature(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_temperature(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   unsigned celsius = 0;
   const Return code = call(api.temperature, device, nvml::kTemperatureGpu, &celsius);
-  if (code == kSuccess) sample["temp_c"] = celsius;
+  if (code == kSuccess) sample.temp_c = celsius;
   return code;
 }
 
-Return read_sm_clock(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_sm_clock(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   unsigned mhz = 0;
   const Return code = call(api.clock, device, nvml::kClockSm, &mhz);
-  if (code == kSuccess) sample["sm_mhz"] = mhz;
+  if (code == kSuccess) sample.sm_mhz = mhz;
   return code;
 }
 
-Return read_memory_clock(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_memory_clock(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   unsigned mhz = 0;
   const Return code = call(api.clock, device, nvml::kClockMem, &mhz);
-  if (code == kSuccess) sample["mem_mhz"] = mhz;
+  if (code == kSuccess) sample.mem_mhz = mhz;
   return code;
 }
 
-Return read_clock_reasons(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_clock_reasons(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   unsigned long long reasons = 0;
   const Return code = call(api.clock_reasons, device, &reasons);
-  if (code == kSuccess) sample["throttle"] = clock_reason_names(reasons);
+  if (code == kSuccess) sample.throttle = clock_reason_names(reasons);
   return code;
 }
 
@@ -99,18 +100,18 @@ std::optional<unsigned long long> unsigned_value(const nvml::FieldValue& field) 
   }
 }
 
-Return read_power_instant(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_power_instant(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   nvml::FieldValue field{};
   field.field_id = nvml::kFieldPowerInstant;
   if (const Return code = call(api.field_values, device, 1, &field); code != kSuccess) return code;
   if (field.result != kSuccess) return field.result;
   const auto milliwatt = unsigned_value(field);
   if (!milliwatt) return nvml::kErrorNotSupported;
-  sample["power_instant_w"] = static_cast<double>(*milliwatt) / 1000.0;
+  sample.power_instant_w = static_cast<double>(*milliwatt) / 1000.0;
   return kSuccess;
 }
 
-Return read_nvlink(const nvml::Api& api, nvml::Device device, Json& sample) {
+Return read_nvlink(const nvml::Api& api, nvml::Device device, record::Sample& sample) {
   nvml::FieldValue fields[2] = {};
   fields[0].field_id = nvml::kFieldNvlinkDataTx;
   fields[1].field_id = nvml::kFieldNvlinkDataRx;
@@ -121,14 +122,14 @@ Return read_nvlink(const nvml::Api& api, nvml::Device device, Json& sample) {
     if (!unsigned_value(field)) return nvml::kErrorNotSupported;
   }
   constexpr unsigned long long kKib = 1024;
-  sample["nvlink_tx_bytes"] = *unsigned_value(fields[0]) * kKib;
-  sample["nvlink_rx_bytes"] = *unsigned_value(fields[1]) * kKib;
+  sample.nvlink_tx_bytes = static_cast<std::int64_t>(*unsigned_value(fields[0]) * kKib);
+  sample.nvlink_rx_bytes = static_cast<std::int64_t>(*unsigned_value(fields[1]) * kKib);
   return kSuccess;
 }
 
 struct Reader {
   const char* fields;
-  Return (*read)(const nvml::Api& api, nvml::Device device, Json& sample);
+  Return (*read)(const nvml::Api& api, nvml::Device device, record::Sample& sample);
   bool is_counter = false;  ///< read every kCounterIntervalNs only
 };
 constexpr Reader kReaders[] = {
@@ -172,7 +173,7 @@ class Gpm {
   /// Adds the averages since the last read, or nothing while the span is too short. `on_failure` hears
   /// of the metrics that this GPU does not compute.
   template <typename OnFailure>
-  Return read(nvml::Device device, Json& sample, const OnFailure& on_failure) {
+  Return read(nvml::Device device, record::Sample& sample, const OnFailure& on_failure) {
     const std::int64_t now = monotonic_ns();
     if (now - span_start_ns_ < kGpmMinSpanNs) return kSuccess;
     if (const Return code = call(api_.gpm_sample, device, current_); code != kSuccess) return code;
@@ -193,7 +194,7 @@ class Gpm {
     for (std::size_t i = 0; i < std::size(kMetrics); ++i) {
       const nvml::GpmMetric& metric = request_.metrics[i];
       if (metric.result == kSuccess) {
-        sample[kMetrics[i].field] = metric.value;
+        sample.*kMetrics[i].member = metric.value;
       } else {
         on_failure(kMetrics[i].field, metric.result);
       }
@@ -205,10 +206,12 @@ class Gpm {
   struct Metric {
     unsigned id;
     const char* field;
+    std::optional<double> record::Sample::*member;
   };
-  static constexpr Metric kMetrics[] = {{nvml::kGpmSmUtil, "sm_active_pct"},
-                                        {nvml::kGpmAnyTensorUtil, "tensor_active_pct"},
-                                        {nvml::kGpmDramBwUtil, "dram_active_pct"}};
+  static constexpr Metric kMetrics[] = {
+      {nvml::kGpmSmUtil, "sm_active_pct", &record::Sample::sm_active_pct},
+      {nvml::kGpmAnyTensorUtil, "tensor_active_pct", &record::Sample::tensor_active_pct},
+      {nvml::kGpmDramBwUtil, "dram_active_pct", &record::Sample::dram_active_pct}};
 
   const nvml::Api& api_;
   nvml::GpmSample previous_ = nullptr;
@@ -225,7 +228,7 @@ class GpuSource : public Source {
   /// Finds out which fields this GPU has. False if it is lost already.
   bool probe(std::vector<Missing>& missing) {
     for (const Reader& reader : kReaders) {
-      Json scratch;
+      record::Sample scratch;
       const Return code = reader.read(nvml_->api(), device_, scratch);
       if (is_lost(code)) return lose(code, missing);
       if (code == kSuccess) {
@@ -243,8 +246,9 @@ class GpuSource : public Source {
   }
 
   bool read(Reading& out) override {
-    Json sample = stamped_sample("gpu");
-    sample["index"] = index_;
+    StampedSample stamped = stamped_sample("gpu");
+    record::Sample& sample = stamped.fields;
+    sample.index = index_;
     // An error other than a lost GPU may pass: the field is absent from this sample, the first such
     // failure is reported, and the next tick tries again.
     const std::int64_t now = monotonic_ns();
@@ -263,7 +267,7 @@ class GpuSource : public Source {
       if (is_lost(code)) return lose(code, out.missing);
       if (code != kSuccess) report(reader->fields, code, out.missing);
     }
-    out.samples.push_back(std::move(sample));
+    out.samples.push_back(std::move(stamped));
     return true;
   }
 

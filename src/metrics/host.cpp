@@ -38,7 +38,7 @@ class HostSource : public Source {
   explicit HostSource(std::string proc) : proc_(std::move(proc)) {}
 
   bool read(Reading& out) override {
-    Json sample = stamped_sample("host");
+    StampedSample sample = stamped_sample("host");
     const auto stat = read_file(proc_ + "/stat");
     const auto times = stat ? parse_cpu_times(*stat) : std::nullopt;
     if (!times) return lose("stat", out);
@@ -46,14 +46,14 @@ class HostSource : public Source {
     // The counters are coarse (10 ms a CPU): a short interval may have none to divide by.
     if (last_.total > 0 && total > 0) {
       const double busy = static_cast<double>(total - (times->idle - last_.idle));
-      sample["cpu_pct"] = std::clamp(100.0 * busy / static_cast<double>(total), 0.0, 100.0);
+      sample.fields.cpu_pct = std::clamp(100.0 * busy / static_cast<double>(total), 0.0, 100.0);
     }
     if (total > 0) last_ = *times;
     const auto meminfo = read_file(proc_ + "/meminfo");
     const std::int64_t memory = meminfo ? meminfo_bytes(*meminfo, "MemTotal") : -1;
     const std::int64_t available = meminfo ? meminfo_bytes(*meminfo, "MemAvailable") : -1;
     if (memory < 0 || available < 0) return lose("meminfo", out);
-    sample["mem_used_bytes"] = memory - available;
+    sample.fields.mem_used_bytes = memory - available;
     out.samples.push_back(std::move(sample));
     return true;
   }

@@ -3,6 +3,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -50,19 +51,22 @@ class NicSource : public Source {
       : net_dev_(roots.proc + "/net/dev"), sys_(roots.sys + "/class/net") {}
 
   bool read(Reading& out) override {
-    const Json stamp = stamped_sample("nic");
+    const StampedSample stamp = stamped_sample("nic");
     const auto text = read_file(net_dev_);
     const std::vector<NicCounters> nics = text ? parse_net_dev(*text) : std::vector<NicCounters>{};
     std::set<std::string> seen;
     for (const NicCounters& nic : nics) {
       if (!wanted(nic.name)) continue;
       seen.insert(nic.name);
-      Json sample = stamp;
-      sample["name"] = nic.name;
-      static constexpr std::pair<const char*, std::size_t> kColumns[] = {
-          {"rx_bytes", 0},  {"tx_bytes", 8},   {"rx_packets", 1}, {"tx_packets", 9},
-          {"rx_errors", 2}, {"tx_errors", 10}, {"rx_dropped", 3}, {"tx_dropped", 11}};
-      for (const auto& [field, column] : kColumns) sample[field] = nic.columns[column];
+      StampedSample sample = stamp;
+      sample.fields.name = nic.name;
+      using Counter = std::optional<std::int64_t> record::Sample::*;
+      static constexpr std::pair<Counter, std::size_t> kColumns[] = {
+          {&record::Sample::rx_bytes, 0},   {&record::Sample::tx_bytes, 8},
+          {&record::Sample::rx_packets, 1}, {&record::Sample::tx_packets, 9},
+          {&record::Sample::rx_errors, 2},  {&record::Sample::tx_errors, 10},
+          {&record::Sample::rx_dropped, 3}, {&record::Sample::tx_dropped, 11}};
+      for (const auto& [counter, column] : kColumns) sample.fields.*counter = nic.columns[column];
       out.samples.push_back(std::move(sample));
     }
     for (const std::string& name : last_seen_) {
@@ -95,19 +99,21 @@ Sources open_nics(const SamplerOptions& options) {
   return sources;
 }
 
-Json network_interfaces(const Roots& roots) {
-  Json nics = Json::array();
+std::vector<record::NodeNic> network_interfaces(const Roots& roots) {
+  std::vector<record::NodeNic> nics;
   const fs::path folder = fs::path(roots.sys) / "class/net";
   for (const std::string& name : entries(folder)) {
     std::error_code ignored;
     if (!fs::is_directory(folder / name, ignored) || is_container_end(folder / name)) continue;
-    Json nic{{"name", name}};
+    record::NodeNic nic;
+    nic.name = name;
     // Loopback and virtual interfaces have no speed: the kernel refuses the read or says -1.
-    if (const auto speed = read_count(folder / name / "speed"); speed && *speed > 0)
-      nic["speed_mbps"] = *speed;
-    if (const auto mtu = read_count(folder / name / "mtu")) nic["mtu"] = *mtu;
-    if (const auto state = read_file(folder / name / "operstate")) nic["state"] = trim(*state);
-    put_pcie_link(folder / name / "device", nic);
+    if (const auto speed = read_count(folder / name / "speed"); speed && *speed > 0) nic.speed_mbps = speed;
+    nic.mtu = read_count(folder / name / "mtu");
+    if (const auto state = read_file(folder / name / "operstate")) nic.state = trim(*state);
+    const PcieLink link = read_pcie_link(folder / name / "device");
+    nic.pcie_generation = link.generation;
+    nic.pcie_lanes = link.lanes;
     nics.push_back(std::move(nic));
   }
   return nics;

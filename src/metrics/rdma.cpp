@@ -22,7 +22,7 @@ class RdmaSource : public Source {
       : adapter_(std::move(adapter)), port_(std::move(port)), counters_(std::move(counters)) {}
 
   bool read(Reading& out) override {
-    Json sample = stamped_sample("rdma");
+    StampedSample sample = stamped_sample("rdma");
     const auto tx = read_count(counters_ / "port_xmit_data");
     const auto rx = read_count(counters_ / "port_rcv_data");
     if (!tx || !rx) {
@@ -32,9 +32,9 @@ class RdmaSource : public Source {
       return false;
     }
     constexpr std::int64_t kLane = 4;  // the counters are in words of four bytes (IBTA PortXmitData)
-    sample["name"] = fmt::format("{}/{}", adapter_, port_);
-    sample["rx_bytes"] = *rx * kLane;
-    sample["tx_bytes"] = *tx * kLane;
+    sample.fields.name = fmt::format("{}/{}", adapter_, port_);
+    sample.fields.rx_bytes = *rx * kLane;
+    sample.fields.tx_bytes = *tx * kLane;
     out.samples.push_back(std::move(sample));
     return true;
   }
@@ -68,17 +68,20 @@ Sources open_rdma_ports(const SamplerOptions& options) {
   return sources;
 }
 
-Json rdma_adapters(const Roots& roots) {
-  Json adapters = Json::array();
+std::vector<record::NodeRdma> rdma_adapters(const Roots& roots) {
+  std::vector<record::NodeRdma> adapters;
   const fs::path folder = infiniband(roots);
   for (const std::string& name : entries(folder)) {
-    Json adapter{{"name", name}};
+    record::NodeRdma adapter;
+    adapter.name = name;
     double rate = 0;
     for (const std::string& port : entries(folder / name / "ports")) {
       if (const auto text = read_file(folder / name / "ports" / port / "rate")) rate += rate_gbps(*text);
     }
-    if (rate > 0) adapter["rate_gbps"] = rate;
-    put_pcie_link(folder / name / "device", adapter);
+    if (rate > 0) adapter.rate_gbps = rate;
+    const PcieLink link = read_pcie_link(folder / name / "device");
+    adapter.pcie_generation = link.generation;
+    adapter.pcie_lanes = link.lanes;
     adapters.push_back(std::move(adapter));
   }
   return adapters;

@@ -59,15 +59,15 @@ struct Sampler::Impl {
     Reading reading;
     std::erase_if(sources, [&](const auto& source) { return !source->read(reading); });
     report(reading.missing);
-    for (const Json& sample : reading.samples) sink(sample);
+    for (const StampedSample& sample : reading.samples) sink(data_of(sample));
   }
 
   void report(const std::vector<Missing>& missing) {
     for (const Missing& one : missing) {
-      Json record = stamped_sample("missing");
-      record["name"] = one.name;
-      record["reason"] = one.reason;
-      sink(record);
+      StampedSample sample = stamped_sample("missing");
+      sample.fields.name = one.name;
+      sample.fields.reason = one.reason;
+      sink(data_of(sample));
     }
   }
 

@@ -33,8 +33,8 @@ struct Gpu {
 /// without NVIDIA driver.
 std::vector<Gpu> list_gpus(const Roots& roots = {});
 
-/// The data of a "node" record (record::kind::kNode); `gpus` = the indices this node owns, empty = all.
-Json node_facts(const std::vector<int>& gpus, const Roots& roots = {});
+/// `gpus` = the indices that this node owns, empty = all.
+record::Node node_facts(const std::vector<int>& gpus, const Roots& roots = {});
 
 struct SamplerOptions {
   std::int64_t interval_ns = 100'000'000;  ///< 10 Hz

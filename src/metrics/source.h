@@ -1,12 +1,13 @@
 // What the sampler reads at every tick.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/json.h"
+#include "record/kinds/node.h"
 
 namespace sxb::metrics {
 
@@ -15,9 +16,20 @@ struct Missing {
   std::string reason;
 };
 
+/// A sample and when it was taken: rates come from the difference of two counters over the difference of
+/// their stamps.
+struct StampedSample {
+  std::int64_t mono_ns = 0, wall_ns = 0;
+  record::Sample fields;
+};
+/// Of `source`, stamped now: call it right before the counters are read.
+StampedSample stamped_sample(const char* source);
+/// The data of its record.
+Json data_of(const StampedSample& sample);
+
 /// What one source gives at one tick.
 struct Reading {
-  std::vector<Json> samples;
+  std::vector<StampedSample> samples;
   std::vector<Missing> missing;  ///< what it has lost since the last tick
 };
 
@@ -46,11 +58,5 @@ Sources open_rdma_ports(const SamplerOptions& options);  ///< each port of each 
 /// Each of the options' GPUs. Fields that a GPU does not offer are listed in Sources::missing as
 /// "gpu<index>:<fields>" and then left out of its samples.
 Sources open_gpus(const SamplerOptions& options);
-
-/// An empty sample of `source`, stamped now: call it right before the counters are read, because rates
-/// come from the difference of two counters over the difference of their stamps.
-inline Json stamped_sample(const char* source) {
-  return Json{{"mono_ns", monotonic_ns()}, {"wall_ns", wall_ns()}, {"source", source}};
-}
 
 }  // namespace sxb::metrics

@@ -51,14 +51,13 @@ std::vector<std::string> entries(const fs::path& folder) {
   return names;
 }
 
-void put_pcie_link(const fs::path& device, Json& facts) {
+PcieLink read_pcie_link(const fs::path& device) {
   const auto speed = read_file(device / "current_link_speed");
   const auto lanes = read_count(device / "current_link_width");
-  if (!speed || !lanes || *lanes <= 0) return;
-  if (const int generation = pcie_generation(trim(*speed)); generation > 0) {
-    facts["pcie_generation"] = generation;
-    facts["pcie_lanes"] = *lanes;
-  }
+  if (!speed || !lanes || *lanes <= 0) return {};
+  const int generation = pcie_generation(trim(*speed));
+  if (generation == 0) return {};
+  return {generation, *lanes};
 }
 
 }  // namespace sxb::metrics

@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
-
 namespace sxb::metrics {
 
 /// The number that a file holds; nothing if it cannot be read or holds none.
@@ -17,7 +15,11 @@ std::optional<std::int64_t> read_count(const std::filesystem::path& path);
 /// The entries of a folder in order of name; empty if it cannot be read.
 std::vector<std::string> entries(const std::filesystem::path& folder);
 
-/// The slot that a PCI device sits in, as negotiated; adds nothing for a device without one.
-void put_pcie_link(const std::filesystem::path& device, Json& facts);
+/// The slot that a PCI device sits in, as negotiated; nothing for a device without one.
+struct PcieLink {
+  std::optional<int> generation;
+  std::optional<std::int64_t> lanes;
+};
+PcieLink read_pcie_link(const std::filesystem::path& device);
 
 }  // namespace sxb::metrics

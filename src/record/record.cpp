@@ -36,6 +36,11 @@ Result<Record> parse_record(const Json& json, const std::string& where) {
   }
 }
 
+Result<Record> parse_line(std::string_view line, const std::string& where) {
+  SXB_ASSIGN_OR_RETURN(const Json json, parse_json(line, where));
+  return parse_record(json, where);
+}
+
 std::string to_wire(const Record& record) { return kWirePrefix + dump(to_json(record)); }
 
 }  // namespace sxb::record

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.h"
@@ -55,6 +56,8 @@ struct Record {
 Json to_json(const Record& record);
 /// Refuses another schema and what is no record: data that is no object, origin or clocks of another type.
 Result<Record> parse_record(const Json& json, const std::string& where);
+/// The same of a line: JSON text.
+Result<Record> parse_line(std::string_view line, const std::string& where);
 /// Holds kind and fields against the table, for records that came from outside: an unknown kind and values of
 /// another type are errors. Fields that the table lacks are not: a newer build may add some.
 Status check(const Record& record, const std::string& where);

@@ -5,20 +5,23 @@
 namespace sxb::cli {
 namespace {
 
-Json facts(const std::string& kernel, int gpus) {
-  Json json = {{"hostname", "any"},
-               {"kernel", kernel},
-               {"cpus", 4},
-               {"cpu_model", "EPYC"},
-               {"memory_bytes", 17'179'869'184 + 1'000'000 * gpus},
-               {"driver", "580"},
-               {"gpus", Json::array()},
-               {"nics", Json::array({{{"name", "lo"}, {"mtu", 65536}}})}};
+record::Node facts(const std::string& kernel, int gpus) {
+  record::Node node;
+  node.hostname = "any";
+  node.kernel = kernel;
+  node.cpus = 4;
+  node.cpu_model = "EPYC";
+  node.memory_bytes = 17'179'869'184 + 1'000'000 * gpus;
+  node.driver = "580";
+  node.nics.emplace_back().name = "lo";
   for (int i = 0; i < gpus; ++i) {
-    json["gpus"].push_back(
-        {{"name", "H200"}, {"uuid", std::to_string(i)}, {"power_limit_w", 700.0}, {"ecc", true}});
+    record::NodeGpu& gpu = node.gpus.emplace_back();
+    gpu.name = "H200";
+    gpu.uuid = std::to_string(i);
+    gpu.power_limit_w = 700;
+    gpu.ecc = true;
   }
-  return json;
+  return node;
 }
 
 TEST(FoldFacts, SaysOnceWhatAllHave) {
@@ -32,8 +35,12 @@ TEST(FoldFacts, SaysOnceWhatAllHave) {
 }
 
 TEST(FoldFacts, NamesTheOddOnes) {
-  Json odd = facts("6.1", 7);
-  odd["nics"].push_back({{"name", "eth0"}, {"state", "down"}, {"mtu", 1500}, {"speed_mbps", 400000}});
+  record::Node odd = facts("6.1", 7);
+  record::NodeNic& nic = odd.nics.emplace_back();
+  nic.name = "eth0";
+  nic.state = "down";
+  nic.mtu = 1500;
+  nic.speed_mbps = 400000;
   const std::string text = fold_facts({{"n1", facts("6.0", 8)}, {"n2", odd}, {"n3", facts("6.1", 8)}});
   EXPECT_EQ(text,
             "n[1-3]  (3 nodes)\n"

@@ -63,6 +63,22 @@ TEST_F(EndToEnd, AnUnknownExitCodeIsATaskFailure) {
               HasSubstr("exit code 17"));
 }
 
+TEST_F(EndToEnd, DamagedRecordsAreToldAndLeftOut) {
+  const Ended run = sxbench(run_arguments(cluster(1, 2, {{"SXB_FAKE_FAULT", "damage:0:check"}}), "check"));
+  EXPECT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_THAT(
+      run.err,
+      HasSubstr("node n0 sent something that is left out: a record \"window\" has values of another type"));
+  EXPECT_TRUE(records(record::kind::kWindow).empty());
+  int of_the_node = 0, of_the_engine = 0;
+  for (const record::Record& finding : records(record::kind::kFinding)) {
+    of_the_node += finding.data["code"] == "broken_record" ? 1 : 0;
+    of_the_engine += finding.data["code"] == "engine_record" ? 1 : 0;
+  }
+  EXPECT_EQ(of_the_node, 1) << "once, though both ranks sent one";
+  EXPECT_EQ(of_the_engine, 4);
+}
+
 TEST_F(EndToEnd, AMissingEngineSaysHowToGetIt) {
   env_["SXBENCH_ENGINE_LIB"] = (dir_ / "no-engine.so").string();
   const Ended run = sxbench(run_arguments(cluster(1, 2), "sft"));

@@ -3,7 +3,7 @@
 //
 // Faults come in the environment, which a cluster config's "env" gives to the ranks:
 //   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, stubborn, error, disk,
-//                    exit, noise, chatter; of a burn also mismatch, slow
+//                    exit, noise, chatter, damage; of a burn also mismatch, slow
 //   SXB_FAKE_GPUS = the ranks pretend to have a GPU each
 //   SXB_FAKE_ECHO = "<prefix>": the device record's name is the JSON of the variables with that prefix;
 //                   "rendezvous": it is the host at which the ranks meet
@@ -101,6 +101,12 @@ class FakeRank {
     if (what == "stubborn") {
       ::signal(SIGTERM, SIG_IGN);
       return wait_for_peer();
+    }
+    if (what == "damage") {
+      emit("window", {{"name", "measured"}, {"begin_ns", "soon"}});
+      emit("window", nullptr);
+      emit_(user_, "{\"kind\":");
+      return 0;
     }
     if (what == "noise") {
       std::printf("half a line without its end");

@@ -147,7 +147,7 @@ TEST_F(ReopenTest, GoesOnAfterACutAtAnyByte) {
     }
     const Result<JournalState> state = read_journal(run_);
     ASSERT_TRUE(state.ok());
-    EXPECT_EQ(state->run["name"], "a");
+    EXPECT_EQ(state->run->name, "a");
     EXPECT_EQ(state->tasks.at("t1").attempts, 1);
     EXPECT_EQ(state->tasks.at("t1").ok, size >= whole.size() - 1) << size;
   }
@@ -182,6 +182,26 @@ TEST_F(ReopenTest, ATaskThatWasStartedAgainHasNoResultYet) {
   ASSERT_TRUE(state.ok());
   EXPECT_EQ(state->tasks.at("t1").attempts, 2);
   EXPECT_FALSE(state->tasks.at("t1").ok);
+}
+
+TEST_F(ReopenTest, WhatIsNoRecordIsCountedAndPassedOver) {
+  {
+    std::ofstream out(run_ / "records.jsonl", std::ios::app);
+    out << "not JSON\n"
+           "[1]\n"
+           R"({"v":1,"kind":"task_end","task":"t1","data":null})"
+           "\n"
+           R"({"v":1,"kind":"task_end","task":"t1","data":{"status":5}})"
+           "\n"
+           R"({"v":1,"kind":"nonsense","task":"t1","data":{}})"
+           "\n";
+  }
+  const std::size_t all = lines(run_ / "records.jsonl").size();
+  const Result<JournalState> state = read_journal(run_);
+  ASSERT_TRUE(state.ok());
+  EXPECT_EQ(state->damaged_lines, 5);
+  EXPECT_EQ(state->first_damaged_line, static_cast<std::int64_t>(all) - 4);
+  EXPECT_TRUE(state->tasks.at("t1").ok) << "as the last whole record says";
 }
 
 TEST_F(ReopenTest, AFolderThatIsNoRunIsNamed) {

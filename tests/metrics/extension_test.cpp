@@ -14,8 +14,9 @@ namespace {
 class FanSource final : public Source {
  public:
   bool read(Reading& out) override {
-    Json sample = stamped_sample("fan");
-    sample["rpm"] = 1000 + ++ticks_;
+    StampedSample sample = stamped_sample("fan");
+    sample.fields.name = "fan0";
+    sample.fields.temp_c = 40 + ++ticks_;
     out.samples.push_back(std::move(sample));
     if (ticks_ < 2) return true;
     out.missing.push_back({"fan", "it stopped"});
@@ -54,9 +55,9 @@ TEST(Extension, AKindOfMetricsIsAFileAndARow) {
   ASSERT_EQ(samples.size(), 4u);
   EXPECT_EQ(samples[0]["source"], "missing");
   EXPECT_EQ(samples[0]["name"], "fan1");
-  EXPECT_EQ(samples[1]["rpm"], 1001);
+  EXPECT_EQ(samples[1]["temp_c"], 41);
   EXPECT_EQ(samples[2]["reason"], "it stopped");
-  EXPECT_EQ(samples[3]["rpm"], 1002);
+  EXPECT_EQ(samples[3]["temp_c"], 42);
 }
 
 TEST(Extension, EveryKindIsThereOnce) {

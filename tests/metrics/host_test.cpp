@@ -9,6 +9,7 @@
 #include "fake_library.h"
 #include "metrics/nic.h"
 #include "metrics/sampler.h"
+#include "record/typed.h"
 
 namespace sxb::metrics {
 namespace {
@@ -52,8 +53,8 @@ class HostTest : public ::testing::Test {
   }
   static Json only(const Reading& reading, const std::string& source) {
     Json found;
-    for (const Json& sample : reading.samples) {
-      if (sample["source"] == source) found = sample;
+    for (const StampedSample& sample : reading.samples) {
+      if (sample.fields.source == source) found = data_of(sample);
     }
     return found;
   }
@@ -83,7 +84,8 @@ TEST_F(HostTest, CpuShareIsOfTheTimeSinceTheLastTick) {
 TEST_F(HostTest, InterfacesHaveTheKernelsCounters) {
   Sources sources = open_host_and_network();
   std::vector<std::string> seen;
-  for (const Json& sample : tick(sources).samples) {
+  for (const StampedSample& stamped : tick(sources).samples) {
+    const Json sample = data_of(stamped);
     if (sample["source"] != "nic") continue;
     seen.push_back(sample["name"]);
     if (sample["name"] != "eth0") continue;
@@ -139,7 +141,9 @@ TEST_F(HostTest, UnreadableFilesEndTheirSource) {
 }
 
 TEST_F(HostTest, FactsOfInterfacesLeaveOutWhatIsUnknown) {
-  EXPECT_EQ(network_interfaces(roots_), Json::parse(R"([
+  record::Node node;
+  node.nics = network_interfaces(roots_);
+  EXPECT_EQ(record::write(node)["nics"], *try_parse_json(R"([
     {"name":"docker0","mtu":1500,"state":"up"},
     {"name":"eth0","speed_mbps":25000,"mtu":1500,"state":"up"},
     {"name":"eth1","mtu":9000,"state":"down","pcie_generation":4,"pcie_lanes":8},

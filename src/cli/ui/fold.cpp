@@ -13,17 +13,17 @@ namespace {
 
 /// "8 x NVIDIA H200, 141 GiB, 700 W, ECC on": one part per kind of GPU. Serial numbers, bus addresses and
 /// clocks of the moment differ everywhere and are left out.
-std::string gpus_text(const Json& gpus) {
+std::string gpus_text(const std::vector<record::NodeGpu>& gpus) {
   std::vector<std::pair<std::string, int>> kinds;
-  for (const Json& gpu : gpus) {
-    std::string kind = gpu.value("name", "?");
-    if (gpu.contains("memory_bytes")) kind += ", " + format_bytes(gpu["memory_bytes"].get<std::int64_t>());
-    if (gpu.contains("power_limit_w")) kind += fmt::format(", {:.0f} W", gpu["power_limit_w"].get<double>());
-    for (const auto& [key, name] :
-         {std::pair{"ecc", "ECC"}, {"mig", "MIG"}, {"persistence", "persistence"}}) {
-      if (gpu.contains(key)) kind += fmt::format(", {} {}", name, gpu[key].get<bool>() ? "on" : "off");
+  for (const record::NodeGpu& gpu : gpus) {
+    std::string kind = gpu.name.empty() ? "?" : gpu.name;
+    if (gpu.memory_bytes) kind += ", " + format_bytes(*gpu.memory_bytes);
+    if (gpu.power_limit_w) kind += fmt::format(", {:.0f} W", *gpu.power_limit_w);
+    for (const auto& [mode, name] :
+         {std::pair{gpu.ecc, "ECC"}, {gpu.mig, "MIG"}, {gpu.persistence, "persistence"}}) {
+      if (mode) kind += fmt::format(", {} {}", name, *mode ? "on" : "off");
     }
-    if (gpu.contains("nvlinks")) kind += fmt::format(", {} NVLinks", gpu["nvlinks"].get<int>());
+    if (gpu.nvlinks) kind += fmt::format(", {} NVLinks", *gpu.nvlinks);
     const auto it =
         std::find_if(kinds.begin(), kinds.end(), [&](const auto& known) { return known.first == kind; });
     if (it == kinds.end()) {
@@ -37,39 +37,33 @@ std::string gpus_text(const Json& gpus) {
   return parts.empty() ? "none" : join(parts, "; ");
 }
 
-std::string nic_text(const Json& nic) {
-  std::vector<std::string> parts = {nic.value("state", "?")};
-  if (nic.contains("speed_mbps"))
-    parts.push_back(fmt::format("{} Mb/s", nic["speed_mbps"].get<std::int64_t>()));
-  if (nic.contains("mtu")) parts.push_back(fmt::format("MTU {}", nic["mtu"].get<std::int64_t>()));
+std::string nic_text(const record::NodeNic& nic) {
+  std::vector<std::string> parts = {nic.state.empty() ? "?" : nic.state};
+  if (nic.speed_mbps) parts.push_back(fmt::format("{} Mb/s", *nic.speed_mbps));
+  if (nic.mtu) parts.push_back(fmt::format("MTU {}", *nic.mtu));
   return join(parts, ", ");
 }
 
-Lines lines_of(const Json& facts) {
+Lines lines_of(const record::Node& facts) {
   Lines lines;
-  const auto add = [&](const char* title, const char* key) {
-    if (facts.contains(key) && facts[key].is_string() && !facts[key].get<std::string>().empty()) {
-      lines.emplace_back(title, facts[key].get<std::string>());
-    }
+  const auto add = [&](const char* title, const std::string& value) {
+    if (!value.empty()) lines.emplace_back(title, value);
   };
-  add("sxbench", "build_id");
-  add("system", "os");
-  add("kernel", "kernel");
-  if (facts.contains("cpus")) {
-    lines.emplace_back("CPU",
-                       fmt::format("{} x {}", facts["cpus"].get<int>(), facts.value("cpu_model", "?")));
+  add("sxbench", facts.build_id);
+  add("system", facts.os);
+  add("kernel", facts.kernel);
+  if (facts.cpus) {
+    add("CPU", fmt::format("{} x {}", *facts.cpus, facts.cpu_model.empty() ? "?" : facts.cpu_model));
   }
-  if (facts.contains("memory_bytes")) {
+  if (facts.memory_bytes) {
     // To the GiB: firmware takes a little more on one node than on the next.
-    const double gib =
-        static_cast<double>(facts["memory_bytes"].get<std::int64_t>()) / static_cast<double>(kGiB);
-    lines.emplace_back("memory", fmt::format("{:.0f} GiB", gib));
+    const double gib = static_cast<double>(*facts.memory_bytes) / static_cast<double>(kGiB);
+    add("memory", fmt::format("{:.0f} GiB", gib));
   }
-  add("driver", "driver");
-  if (facts.contains("gpus")) lines.emplace_back("GPUs", gpus_text(facts["gpus"]));
-  for (const Json& nic : facts.value("nics", Json::array())) {
-    const std::string name = nic.value("name", "?");
-    if (name != "lo") lines.emplace_back(name, nic_text(nic));
+  add("driver", facts.driver);
+  add("GPUs", gpus_text(facts.gpus));
+  for (const record::NodeNic& nic : facts.nics) {
+    if (nic.name != "lo") lines.emplace_back(nic.name.empty() ? "?" : nic.name, nic_text(nic));
   }
   return lines;
 }
@@ -120,12 +114,12 @@ std::string fold_lines(const std::vector<std::string>& names, const std::vector<
   return text;
 }
 
-std::string fold_facts(const std::vector<std::pair<std::string, Json>>& nodes) {
+std::string fold_facts(const std::vector<std::pair<std::string, record::Node>>& nodes) {
   std::vector<std::string> names;
   std::vector<Lines> lines;
-  for (const auto& [node, json] : nodes) {
-    names.push_back(node);
-    lines.push_back(lines_of(json));
+  for (const auto& [name, facts] : nodes) {
+    names.push_back(name);
+    lines.push_back(lines_of(facts));
   }
   return fold_lines(names, lines);
 }

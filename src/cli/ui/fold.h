@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
+#include "record/kinds/node.h"
 
 namespace sxb::cli {
 
@@ -16,6 +16,6 @@ using Lines = std::vector<std::pair<std::string, std::string>>;  ///< what a fac
 std::string fold_lines(const std::vector<std::string>& names, const std::vector<Lines>& lines);
 
 /// What `sxbench check` shows of the `node` records, (node, facts) each, folded.
-std::string fold_facts(const std::vector<std::pair<std::string, Json>>& nodes);
+std::string fold_facts(const std::vector<std::pair<std::string, record::Node>>& nodes);
 
 }  // namespace sxb::cli

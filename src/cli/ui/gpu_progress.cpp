@@ -6,6 +6,8 @@
 
 #include "analysis/gpu/gpu_groups.h"
 #include "cli/ui/progress.h"
+#include "record/kinds/gpu.h"
+#include "record/typed.h"
 
 namespace sxb::cli {
 namespace {
@@ -61,12 +63,13 @@ void BurnProgress::task_started(const plan::Task& task, int index, int total, in
 void BurnProgress::record(const plan::Task& task, const record::Record& record) {
   Progress::record(task, record);
   if (record.kind != record::kind::kBurn) return;
+  const auto burn = record::read<record::Burn>(record);
   Device& device = devices_[record.rank];
   device.node = record.node;
-  device.gpu = record.data.value("gpu", -1);
-  device.tflops = record.data.value("tflops", 0.0);
-  device.mismatches = record.data.value("mismatches", 0.0);
-  const double span = record.data.value("span_s", 0.0);
+  device.gpu = burn.gpu.value_or(-1);
+  device.tflops = burn.tflops.value_or(0);
+  device.mismatches = static_cast<double>(burn.mismatches.value_or(0));
+  const double span = burn.span_s.value_or(0);
   device.span_s += span;
   device.work += device.tflops * span;
   double sum = 0, least = device.tflops, mismatches = 0;
@@ -75,9 +78,9 @@ void BurnProgress::record(const plan::Task& task, const record::Record& record) 
     least = std::min(least, one.tflops);
     mismatches += one.mismatches;
   }
-  show(task, fmt::format("{:.0f} of {} s  {} devices  {:.4g} TFLOP/s in all, least {:.4g}  {:g} mismatches",
-                         record.data.value("second", 0.0), task.burn.duration_s, devices_.size(), sum, least,
-                         mismatches));
+  show(task,
+       fmt::format("{:.0f} of {} s  {} devices  {:.4g} TFLOP/s in all, least {:.4g}  {:g} mismatches",
+                   burn.second.value_or(0), task.burn.duration_s, devices_.size(), sum, least, mismatches));
 }
 
 void BurnProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {

@@ -4,14 +4,39 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/ui/fold.h"
 #include "launch/head/step_line.h"
+#include "record/kinds/kinds.h"
+#include "record/typed.h"
 #include "report/report.h"
 
 namespace sxb::cli {
+namespace {
+
+/// What the status line says of a record; nothing: it stays as it is.
+std::optional<std::string> news_of(const plan::Task& task, const record::Record& record) {
+  if (record.kind == record::kind::kStep) {
+    return launch::step_line(record::read<record::Step>(record), task.model.training.steps);
+  }
+  if (record.kind == record::kind::kCollective) {
+    return format_bytes(record::read<record::Collective>(record).size_bytes.value_or(0));
+  }
+  if (record.kind.starts_with("locate_")) {  // stage and round are fields of each of them
+    const auto probe = record::read<record::LocateNode>(record);
+    return fmt::format("round {}, {}", probe.round.value_or(0), probe.stage);
+  }
+  if (record.kind == record::kind::kGpuBench) return record::read<record::GpuBench>(record).test;
+  if (record.kind == record::kind::kBurn) {
+    return fmt::format("{:.0f} s", record::read<record::Burn>(record).second.value_or(0));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 void Progress::run_started(const launch::RunStart& start) {
   status_.run_started(start);
@@ -44,21 +69,13 @@ void Progress::show(const plan::Task& task, std::string latest) {
 
 void Progress::record(const plan::Task& task, const record::Record& record) {
   status_.record(task, record, monotonic_ns());
-  if (record.kind == record::kind::kStep) latest_ = launch::step_line(task, record);
-  if (record.kind == record::kind::kCollective) {
-    latest_ = format_bytes(record.data.value("size_bytes", std::int64_t{0}));
-  }
-  if (record.kind.starts_with("locate_")) {
-    latest_ = fmt::format("round {}, {}", record.data.value("round", 0), record.data.value("stage", ""));
-  }
-  if (record.kind == record::kind::kGpuBench) latest_ = record.data.value("test", "");
-  if (record.kind == record::kind::kBurn) latest_ = fmt::format("{:.0f} s", record.data.value("second", 0.0));
-  if (record.kind == record::kind::kFinding && record.data.value("severity", "") == "error") {
-    errors_.emplace_back(record.data.value("message", ""), record.data.value("help", ""));
-  }
-  if (record.kind == record::kind::kFinding && record.data.value("severity", "") == "warning") {
-    terminal_.say(
-        fmt::format("{} {}", terminal_.paint("warning:", Colour::kYellow), record.data.value("message", "")));
+  if (const auto news = news_of(task, record)) latest_ = *news;
+  if (record.kind == record::kind::kFinding) {
+    const auto finding = record::read<record::Finding>(record);
+    if (finding.severity == "error") errors_.emplace_back(finding.message, finding.help);
+    if (finding.severity == "warning") {
+      terminal_.say(fmt::format("{} {}", terminal_.paint("warning:", Colour::kYellow), finding.message));
+    }
   }
   draw(task);
 }
@@ -117,7 +134,8 @@ void CheckProgress::task_started(const plan::Task& task, int index, int total, i
 
 void CheckProgress::record(const plan::Task& task, const record::Record& record) {
   Progress::record(task, record);
-  if (record.kind == record::kind::kNode) nodes_.emplace_back(record.node, record.data);
+  if (record.kind == record::kind::kNode)
+    nodes_.emplace_back(record.node, record::read<record::Node>(record));
 }
 
 void CheckProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {

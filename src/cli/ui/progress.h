@@ -70,7 +70,7 @@ class CheckProgress final : public Progress {
   void task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) override;
 
  private:
-  std::vector<std::pair<std::string, Json>> nodes_;
+  std::vector<std::pair<std::string, record::Node>> nodes_;
 };
 
 /// Adds the sweep on stdout in nccl-tests' layout, row by row as it is measured.

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "record/kinds/training.h"
+#include "record/typed.h"
 
 namespace sxb::cli {
 namespace {
@@ -28,7 +30,7 @@ void RunStatus::task_started(const plan::Task& task, std::int64_t now_ns) {
 
 void RunStatus::record(const plan::Task& task, const record::Record& record, std::int64_t now_ns) {
   if (record.kind != record::kind::kStep || task.id != current_.id) return;
-  last_step_ = record.data.value("step", std::int64_t{0});
+  last_step_ = record::read<record::Step>(record).step.value_or(0);
   last_step_ns_ = now_ns;
   if (first_step_ > 0) return;
   first_step_ = last_step_;

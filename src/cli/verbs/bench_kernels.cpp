@@ -11,6 +11,8 @@
 #include "launch/head/placement.h"
 #include "launch/node/rank.h"
 #include "plan/task.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 
 namespace sxb::cli {
 namespace {
@@ -58,7 +60,8 @@ void print_row(const Json& row) {
 void take(Table& table, const Json& message) {
   Json data = message.at("data");
   if (message.at("kind") == "finding") {
-    fmt::print(stderr, "error: {}\nhelp: {}\n", data.value("message", ""), data.value("help", ""));
+    const auto finding = record::read<record::Finding>(data);
+    fmt::print(stderr, "error: {}\nhelp: {}\n", finding.message, finding.help);
     return;
   }
   add_rates(data, table.gpu);

@@ -3,13 +3,21 @@
 
 #include <string>
 
+#include "base/clock.h"
 #include "base/result.h"
-#include "record/record.h"
+#include "record/typed.h"
 
 namespace sxb::launch {
 
 /// Stamped now; `task` is "" for the whole run.
-record::Record head_record(const char* kind, const std::string& task, Json data);
+template <typename T>
+record::Record head_record(const std::string& task, const T& fields) {
+  record::Record record = record::make(fields);
+  record.task = task;
+  record.mono_ns = monotonic_ns();
+  record.wall_ns = wall_ns();
+  return record;
+}
 record::Record head_finding(const std::string& task, const char* severity, const char* code,
                             const Error& error);
 

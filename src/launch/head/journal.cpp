@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "record/kinds/training.h"
+#include "record/typed.h"
 
 namespace sxb::launch {
 namespace fs = std::filesystem;
@@ -35,8 +37,7 @@ Result<std::uintmax_t> mend_last_line(const fs::path& path) {
   SXB_ASSIGN_OR_RETURN(const std::string text, read_file(path));
   if (text.empty() || text.back() == '\n') return std::uintmax_t{0};
   const std::size_t begin = text.rfind('\n') + 1;  // npos + 1 = 0
-  const Result<Json> json = parse_json(std::string_view(text).substr(begin), path.string());
-  if (json.ok() && record::parse_record(*json, path.string()).ok()) {
+  if (record::parse_line(std::string_view(text).substr(begin), path.string()).ok()) {
     SXB_ASSIGN_OR_RETURN(LineFile file, LineFile::open(path));
     SXB_RETURN_IF_ERROR(file.append(""));
     return std::uintmax_t{0};
@@ -169,7 +170,7 @@ Result<LineFile*> Journal::side_file(const fs::path& path) {
 Status Journal::append(const record::Record& record) {
   if (record.kind == record::kind::kHeartbeat) return ok_status();
   if (record.kind == record::kind::kTrace) return write_trace(record);
-  const std::string line = record::to_json(record).dump();
+  const std::string line = dump(record::to_json(record));
   if (record.kind != record::kind::kSample) return records_.append(line);
   return append_samples(record.task, record.node, line + "\n");
 }
@@ -181,9 +182,10 @@ Status Journal::append_samples(const std::string& task, const std::string& node,
 
 /// A file that trace viewers open as it is. A later attempt of the task replaces it.
 Status Journal::write_trace(const record::Record& record) {
-  const Json events = record.data.value("events", Json::array());
+  Json events = record::read<record::Trace>(record).events;
+  if (!events.is_array()) events = Json::array();
   return write_file_atomic(dir_ / "traces" / fmt::format("{}-rank{}.json", record.task, record.rank),
-                           events.dump() + "\n");
+                           dump(events) + "\n");
 }
 
 Status Journal::log(const std::string& name, const std::string& line) {
@@ -212,19 +214,22 @@ Result<JournalState> read_journal(const fs::path& dir) {
                  "give a run folder such as results/20261121T071340Z-name-1a2b3c; sxbench list shows them"};
   }
   JournalState state;
+  std::int64_t number = 0;
   for (std::string line; std::getline(in, line);) {
-    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object()) continue;
-    const Result<record::Record> record = record::parse_record(json, path.string());
-    if (!record.ok()) continue;
-    if (record->kind == record::kind::kRun) state.run = record->data;
+    ++number;
+    const Result<record::Record> record = record::parse_line(line, path.string());
+    if (!record.ok() || !record::check(*record, path.string()).ok()) {
+      if (state.damaged_lines++ == 0) state.first_damaged_line = number;
+      continue;
+    }
+    if (record->kind == record::kind::kRun) state.run = record::read<record::Run>(*record);
     if (record->kind == record::kind::kTaskStart) {
       JournalState::Task& task = state.tasks[record->task];
       ++task.attempts;
       task.ok = false;
     }
     if (record->kind == record::kind::kTaskEnd) {
-      state.tasks[record->task].ok = record->data.value("status", "") == "ok";
+      state.tasks[record->task].ok = record::read<record::TaskEnd>(*record).status == "ok";
     }
   }
   return state;

@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
-#include "record/record.h"
+#include "record/kinds/run.h"
 
 namespace sxb::launch {
 
@@ -85,11 +86,13 @@ struct JournalState {
     int attempts = 0;
     bool ok = false;  ///< its last attempt has a result
   };
-  Json run;  ///< data of the last `run` record; null if there is none yet
+  std::optional<record::Run> run;  ///< the last one; none yet in a run that was stopped before it began
   std::map<std::string, Task> tasks;
+  std::int64_t damaged_lines = 0, first_damaged_line = 0;  ///< that are no records, or not as the table says
 };
 
-/// Reads `dir`/records.jsonl; lines that are no records are passed over. An error if it cannot be read.
+/// Reads `dir`/records.jsonl; lines that are no records are counted and passed over. An error if it cannot be
+/// read.
 Result<JournalState> read_journal(const std::filesystem::path& dir);
 
 /// True while a process writes the journal in `dir`.

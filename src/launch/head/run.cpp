@@ -14,6 +14,7 @@
 #include "launch/head/journal.h"
 #include "launch/head/task_run.h"
 #include "launch/os/interrupt.h"
+#include "record/kinds/run.h"
 
 namespace sxb::launch {
 namespace {
@@ -24,21 +25,23 @@ Json tasks_json(const std::vector<plan::Task>& tasks) {
   return json;
 }
 
-Json run_facts(const RunOptions& options, const std::string& run_id, const std::string& config_hash) {
-  return {{"run_id", run_id},
-          {"name", options.name},
-          {"command", options.command},
-          {"build_id", build_id()},
-          {"config_hash", config_hash},
-          {"cluster", config::to_json(options.cluster)},
-          {"plan", tasks_json(options.tasks)},
-          {"nccl_env", options.cluster.nccl_env},
-          {"spares", options.spares},
-          {"excluded", options.excluded},
-          {"sample_interval_ns", options.settings.sample_interval_ns},
-          {"save_dir", options.settings.save_dir},
-          {"report", options.report},
-          {"resumed", !options.resume.empty()}};
+record::Run run_facts(const RunOptions& options, const std::string& run_id, const std::string& config_hash) {
+  record::Run facts;
+  facts.run_id = run_id;
+  facts.name = options.name;
+  facts.command = options.command;
+  facts.build_id = build_id();
+  facts.config_hash = config_hash;
+  facts.cluster = config::to_json(options.cluster);
+  facts.plan = tasks_json(options.tasks);
+  facts.nccl_env = options.cluster.nccl_env;
+  facts.spares = options.spares;
+  facts.excluded = options.excluded;
+  facts.sample_interval_ns = options.settings.sample_interval_ns;
+  facts.save_dir = options.settings.save_dir;
+  facts.report = options.report;
+  facts.resumed = !options.resume.empty();
+  return facts;
 }
 
 Status write_manifest(const Journal& journal, const RunOptions& options, const std::string& config_hash) {
@@ -97,6 +100,7 @@ class Head {
     announce(before);
     // What a resumed run must say of itself, since its reader cannot see it.
     SXB_RETURN_IF_ERROR(note_mended_journal());
+    SXB_RETURN_IF_ERROR(note_damaged_journal(before));
     SXB_RETURN_IF_ERROR(note_other_build(before));
     // The tasks one after another, each with its retries and spares; one that fails does not stop the next.
     SXB_RETURN_IF_ERROR(run_tasks(before));
@@ -117,8 +121,8 @@ class Head {
 
   Status record_request(const std::string& config_hash) {
     if (options_.resume.empty()) SXB_RETURN_IF_ERROR(write_manifest(journal_, options_, config_hash));
-    SXB_RETURN_IF_ERROR(journal_.append(
-        head_record(record::kind::kRun, "", run_facts(options_, journal_.run_id(), config_hash))));
+    SXB_RETURN_IF_ERROR(
+        journal_.append(head_record("", run_facts(options_, journal_.run_id(), config_hash))));
     return journal_.publish();
   }
 
@@ -140,8 +144,16 @@ class Head {
          "", "the task it belonged to had no result and is done again", ExitCode::kOk});
   }
 
+  Status note_damaged_journal(const JournalState& before) {
+    if (before.damaged_lines == 0) return ok_status();
+    return note("warning", "journal_damaged",
+                {fmt::format("{} lines of records.jsonl are no records of sxbench, the first is line {}",
+                             before.damaged_lines, before.first_damaged_line),
+                 "", "they are passed over; check the disk that the run folder is on", ExitCode::kOk});
+  }
+
   Status note_other_build(const JournalState& before) {
-    const std::string built = before.run.is_object() ? before.run.value("build_id", build_id()) : build_id();
+    const std::string built = before.run && !before.run->build_id.empty() ? before.run->build_id : build_id();
     if (built == build_id()) return ok_status();
     return note(
         "warning", "mixed_builds",
@@ -170,8 +182,7 @@ class Head {
 
   Status record_end() {
     SXB_RETURN_IF_ERROR(journal_.append(
-        head_record(record::kind::kRunEnd, "",
-                    {{"status", status_name(result_.code)}, {"exit_code", static_cast<int>(result_.code)}})));
+        head_record("", record::RunEnd{status_name(result_.code), static_cast<int>(result_.code)})));
     return journal_.sync();
   }
 
@@ -217,32 +228,36 @@ class Head {
   }
 
   Result<TaskOutcome> run_attempt(const plan::Task& task, int attempt) {
-    SXB_RETURN_IF_ERROR(
-        journal_.append(head_record(record::kind::kTaskStart, task.id, start_facts(task, attempt))));
+    SXB_RETURN_IF_ERROR(journal_.append(head_record(task.id, start_facts(task, attempt))));
     SXB_RETURN_IF_ERROR(journal_.log("steps", fmt::format("# {}, attempt {}", task.label(), attempt)));
     SXB_ASSIGN_OR_RETURN(TaskOutcome outcome, TaskRun(options_, task, transport_, journal_, observer_).run());
-    SXB_RETURN_IF_ERROR(journal_.append(head_record(record::kind::kTaskEnd, task.id, end_facts(outcome))));
+    SXB_RETURN_IF_ERROR(journal_.append(head_record(task.id, end_facts(outcome))));
     SXB_RETURN_IF_ERROR(journal_.sync());
     return outcome;
   }
 
-  Json start_facts(const plan::Task& task, int attempt) const {
-    Json nodes = Json::array();
-    for (int i = 0; i < task.nodes; ++i)
-      nodes.push_back(options_.placement.nodes[static_cast<std::size_t>(i)].node.name);
-    return {{"phase", plan::to_string(task.phase)},
-            {"label", task.label()},
-            {"nodes", std::move(nodes)},
-            {"world", options_.placement.world(task.nodes)},
-            {"attempt", attempt}};
+  record::TaskStart start_facts(const plan::Task& task, int attempt) const {
+    record::TaskStart facts;
+    facts.phase = plan::to_string(task.phase);
+    facts.label = task.label();
+    for (int i = 0; i < task.nodes; ++i) {
+      facts.nodes.push_back(options_.placement.nodes[static_cast<std::size_t>(i)].node.name);
+    }
+    facts.world = options_.placement.world(task.nodes);
+    facts.attempt = attempt;
+    return facts;
   }
 
-  static Json end_facts(const TaskOutcome& outcome) {
-    Json json = {{"status", outcome.status},           {"reason", outcome.reason},
-                 {"failed_node", outcome.failed_node}, {"failed_rank", outcome.failed_rank},
-                 {"duration_s", outcome.duration_s},   {"exit_code", static_cast<int>(outcome.code)}};
-    if (outcome.status == "failed") json["verdict_s"] = outcome.verdict_s;
-    return json;
+  static record::TaskEnd end_facts(const TaskOutcome& outcome) {
+    record::TaskEnd facts;
+    facts.status = outcome.status;
+    facts.reason = outcome.reason;
+    facts.failed_node = outcome.failed_node;
+    facts.failed_rank = outcome.failed_rank;
+    facts.duration_s = outcome.duration_s;
+    facts.exit_code = static_cast<int>(outcome.code);
+    if (outcome.status == "failed") facts.verdict_s = outcome.verdict_s;
+    return facts;
   }
 
   RunOptions options_;
@@ -268,31 +283,37 @@ Result<RunOutcome> execute(const RunOptions& options, Transport& transport, Obse
 Result<RunOptions> options_from_journal(const std::filesystem::path& dir) {
   SXB_ASSIGN_OR_RETURN(const JournalState state, read_journal(dir));
   const std::string where = (dir / "records.jsonl").string();
-  if (!state.run.is_object()) {
+  if (!state.run) {
     return Error{"the journal holds no run record: the run was stopped before it began", where,
                  "start it again without --resume"};
   }
-  try {
-    const Json& run = state.run;
-    RunOptions options;
-    SXB_ASSIGN_OR_RETURN(options.cluster, config::parse_cluster(run.at("cluster"), where + ":/cluster"));
-    for (const Json& item : run.at("plan")) {
-      SXB_ASSIGN_OR_RETURN(plan::Task task, plan::parse_task(item, where + ":/plan"));
-      options.tasks.push_back(std::move(task));
-    }
-    options.spares = run.at("spares").get<std::vector<std::string>>();
-    options.excluded = run.at("excluded").get<std::vector<std::string>>();
-    options.name = run.at("name").get<std::string>();
-    options.settings.sample_interval_ns = run.at("sample_interval_ns").get<std::int64_t>();
-    options.settings.save_dir = run.at("save_dir").get<std::string>();
-    options.report = run.at("report").get<bool>();
-    options.resume = dir;
-    options.results = dir.parent_path();
-    return options;
-  } catch (const nlohmann::json::exception& e) {
-    return Error{fmt::format("this run cannot be resumed, its run record is another version's: {}", e.what()),
-                 where, "resume it with the sxbench that made it, or make a new run"};
+  const record::Run& run = *state.run;
+  const char* lacking = run.cluster.is_null()     ? "cluster"
+                        : !run.plan.is_array()    ? "plan"
+                        : run.name.empty()        ? "name"
+                        : !run.sample_interval_ns ? "sample_interval_ns"
+                        : !run.report             ? "report"
+                                                  : nullptr;
+  if (lacking != nullptr) {
+    return Error{
+        fmt::format("this run cannot be resumed, its run record is another version's: it has no {}", lacking),
+        where, "resume it with the sxbench that made it, or make a new run"};
   }
+  RunOptions options;
+  SXB_ASSIGN_OR_RETURN(options.cluster, config::parse_cluster(run.cluster, where + ":/cluster"));
+  for (const Json& item : run.plan) {
+    SXB_ASSIGN_OR_RETURN(plan::Task task, plan::parse_task(item, where + ":/plan"));
+    options.tasks.push_back(std::move(task));
+  }
+  options.spares = run.spares;
+  options.excluded = run.excluded;
+  options.name = run.name;
+  options.settings.sample_interval_ns = *run.sample_interval_ns;
+  options.settings.save_dir = run.save_dir;
+  options.report = *run.report;
+  options.resume = dir;
+  options.results = dir.parent_path();
+  return options;
 }
 
 ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks) {
@@ -306,7 +327,9 @@ ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks) {
 
 Status write_plan(const std::filesystem::path& path, const RunOptions& options) {
   return write_file_atomic(path, [&](const Append& append) {
-    append("{\"tasks\": " + tasks_json(options.tasks).dump(2) + ",\n\"commands\": [");
+    std::string tasks = pretty_json(tasks_json(options.tasks));
+    tasks.pop_back();  // its newline
+    append("{\"tasks\": " + tasks + ",\n\"commands\": [");
     const char* separator = "\n";
     for (const plan::Task& task : options.tasks) {
       const AgentTasks agents(options.cluster, options.placement, task, options.settings, 0, "");
@@ -316,7 +339,7 @@ Status write_plan(const std::filesystem::path& path, const RunOptions& options) 
                               {"node", agent.node},
                               {"argv", {options.program, "worker", "agent"}},
                               {"stdin", to_json(agent)}};
-        append(std::exchange(separator, ",\n") + command.dump());
+        append(std::exchange(separator, ",\n") + dump(command));
       }
     }
     append("\n]}\n");
@@ -329,7 +352,7 @@ Status dry_run(const RunOptions& options, Transport& transport) {
     for (int i = 0; i < agents.size(); ++i) {
       const config::Node& node = options.placement.nodes[static_cast<std::size_t>(i)].node;
       SXB_RETURN_IF_ERROR(
-          transport.start(node, {options.program, "worker", "agent"}, {}, to_json(agents[i]).dump() + "\n"));
+          transport.start(node, {options.program, "worker", "agent"}, {}, dump(to_json(agents[i])) + "\n"));
     }
   }
   return ok_status();

@@ -12,6 +12,9 @@
 #include "launch/head/rendezvous_host.h"
 #include "launch/head/step_line.h"
 #include "launch/os/interrupt.h"
+#include "record/kinds/run.h"
+#include "record/kinds/training.h"
+#include "record/typed.h"
 
 namespace sxb::launch {
 namespace {
@@ -62,9 +65,9 @@ Status TaskRun::start_agents() {
   for (int i = 0; i < agents.size(); ++i) {
     const config::Node& node = options_.placement.nodes[static_cast<std::size_t>(i)].node;
     Result<int> job =
-        transport_.start(node, {options_.program, "worker", "agent"}, {}, to_json(agents[i]).dump() + "\n");
+        transport_.start(node, {options_.program, "worker", "agent"}, {}, dump(to_json(agents[i])) + "\n");
     if (!job.ok()) return Error{job.error().what, node.name, job.error().help, ExitCode::kEnvironment};
-    agents_[*job] = {node.name, true, false, monotonic_ns(), ""};
+    agents_[*job] = {node.name, true, false, monotonic_ns(), "", false};
   }
   return ok_status();
 }
@@ -191,9 +194,7 @@ void TaskRun::write_samples() {
 }
 
 void TaskRun::on_record(RemoteAgent& agent, const std::string& text) {
-  const Result<Json> json = parse_json(text, agent.node);
-  const Result<record::Record> parsed =
-      json.ok() ? record::parse_record(*json, agent.node) : Result<record::Record>(json.errors());
+  const Result<record::Record> parsed = record::parse_line(text, agent.node);
   if (!parsed.ok()) {
     keep(journal_.log(agent.node, record::kWirePrefix + text));
     return fail({FailureSeverity::kRankFailed, agent.node, -1,
@@ -202,21 +203,37 @@ void TaskRun::on_record(RemoteAgent& agent, const std::string& text) {
   }
   record::Record record = *parsed;
   if (record.node.empty()) record.node = agent.node;  // an agent that could not read its task has no name
+  if (const Status fits = record::check(record, agent.node); !fits.ok()) {
+    return on_misfit(agent, text, fits.error());
+  }
   if (record.kind == record::kind::kFinding) return on_finding(agent, record);
   if (shows_progress(record)) last_progress_ns_ = agent.last_seen_ns;
   keep(journal_.append(record));
-  if (record.kind == record::kind::kStep) keep(journal_.log("steps", step_line(task_, record)));
+  if (record.kind == record::kind::kStep)
+    keep(journal_.log("steps", step_line(record::read<record::Step>(record), task_.model.training.steps)));
   observer_.record(task_, record);
 }
 
+/// Neither a failure nor a figure: what cannot be read stays in the node's log, and the report says so once.
+void TaskRun::on_misfit(RemoteAgent& agent, const std::string& text, const Error& error) {
+  keep(journal_.log(agent.node, record::kWirePrefix + text));
+  if (std::exchange(agent.sent_misfit, true)) return;
+  record::Record finding = head_finding(
+      task_.id, "warning", "broken_record",
+      {fmt::format("node {} sent something that is left out: {}", agent.node, error.what), "",
+       fmt::format("logs/{}.log of the run has them: {}", agent.node, error.help), ExitCode::kOk});
+  finding.node = agent.node;
+  keep(journal_.append(finding));
+  observer_.record(task_, finding);
+}
+
 void TaskRun::on_finding(const RemoteAgent& agent, const record::Record& record) {
-  const std::string code = record.data.value("code", "");
-  const std::string message = record.data.value("message", "");
-  const FailureSeverity severity = severity_of(code);
-  fail({severity, record.node, record.rank, message, ExitCode::kTaskFailed,
+  const auto finding = record::read<record::Finding>(record);
+  const FailureSeverity severity = severity_of(finding.code);
+  fail({severity, record.node, record.rank, finding.message, ExitCode::kTaskFailed,
         severity == FailureSeverity::kRankSilent, severity == FailureSeverity::kRankSilent});
-  if (is_evidence(code)) {
-    keep(journal_.log(agent.node, message));
+  if (is_evidence(finding.code)) {
+    keep(journal_.log(agent.node, finding.message));
     if (!failure_.hang) return;  // stopped for another reason: nobody asks what its ranks did
   }
   keep(journal_.append(record));

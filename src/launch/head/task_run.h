@@ -29,7 +29,8 @@ class TaskRun {
     bool running = true;
     bool started = false;  ///< silence counts from the start that the transport reports
     std::int64_t last_seen_ns = 0;
-    std::string samples;  ///< lines that came in this round of poll()
+    std::string samples;       ///< lines that came in this round of poll()
+    bool sent_misfit = false;  ///< a record with values of another type, which is told once
   };
   struct Failure {
     FailureSeverity severity = FailureSeverity::kNone;
@@ -48,6 +49,7 @@ class TaskRun {
   bool take_sample(int job, RemoteAgent& agent, std::string_view text);
   void write_samples();
   void on_record(RemoteAgent& agent, const std::string& text);
+  void on_misfit(RemoteAgent& agent, const std::string& text, const Error& error);
   void on_finding(const RemoteAgent& agent, const record::Record& record);
   void on_lost(RemoteAgent& agent, const Loss& loss);
   void on_exit(RemoteAgent& agent, const ExitStatus& status);

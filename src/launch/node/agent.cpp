@@ -10,7 +10,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <filesystem>
@@ -19,12 +18,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include "base/build_info.h"
 #include "base/clock.h"
+#include "launch/node/agent_input.h"
 #include "launch/node/agent_task.h"
 #include "launch/node/clock_watch.h"
 #include "launch/node/emitter.h"
@@ -34,10 +34,10 @@
 #include "launch/node/node_data.h"
 #include "launch/os/interrupt.h"
 #include "launch/os/process.h"
-#include "launch/transport/bundle.h"
-#include "launch/transport/ssh_line.h"
 #include "metrics/gpu_faults.h"
 #include "metrics/sampler.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 
 namespace sxb::launch {
 namespace {
@@ -106,6 +106,7 @@ class Agent {
     std::int64_t last_seen_ns = 0;
     std::string last_error;              ///< message of its last error finding
     std::deque<std::string> last_lines;  ///< of its log
+    bool sent_damage = false;            ///< a line that is no record, which is told once
   };
   struct Failure {
     FailureSeverity severity = FailureSeverity::kNone;
@@ -115,9 +116,7 @@ class Agent {
   };
 
   Status prepare() {
-    Json facts = metrics::node_facts(task_.gpus);
-    facts["build_id"] = build_id();
-    emitter_.emit(record::kind::kNode, std::move(facts));
+    emitter_.emit(metrics::node_facts(task_.gpus));
     if (task_.task.phase != plan::Phase::kSft) return ok_status();
     for (const plan::RankTask& rank : task_.ranks) {
       if (rank.rank == 0 && !rank.save_dir.empty()) SXB_RETURN_IF_ERROR(check_save_dir(rank.save_dir));
@@ -153,10 +152,10 @@ class Agent {
       ProcessSpec spec;
       spec.argv = {self, "worker", "rank"};
       spec.env = rank_environment(task_, rank);
-      spec.stdin_text = plan::to_json(rank).dump() + "\n";
+      spec.stdin_text = dump(plan::to_json(rank)) + "\n";
       spec.die_with_parent = true;
       SXB_ASSIGN_OR_RETURN(const int id, processes_.start(spec));
-      ranks_[id] = {rank.rank, monotonic_ns(), "", {}};
+      ranks_[id] = {rank.rank, monotonic_ns(), "", {}, false};
       log_.info("{}: rank {} is process {}", task_.task.label(), rank.rank, processes_.pid(id));
     }
     return ok_status();
@@ -251,18 +250,22 @@ class Agent {
       if (rank.last_lines.size() > kLastLines) rank.last_lines.pop_front();
       return;
     }
-    const std::string json_text = event.line.substr(std::char_traits<char>::length(record::kWirePrefix));
-    const Result<Json> json = parse_json(json_text, "rank");
-    const Result<record::Record> record =
-        json.ok() ? record::parse_record(*json, "rank") : Result<record::Record>(json.errors());
+    const std::string where = fmt::format("rank {} on node {}", rank.number, task_.node);
+    const Result<record::Record> record = record::parse_line(
+        std::string_view(event.line).substr(std::string_view(record::kWirePrefix).size()), where);
     if (!record.ok()) {
-      log_.info("[rank {}] {}", rank.number, event.line);
+      log_.warn("[rank {}] {}", rank.number, event.line);
+      if (!std::exchange(rank.sent_damage, true)) {
+        emitter_.emit_finding("warning", "broken_record", record.error(), rank.number);
+      }
       return;
     }
     if (record->kind == record::kind::kHeartbeat) return;
-    if (record->kind != record::kind::kFinding) last_progress_ns_ = rank.last_seen_ns;
-    if (record->kind == record::kind::kFinding && record->data.value("severity", "") == "error") {
-      rank.last_error = record->data.value("message", "");
+    if (record->kind == record::kind::kFinding) {
+      const auto finding = record::read<record::Finding>(*record);
+      if (finding.severity == "error") rank.last_error = finding.message;
+    } else {
+      last_progress_ns_ = rank.last_seen_ns;
     }
     emitter_.send(event.line);
   }
@@ -316,55 +319,6 @@ class Agent {
   bool stopping_ = false;
 };
 
-}  // namespace
-
-namespace {
-
-/// The node that this agent is, as the transport calls it.
-std::string own_name() {
-  for (const char* variable : {"SXBENCH_NODE", "SLURMD_NODENAME"}) {
-    if (const char* name = std::getenv(variable); name != nullptr && *name != '\0') return name;
-  }
-  return "";
-}
-
-/// pdsh gives the task as an argument because it forwards no stdin, nor therefore a head's signs of life.
-/// What srun starts may have the SSH_CONNECTION of somebody's login, and gets them.
-std::function<bool()> cut_off_where_nothing_is_sent(const std::string& bundle) {
-  const char* connection = std::getenv("SSH_CONNECTION");
-  if (bundle.empty() || bundle == "-" || connection == nullptr) return {};
-  const std::optional<SshLine> line = SshLine::parse(connection);
-  if (!line) return {};
-  return [line] { return line->unanswered(); };
-}
-
-/// Before anything else is read: a head of another build may mean something else by every key.
-Status check_build(const Json& task) {
-  const auto text = [&](const char* key) {
-    const auto it = task.find(key);
-    return it == task.end() ? std::string("?") : it->is_string() ? it->get<std::string>() : it->dump();
-  };
-  const std::string own = fmt::format("{}, protocol {}", build_id(), kProtocolVersion);
-  const std::string head = fmt::format("{}, protocol {}", text("build_id"), text("protocol"));
-  if (own == head) return ok_status();
-  return Error{
-      fmt::format("node {} runs another sxbench than the head: \"{}\", head \"{}\"", text("node"), own, head),
-      "", "put the head's sxbench on it: sxbench deploy", ExitCode::kEnvironment};
-}
-
-Result<AgentTask> read_task(const std::string& bundle) {
-  std::string text = bundle;
-  if (bundle.empty() || bundle == "-") {
-    SXB_ASSIGN_OR_RETURN(text, read_line(STDIN_FILENO, "an agent task"));
-  }
-  if (!bundle.empty()) {
-    SXB_ASSIGN_OR_RETURN(text, unpack_bundle(text, own_name()));
-  }
-  SXB_ASSIGN_OR_RETURN(const Json json, parse_json(text, "stdin"));
-  SXB_RETURN_IF_ERROR(check_build(json));
-  return parse_agent_task(json, "stdin");
-}
-
 /// As a record too: the head shows it as the reason, with the name that it knows the node by.
 ExitCode tell_why(const Errors& errors) {
   Emitter(STDOUT_FILENO, {"", own_name(), -1}).emit_error("agent_failed", errors.front());
@@ -373,7 +327,7 @@ ExitCode tell_why(const Errors& errors) {
 }
 
 ExitCode run_agent(const std::string& bundle) {
-  Result<AgentTask> task = read_task(bundle);
+  Result<AgentTask> task = read_agent_task(bundle);
   if (!task.ok()) return tell_why(task.errors());
   if (task->ranks.empty()) {
     fmt::print(stderr, "{}", format_error({"an agent task needs ranks", "stdin", ""}));

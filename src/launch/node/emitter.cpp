@@ -5,27 +5,34 @@
 
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "base/clock.h"
+#include "record/kinds/run.h"
 
 namespace sxb::launch {
 
 void Emitter::emit(const std::string& kind, Json data) {
-  record::Record record{kind,           origin_.task, origin_.node,   origin_.rank,
-                        monotonic_ns(), wall_ns(),    std::move(data)};
-  send(record::to_wire(record));
+  record::Record record;
+  record.kind = kind;
+  record.rank = origin_.rank;
+  record.data = std::move(data);
+  stamp_and_send(std::move(record));
 }
 
 void Emitter::emit_finding(const char* severity, const std::string& code, const Error& error, int rank) {
   std::string message = error.what;
   if (!error.where.empty()) message += " (" + error.where + ")";
-  record::Record record{record::kind::kFinding,
-                        origin_.task,
-                        origin_.node,
-                        rank >= 0 ? rank : origin_.rank,
-                        monotonic_ns(),
-                        wall_ns(),
-                        {{"severity", severity}, {"code", code}, {"message", message}, {"help", error.help}}};
+  record::Record record = record::make(record::Finding{severity, code, std::move(message), error.help});
+  record.rank = rank >= 0 ? rank : origin_.rank;
+  stamp_and_send(std::move(record));
+}
+
+void Emitter::stamp_and_send(record::Record record) {
+  record.task = origin_.task;
+  record.node = origin_.node;
+  record.mono_ns = monotonic_ns();
+  record.wall_ns = wall_ns();
   send(record::to_wire(record));
 }
 

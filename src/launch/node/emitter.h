@@ -6,7 +6,7 @@
 #include <string>
 #include <thread>
 
-#include "record/record.h"
+#include "record/typed.h"
 
 namespace sxb::launch {
 
@@ -22,7 +22,11 @@ class Emitter {
   /// Writes to `fd` (not owned).
   Emitter(int fd, Origin origin) : fd_(fd), origin_(std::move(origin)) {}
 
-  /// Stamps origin and both clocks on `data` and sends it.
+  /// Stamps origin and both clocks on the fields of a record and sends it.
+  template <typename T>
+  void emit(const T& fields) {
+    emit(T::kKind, record::write(fields));
+  }
   void emit(const std::string& kind, Json data);
   /// A finding; `rank` names a rank other than the origin's.
   void emit_finding(const char* severity, const std::string& code, const Error& error, int rank = -1);
@@ -36,6 +40,8 @@ class Emitter {
   bool broken() const;
 
  private:
+  void stamp_and_send(record::Record record);
+
   const int fd_;
   const Origin origin_;
   mutable std::mutex mutex_;

@@ -8,6 +8,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "base/build_info.h"
 #include "base/files.h"
@@ -19,16 +22,25 @@ namespace sxb::launch {
 namespace fs = std::filesystem;
 namespace {
 
+/// What the engine says: {"kind": ..., "data": {...}}.
+std::optional<record::Record> record_of(std::string_view text) {
+  const std::optional<Json> json = try_parse_json(text);
+  if (!json || !json->is_object()) return std::nullopt;
+  const auto kind = json->find("kind"), data = json->find("data");
+  if (kind == json->end() || !kind->is_string()) return std::nullopt;
+  record::Record record;
+  record.kind = kind->get<std::string>();
+  if (data != json->end()) record.data = *data;
+  if (!record.data.is_object()) return std::nullopt;
+  return record;
+}
+
 /// SxbEmit: wraps what the engine says into a record. No exception may pass into the engine.
 void emit_from_engine(void* user, const char* text) {
   auto& emitter = *static_cast<Emitter*>(user);
-  Result<Json> json = parse_json(text, "engine");
-  if (!json.ok() || !json->is_object() || !json->contains("kind") || !(*json)["kind"].is_string()) {
-    emitter.emit_error("engine_record", {"the engine sent something that is no record: " + std::string(text),
-                                         "", "", ExitCode::kTaskFailed});
-    return;
-  }
-  emitter.emit((*json)["kind"].get<std::string>(), json->value("data", Json::object()));
+  if (auto record = record_of(text)) return emitter.emit(record->kind, std::move(record->data));
+  emitter.emit_error("engine_record", {"the engine sent something that is no record: " + std::string(text),
+                                       "", "", ExitCode::kTaskFailed});
 }
 
 /// Gives fd 1 to the records alone: what libraries print on stdout goes to stderr, because half a
@@ -116,7 +128,7 @@ Result<ExitCode> bench_kernels(const plan::RankTask& task, const std::function<v
       to.thrown = std::current_exception();
     }
   };
-  const int code = engine->bench_kernels(plan::to_json(task).dump().c_str(), emit, &receiver);
+  const int code = engine->bench_kernels(dump(plan::to_json(task)).c_str(), emit, &receiver);
   if (receiver.thrown != nullptr) std::rethrow_exception(receiver.thrown);
   return as_exit_code(code);
 }
@@ -142,7 +154,7 @@ ExitCode run_rank(int records) {
     emitter.emit_error("engine_missing", engine.error());
     return engine.error().code;
   }
-  const std::string text = plan::to_json(*task).dump();
+  const std::string text = dump(plan::to_json(*task));
   return as_exit_code((*engine)->run_rank(text.c_str(), emit_from_engine, &emitter));
 }
 

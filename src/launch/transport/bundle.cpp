@@ -38,7 +38,7 @@ Result<std::string> inflated(const std::string& bytes, std::size_t size) {
 std::string pack_bundle(const std::vector<std::pair<std::string, std::string>>& inputs) {
   Json json = Json::object();
   for (const auto& [node, input] : inputs) json[node] = input;
-  const std::string text = json.dump();
+  const std::string text = dump(json);
   return fmt::format("{}:{}", text.size(), to_base64(deflated(text)));
 }
 

@@ -1,0 +1,61 @@
+#include "launch/node/agent_input.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <optional>
+
+#include "base/build_info.h"
+#include "launch/node/emitter.h"
+#include "launch/transport/bundle.h"
+#include "launch/transport/ssh_line.h"
+
+namespace sxb::launch {
+namespace {
+
+/// Before anything else is read: a head of another build may mean something else by every key.
+Status check_build(const Json& task) {
+  const auto text = [&](const char* key) {
+    const auto it = task.find(key);
+    return it == task.end() ? std::string("?") : it->is_string() ? it->get<std::string>() : dump(*it);
+  };
+  const std::string own = fmt::format("{}, protocol {}", build_id(), kProtocolVersion);
+  const std::string head = fmt::format("{}, protocol {}", text("build_id"), text("protocol"));
+  if (own == head) return ok_status();
+  return Error{
+      fmt::format("node {} runs another sxbench than the head: \"{}\", head \"{}\"", text("node"), own, head),
+      "", "put the head's sxbench on it: sxbench deploy", ExitCode::kEnvironment};
+}
+
+}  // namespace
+
+std::string own_name() {
+  for (const char* variable : {"SXBENCH_NODE", "SLURMD_NODENAME"}) {
+    if (const char* name = std::getenv(variable); name != nullptr && *name != '\0') return name;
+  }
+  return "";
+}
+
+std::function<bool()> cut_off_where_nothing_is_sent(const std::string& bundle) {
+  const char* connection = std::getenv("SSH_CONNECTION");
+  if (bundle.empty() || bundle == "-" || connection == nullptr) return {};
+  const std::optional<SshLine> line = SshLine::parse(connection);
+  if (!line) return {};
+  return [line] { return line->unanswered(); };
+}
+
+Result<AgentTask> read_agent_task(const std::string& bundle) {
+  std::string text = bundle;
+  if (bundle.empty() || bundle == "-") {
+    SXB_ASSIGN_OR_RETURN(text, read_line(STDIN_FILENO, "an agent task"));
+  }
+  if (!bundle.empty()) {
+    SXB_ASSIGN_OR_RETURN(text, unpack_bundle(text, own_name()));
+  }
+  SXB_ASSIGN_OR_RETURN(const Json json, parse_json(text, "stdin"));
+  SXB_RETURN_IF_ERROR(check_build(json));
+  return parse_agent_task(json, "stdin");
+}
+
+}  // namespace sxb::launch
