@@ -2,18 +2,11 @@
 // broadcast, and the same on every node, so a resumed run continues exactly.
 #include <bit>
 
+#include "base/splitmix64.h"
 #include "data/packed.h"
 
 namespace sxb::data {
 namespace {
-
-// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijective 64-bit mixer.
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15u;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
 
 // A balanced Feistel network on 2*half_bits bits: a bijection whatever the round function is.
 std::uint64_t feistel(std::uint64_t value, int half_bits, std::uint64_t key) {
@@ -22,7 +15,7 @@ std::uint64_t feistel(std::uint64_t value, int half_bits, std::uint64_t key) {
   std::uint64_t left = value >> half_bits;
   std::uint64_t right = value & mask;
   for (std::uint64_t round = 0; round < kRounds; ++round) {
-    const std::uint64_t next = left ^ (mix(right ^ mix(key + round)) & mask);
+    const std::uint64_t next = left ^ (splitmix64(right ^ splitmix64(key + round)) & mask);
     left = right;
     right = next;
   }
@@ -35,7 +28,7 @@ std::int64_t row_at(std::int64_t position, std::int64_t rows, std::uint64_t seed
   if (position < 0 || rows <= 0) panic(__FILE__, __LINE__, "row_at: needs position >= 0 and rows > 0");
   const auto n = static_cast<std::uint64_t>(rows);
   const auto epoch = static_cast<std::uint64_t>(position / rows);
-  const std::uint64_t key = mix(mix(seed) ^ epoch);
+  const std::uint64_t key = splitmix64(splitmix64(seed) ^ epoch);
   const int half_bits = (static_cast<int>(std::bit_width(n - 1)) + 1) / 2;
   if (half_bits == 0) return 0;
   // Cycle walking: the network permutes a power of four >= rows; following it until it falls below

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "base/splitmix64.h"
+
 #ifdef __CUDACC__
 #define SXB_BENCH_HD __host__ __device__
 #else
@@ -11,12 +13,9 @@
 
 namespace sxb::kernels {
 
-/// A mix of all bits (the finaliser of splitmix64).
+/// The number `index` of the sequence that `seed` starts.
 SXB_BENCH_HD inline std::uint64_t bench_hash(std::uint64_t index, std::uint64_t seed) {
-  std::uint64_t z = index + seed * 0x9e3779b97f4a7c15ull + 0x9e3779b97f4a7c15ull;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return z ^ (z >> 31);
+  return splitmix64(index + seed * kSplitMix64Gamma);
 }
 
 /// The 4-byte word `index` of a buffer.

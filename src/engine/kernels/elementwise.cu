@@ -1,4 +1,5 @@
 // SwiGLU, embedding lookup, weight initialisation.
+#include "base/splitmix64.h"
 #include "engine/kernels/vector.cuh"
 
 namespace sxb::kernels::cuda {
@@ -98,18 +99,11 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-__device__ inline std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
-
 __global__ void __launch_bounds__(kThreads)
     init_kernel(float* out, std::uint64_t seed, std::uint64_t first, float std, i64 n) {
   const i64 i = static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= n) return;
-  const std::uint64_t bits = mix(mix(seed) ^ (first + static_cast<std::uint64_t>(i)));
+  const std::uint64_t bits = splitmix64(splitmix64(seed) ^ (first + static_cast<std::uint64_t>(i)));
   const double u = (static_cast<double>(bits >> 40) + 1.0) / 16777216.0;
   const double w = static_cast<double>((bits >> 8) & 0xffffff) / 16777216.0;
   out[i] = static_cast<float>(static_cast<double>(std) * sqrt(-2.0 * log(u)) * cospi(2.0 * w));

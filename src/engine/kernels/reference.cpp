@@ -6,6 +6,7 @@
 #include <numbers>
 #include <vector>
 
+#include "base/splitmix64.h"
 #include "engine/kernels/kernels.h"
 
 namespace sxb::kernels {
@@ -13,14 +14,6 @@ namespace cpu {
 namespace {
 
 using i64 = std::int64_t;
-
-/// splitmix64 (Steele, Lea & Flood 2014): a bijective mix of 64 bits.
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
 
 void rotate(float* row, const float* cos_sin, i64 heads, i64 d, float direction) {
   const i64 half = d / 2;
@@ -238,7 +231,7 @@ void adamw(float* param, float* master, float* m, float* v, const float* grad, c
 
 void init_normal(float* out, std::uint64_t seed, std::uint64_t first, float std, i64 n) {
   for (i64 i = 0; i < n; ++i) {
-    const std::uint64_t bits = mix(mix(seed) ^ (first + static_cast<std::uint64_t>(i)));
+    const std::uint64_t bits = splitmix64(splitmix64(seed) ^ (first + static_cast<std::uint64_t>(i)));
     // Box-Muller on two 24-bit uniforms in (0, 1].
     const double u = (static_cast<double>(bits >> 40) + 1.0) / 16777216.0;
     const double w = static_cast<double>((bits >> 8) & 0xffffff) / 16777216.0;

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "base/splitmix64.h"
 #include "engine/kernels/dtype_dispatch.h"
 #include "engine/kernels/verify.h"
 
@@ -71,13 +72,6 @@ struct VerifyTraits<double> {
   static constexpr int kExactBits = 53;
 };
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every input bit moves every output bit.
-SXB_HOST_DEVICE inline std::uint64_t verify_mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
-
 /// Constants of one pattern and element type, worked out once per launch.
 struct VerifyPlan {
   RedOp op;
@@ -98,7 +92,7 @@ VerifyPlan verify_plan(const VerifyPattern& pattern) {
   plan.op = pattern.op;
   plan.ranks = pattern.ranks;
   plan.fixed_point = pattern.fixed_point && !min_or_max;
-  plan.seed = pattern.seed * 0x9e3779b97f4a7c15ULL + 1;
+  plan.seed = pattern.seed * kSplitMix64Gamma + 1;
   plan.mask = 1;
   plan.contributors = pattern.ranks;
   if (pattern.op == RedOp::kSum || pattern.op == RedOp::kMulSum) {
@@ -129,8 +123,8 @@ SXB_HOST_DEVICE typename VerifyTraits<T>::Wide verify_value(const VerifyPlan& pl
   using Wide = typename VerifyTraits<T>::Wide;
   if (plan.fixed_point) return plan.op == RedOp::kProd ? Wide(1) : Wide(0);
   const std::uint64_t draw =
-      verify_mix(plan.seed + static_cast<std::uint64_t>(index) * 0xd1342543de82ef95ULL +
-                 static_cast<std::uint64_t>(rank) * 0xaf251af3b0f025b5ULL);
+      splitmix64_finalise(plan.seed + static_cast<std::uint64_t>(index) * 0xd1342543de82ef95ULL +
+                          static_cast<std::uint64_t>(rank) * 0xaf251af3b0f025b5ULL);
   switch (plan.op) {
     case RedOp::kSum:
     case RedOp::kMulSum:
