@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "plan/collectives.h"
 #include "plan/limits.h"
 
 namespace sxb::plan {
@@ -134,9 +135,11 @@ Result<CollectiveSweep> parse_sweep(const Json& json, const std::string& where) 
 }
 
 const std::vector<std::string>& collective_names() {
-  static const std::vector<std::string> names = {"all_reduce", "all_gather", "reduce_scatter", "alltoall",
-                                                 "alltoallv",  "broadcast",  "reduce",         "gather",
-                                                 "scatter",    "sendrecv",   "hypercube"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const CollectiveKind& kind : collective_kinds()) list.emplace_back(kind.name);
+    return list;
+  }();
   return names;
 }
 
@@ -152,12 +155,13 @@ const std::vector<std::string>& redop_names() {
 }
 
 bool has_redop(const std::string& collective) {
-  return collective == "all_reduce" || collective == "reduce_scatter" || collective == "reduce";
+  const CollectiveKind* kind = find_collective_kind(collective);
+  return kind != nullptr && kind->reduces;
 }
 
 bool has_root(const std::string& collective) {
-  return collective == "broadcast" || collective == "reduce" || collective == "gather" ||
-         collective == "scatter";
+  const CollectiveKind* kind = find_collective_kind(collective);
+  return kind != nullptr && kind->rooted;
 }
 
 int dtype_bytes(const std::string& dtype) {

@@ -67,13 +67,13 @@ Result<CollectiveSweep> parse_sweep(const Json& json, const std::string& where);
 /// The same inside a larger document; errors go to the reader's list.
 void read_sweep(config::ObjectReader reader, CollectiveSweep& sweep);
 
-/// Names as nccl-tests spells them (its program without "_perf"), in the order in which "all" takes
-/// them. The engine's registry and NCCL's types have the same; a test compares them.
+/// Names as nccl-tests spells them, in the order in which "all" takes them; of the collectives
+/// (plan/collectives.h), and of NCCL's types and operators: a test compares them with the engine's.
 const std::vector<std::string>& collective_names();
 const std::vector<std::string>& dtype_names();
 const std::vector<std::string>& redop_names();
-bool has_redop(const std::string& collective);  ///< all_reduce, reduce_scatter, reduce
-bool has_root(const std::string& collective);   ///< broadcast, reduce, gather, scatter
+bool has_redop(const std::string& collective);
+bool has_root(const std::string& collective);
 /// Bytes of one element; 0 if the name is unknown.
 int dtype_bytes(const std::string& dtype);
 
