@@ -32,6 +32,18 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return text;
 }
 
+std::string first_value(std::string_view text, std::string_view key, char separator) {
+  for (const std::string& line : split(text, '\n')) {
+    const std::size_t at = line.find(separator);
+    if (at == std::string::npos || trim(std::string_view(line).substr(0, at)) != key) continue;
+    std::string_view value = trim(std::string_view(line).substr(at + 1));
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+      value = value.substr(1, value.size() - 2);
+    return std::string(value);
+  }
+  return "";
+}
+
 int edit_distance(std::string_view a, std::string_view b) {
   // Rows i-2, i-1 and i of the dynamic programme: a swap reaches two rows back.
   std::vector<int> before(b.size() + 1), previous(b.size() + 1), row(b.size() + 1);

@@ -12,6 +12,10 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
+/// The value of the first line `key<separator>value` of a text, blanks and quotes around it removed; "" if
+/// there is none.
+std::string first_value(std::string_view text, std::string_view key, char separator);
+
 /// Edits over bytes: insert, delete, replace, or swap two neighbours (optimal string alignment).
 int edit_distance(std::string_view a, std::string_view b);
 

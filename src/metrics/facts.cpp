@@ -143,19 +143,6 @@ std::vector<std::vector<std::string>> topology(const nvml::Api& api, const std::
   return matrix;
 }
 
-/// The value of the first line `key<separator>value`, quotes removed; "" if there is none.
-std::string first_value(const std::string& text, std::string_view key, char separator) {
-  for (const std::string& line : split(text, '\n')) {
-    const std::size_t at = line.find(separator);
-    if (at == std::string::npos || trim(std::string_view(line).substr(0, at)) != key) continue;
-    std::string_view value = trim(std::string_view(line).substr(at + 1));
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
-      value = value.substr(1, value.size() - 2);
-    return std::string(value);
-  }
-  return "";
-}
-
 /// What /proc and /etc say; a fact they do not give is left out.
 record::Node host_facts(const Roots& roots) {
   record::Node facts;
