@@ -76,6 +76,12 @@ Ranks ranks_of(const RankTask& task) {
   return {task.world, task.task.nodes, task.ranks_per_node, task.cuda, task.memory_bytes};
 }
 
+std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab) {
+  constexpr std::int64_t kElements = 4096LL * 32000;
+  const std::int64_t chunk = std::max<std::int64_t>(kElements / vocab / 256 * 256, 256);
+  return std::min(chunk, tokens);
+}
+
 ShardingChoice resolve_sharding(const Model& model, const Ranks& ranks) {
   const Sharding wanted = model.training.sharding;
   if (ranks.world == 1) return {Sharding::kNone, "one rank has nothing to share"};
@@ -146,8 +152,7 @@ MemoryEstimate estimate_memory(const Model& model, const Ranks& ranks) {
   const std::int64_t qkv = a.hidden + 2 * a.kv_heads * a.head_dim();
   m.activations_bytes = activation_bytes(model, element);
 
-  const std::int64_t logits =
-      std::min<std::int64_t>(tokens, std::max<std::int64_t>(4096LL * 32000 / a.vocab, 256)) * a.vocab;
+  const std::int64_t logits = head_chunk(tokens, a.vocab) * a.vocab;
   // Scratch of the trainer, attention's dq, dk, dv, the logits of a chunk, the embedding's gradient.
   m.workspace_bytes =
       tokens * (6 * a.hidden + a.ffn + 2 * qkv) * element + logits * element + a.vocab * a.hidden * element;

@@ -61,6 +61,10 @@ inline constexpr double kUsableShare = 0.94;
 inline constexpr std::int64_t kOffloadChunk = 8 << 20;
 inline constexpr std::int64_t kOffloadRing = 3;
 
+/// Tokens per chunk of the head: the logits of one chunk stay near 256 MiB at a vocabulary of 32,000. The
+/// trainer cuts by it.
+std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab);
+
 /// Peak of one rank: device memory, on the CPU host memory. Recomputation "auto" counts as none. Hybrid on
 /// nodes that are not alike, which validate() refuses, counts as shared by nobody.
 MemoryEstimate estimate_memory(const config::Model& model, const Ranks& ranks);
