@@ -1,8 +1,11 @@
 // The border of the engine: parses the task, runs it, and turns every exception into a finding.
 #include "sxbench/engine.h"
 
+#include <cstdio>
+#include <exception>
 #include <memory>
 #include <new>
+#include <string>
 
 #include "base/build_info.h"
 #include "engine/base/cuda_check.h"
@@ -37,8 +40,8 @@ plan::RankTask parse_task(const char* json) {
   return *std::move(task);
 }
 
-RendezvousOptions rendezvous_options(const plan::RankTask& task) {
-  RendezvousOptions options;
+comm::RendezvousOptions rendezvous_options(const plan::RankTask& task) {
+  comm::RendezvousOptions options;
   options.host = task.rendezvous_host;
   options.port = task.rendezvous_port;
   options.token = task.token;
@@ -49,139 +52,151 @@ RendezvousOptions rendezvous_options(const plan::RankTask& task) {
   return options;
 }
 
-std::unique_ptr<Communicator> create_communicator(Rendezvous& rendezvous, const plan::RankTask& task) {
-  CommunicatorOptions options;
-  if (task.task.phase == plan::Phase::kNccl) options = communicator_options(task.task.sweep);
-  return task.cuda ? create_nccl_communicator(rendezvous, options)
-                   : create_gloo_communicator(rendezvous, options);
+std::unique_ptr<comm::Communicator> create_communicator(comm::Rendezvous& rendezvous,
+                                                        const plan::RankTask& task) {
+  comm::CommunicatorOptions options;
+  if (task.task.phase == plan::Phase::kNccl) options = bench::communicator_options(task.task.sweep);
+  return task.cuda ? comm::create_nccl_communicator(rendezvous, options)
+                   : comm::create_gloo_communicator(rendezvous, options);
 }
 
 /// The communicator of all ranks, first used, and the "device" record, which says what it goes over.
-std::unique_ptr<Communicator> connect(Rendezvous& rendezvous, const plan::RankTask& task,
-                                      const Emitter& emitter) {
-  Json device = device_facts(task);
+std::unique_ptr<comm::Communicator> connect(comm::Rendezvous& rendezvous, const plan::RankTask& task,
+                                            const Emitter& emitter) {
+  record::Device device = rank::device_facts(task);
   if (!task.cuda || task.world == 1) {
-    emitter.record("device", device);
+    emitter.emit(device);
     return create_communicator(rendezvous, task);
   }
-  std::unique_ptr<Communicator> comm;
-  Transports transports;
+  std::unique_ptr<comm::Communicator> comm;
+  comm::Transports transports;
   try {
-    const NcclLog log("INIT,NET,P2P,SHM,GRAPH");
+    const comm::NcclLog log("INIT,NET,P2P,SHM,GRAPH");
     comm = create_communicator(rendezvous, task);
     comm->barrier();  // NCCL connects when it is first used
-    transports = parse_transports(log.text());
+    transports = comm::parse_transports(log.text());
   } catch (const EngineError&) {
-    emitter.record("device", device);
+    emitter.emit(device);
     throw;
   }
-  if (!transports.net.empty()) device["net"] = transports.net;
-  emitter.record("device", device);
-  check_peers(task, *comm, transports, emitter);
+  device.net = transports.net;
+  emitter.emit(device);
+  rank::check_peers(task, *comm, transports, emitter);
   return comm;
 }
 
-void run_nccl(const plan::RankTask& task, Communicator& comm, const Emitter& emitter) {
-  const auto memory = task.cuda ? make_cuda_memory() : make_host_memory(task.local_world);
-  run_sweep(task.task.sweep, comm, *memory, emitter, {task.rank, task.local_rank, task.node_rank});
-}
-
-void run_sft(const plan::RankTask& task, Communicator& comm, const Emitter& emitter) {
-  run_training(task, comm, [&](const char* kind, const Json& data) { emitter.record(kind, data); });
+void run_nccl(const plan::RankTask& task, comm::Communicator& comm, const Emitter& emitter) {
+  const auto memory = task.cuda ? bench::make_cuda_memory() : bench::make_host_memory(task.local_world);
+  bench::run_sweep(task.task.sweep, comm, *memory, emitter, {task.rank, task.local_rank, task.node_rank});
 }
 
 /// The phases that test devices: no communicator, so that they run whether or not the network works.
-void run_device_task(const plan::RankTask& task, Rendezvous& rendezvous, const Emitter& emitter) {
-  NodeRanks ranks(rendezvous, task);
+void run_device_task(const plan::RankTask& task, comm::Rendezvous& rendezvous, const Emitter& emitter) {
+  rank::NodeRanks ranks(rendezvous, task);
   if (task.task.phase == plan::Phase::kGpu) return gpu::run_suite(task, gpu::facts_of(task), ranks, emitter);
   const auto device = task.cuda ? gpu::make_cuda_burn(task.task.burn) : gpu::make_host_burn(task.task.burn);
   gpu::run_burn(task, *device, ranks, emitter);
 }
 
 void run_task(const plan::RankTask& task, const Emitter& emitter) {
-  set_device(task);
-  Rendezvous rendezvous(rendezvous_options(task));
+  // The rank's own device, and the place where all ranks meet.
+  rank::set_device(task);
+  comm::Rendezvous rendezvous(rendezvous_options(task));
+  // Phases that do without a communicator of all ranks.
   const plan::Phase phase = task.task.phase;
-  if (phase == plan::Phase::kLocate) return run_locate(task, rendezvous, device_facts(task), emitter);
+  if (phase == plan::Phase::kLocate) {
+    return locate::run_locate(task, rendezvous, rank::device_facts(task), emitter);
+  }
   if (phase == plan::Phase::kGpu || phase == plan::Phase::kBurn) {
-    emitter.record("device", device_facts(task));
-    if (task.cuda) check_same_gpus(task, gpu_name(), rendezvous);
+    emitter.emit(rank::device_facts(task));
+    if (task.cuda) rank::check_same_gpus(task, rank::gpu_name(), rendezvous);
     return run_device_task(task, rendezvous, emitter);
   }
+  // All ranks connected, and what connects them judged.
   const auto comm = connect(rendezvous, task, emitter);
-  switch (task.task.phase) {
+  // The work.
+  switch (phase) {
     case plan::Phase::kNccl:
       run_nccl(task, *comm, emitter);
       break;
     case plan::Phase::kSft:
-      run_sft(task, *comm, emitter);
+      train::run_training(task, *comm, emitter);
       break;
     case plan::Phase::kCheck:
       break;  // that the ranks have met is the check
     case plan::Phase::kGpu:
     case plan::Phase::kBurn:
     case plan::Phase::kLocate:
-      break;  // above: they need no communicator of all ranks
+      break;  // above
     case plan::Phase::kReport:
       throw EngineError("phase report has no ranks", "bad_task", "this is a defect of sxbench",
                         ExitCode::kUsage);
   }
+  // The end, together. The kernel of the barrier may still write to a peer that has its result: where another
+  // process shares the GPU, milliseconds later. Only who has come to leave() is past it, so nobody ends
+  // before all have.
   comm->barrier();
-  // The kernel of that barrier may still write to a peer that has its result: where another process shares
-  // the GPU, milliseconds later. Only who has come here is past it, so nobody ends before all have.
   rendezvous.leave(rendezvous.timeout());
 }
 
-int fail(const Emitter& emitter, const EngineError& error) {
-  emitter.finding("error", error.code, error.what(), error.help);
-  return static_cast<int>(error.exit_code);
-}
-
 void run_kernel_bench(const plan::RankTask& task, const Emitter& emitter) {
-  set_device(task);
-  Rendezvous rendezvous(rendezvous_options(task));
+  rank::set_device(task);
+  comm::Rendezvous rendezvous(rendezvous_options(task));
   const auto comm = create_communicator(rendezvous, task);
-  bench_kernels(task.task.model, *comm, [&](const KernelTime& time) {
+  kernel_bench::bench_kernels(task.task.model, *comm, [&](const kernel_bench::KernelTime& time) {
     Json row = {{"kernel", time.kernel}, {"shape", time.shape}, {"us", time.us},
                 {"bytes", time.bytes},   {"flops", time.flops}, {"aten_us", nullptr}};
     if (time.aten_us) row["aten_us"] = *time.aten_us;
-    emitter.record("kernel", row);
+    emitter.send("kernel", row);
   });
+}
+
+/// What the exception that is being handled means to the user. `gpu` goes before CUDA's errors: its calls do
+/// not know where they run; node and rank stand in the record.
+EngineError current_error(const std::string& gpu) {
+  const auto on_gpu = [&](const EngineError& error) {
+    return EngineError(gpu + error.what(), error.code, error.help, error.exit_code);
+  };
+  try {
+    throw;
+  } catch (const EngineError& error) {
+    return error.code == "cuda_error" || error.code == "out_of_memory" ? on_gpu(error) : error;
+  } catch (const std::bad_alloc&) {
+    return {"out of host memory", "out_of_memory", "use a smaller model or size, or fewer ranks per node"};
+  } catch (const std::exception& error) {
+    if (is_gpu_out_of_memory(error)) {
+      return on_gpu(
+          {error.what(), "out_of_memory",
+           "use a smaller micro_batch or seq_len, recompute \"blocks\", sharding \"full\" or more nodes"});
+    }
+    if (const int code = cuda_error_of(error); code != 0) {
+      return on_gpu(cuda_error(static_cast<cudaError_t>(code), "libtorch"));
+    }
+    return {error.what(), "engine_error", "this is not an error that sxbench expects: see the rank's log"};
+  } catch (...) {
+    return {"an exception of unknown type", "engine_error", "see the rank's log"};
+  }
 }
 
 /// Parses the task, runs it, and turns whatever is thrown into a finding and an exit code.
 int run(const char* rank_task_json, SxbEmit emit, void* user,
         void (*body)(const plan::RankTask&, const Emitter&)) {
-  const Emitter emitter(emit, user);
-  std::string gpu;
-  // The CUDA calls do not know where they run; node and rank stand in the record.
-  const auto fail_on_gpu = [&](const EngineError& error) {
-    return fail(emitter, {gpu + error.what(), error.code, error.help, error.exit_code});
-  };
   try {
-    const plan::RankTask task = parse_task(rank_task_json);
-    if (task.cuda) gpu = "GPU " + std::to_string(task.gpu) + ": ";
-    body(task, emitter);
-    return static_cast<int>(ExitCode::kOk);
-  } catch (const EngineError& error) {
-    if (error.code == "cuda_error" || error.code == "out_of_memory") return fail_on_gpu(error);
-    return fail(emitter, error);
-  } catch (const std::bad_alloc&) {
-    return fail(emitter, {"out of host memory", "out_of_memory",
-                          "use a smaller model or size, or fewer ranks per node"});
-  } catch (const std::exception& error) {
-    if (is_gpu_out_of_memory(error)) {
-      return fail_on_gpu(
-          {error.what(), "out_of_memory",
-           "use a smaller micro_batch or seq_len, recompute \"blocks\", sharding \"full\" or more nodes"});
+    const Emitter emitter(emit, user);
+    std::string gpu;
+    try {
+      const plan::RankTask task = parse_task(rank_task_json);
+      if (task.cuda) gpu = "GPU " + std::to_string(task.gpu) + ": ";
+      body(task, emitter);
+      return static_cast<int>(ExitCode::kOk);
+    } catch (...) {
+      const EngineError error = current_error(gpu);
+      emitter.finding("error", error.code, error.what(), error.help);
+      return static_cast<int>(error.exit_code);
     }
-    if (const int code = cuda_error_of(error); code != 0) {
-      return fail_on_gpu(cuda_error(static_cast<cudaError_t>(code), "libtorch"));
-    }
-    return fail(emitter, {error.what(), "engine_error",
-                          "this is not an error that sxbench expects: see the rank's log"});
-  } catch (...) {
-    return fail(emitter, {"an exception of unknown type", "engine_error", "see the rank's log"});
+  } catch (...) {  // not even that can be told: no memory is left
+    std::fputs("error: the engine failed and could not say why\n", stderr);
+    return static_cast<int>(ExitCode::kTaskFailed);
   }
 }
 
@@ -196,9 +211,11 @@ int run_bench(const char* rank_task_json, SxbEmit emit, void* user) {
 const char* describe() {
   static const std::string text = [] {
     try {
-      return describe_engine().dump();
+      return dump(rank::describe_engine());
     } catch (const std::exception& error) {
-      return Json{{"error", error.what()}}.dump();
+      return dump(Json{{"error", error.what()}});
+    } catch (...) {
+      return std::string("{}");
     }
   }();
   return text.c_str();

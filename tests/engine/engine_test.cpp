@@ -8,8 +8,8 @@
 
 #include "base/build_info.h"
 #include "base/json.h"
+#include "engine/support/ranks.h"
 #include "plan/task.h"
-#include "ranks.h"
 #include "sxbench/engine.h"
 
 namespace sxb {

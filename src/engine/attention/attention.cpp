@@ -5,9 +5,12 @@
 #include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
 #include <ATen/ops/_scaled_dot_product_cudnn_attention_backward.h>
 #include <ATen/ops/empty.h>
+#include <c10/cuda/CUDAStream.h>
 
 #include <cmath>
 #include <tuple>
+
+#include "engine/kernels/kernels.h"
 
 namespace sxb::engine {
 namespace {
@@ -55,12 +58,12 @@ at::Tensor rope_table(std::int64_t positions, std::int64_t d, double theta) {
   return table;
 }
 
-Attention::Attention(const config::Architecture& arch, std::int64_t max_position, const Device& device)
+Attention::Attention(const config::Architecture& arch, std::int64_t max_position, at::Device device)
     : H_(arch.heads),
       K_(arch.kv_heads),
       d_(arch.head_dim()),
-      cuda_(device.cuda()),
-      table_(rope_table(max_position, d_, arch.rope_theta).to(device.at)) {}
+      cuda_(device.is_cuda()),
+      table_(rope_table(max_position, d_, arch.rope_theta).to(device)) {}
 
 std::string Attention::kernel(bool cuda, bool whole_rows) {
   if (!cuda) return "reference";

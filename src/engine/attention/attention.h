@@ -8,7 +8,6 @@
 
 #include "config/model/model.h"
 #include "engine/attention/batch.h"
-#include "engine/train/device/device.h"
 
 namespace sxb::engine {
 
@@ -36,7 +35,8 @@ at::Tensor rope_table(std::int64_t positions, std::int64_t d, double theta);
 
 class Attention {
  public:
-  Attention(const config::Architecture& arch, std::int64_t max_position, const Device& device);
+  /// For positions below `max_position`, on `device`; on a GPU its calls go to the current stream.
+  Attention(const config::Architecture& arch, std::int64_t max_position, at::Device device);
 
   /// Rotates q and k inside qkv_TW (it is saved in that state) and attends.
   void forward(at::Tensor& qkv_TW, const DeviceBatch& batch, AttentionSaved& saved) const;

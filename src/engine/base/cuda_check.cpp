@@ -3,8 +3,6 @@
 #include <cstring>
 #include <string>
 
-#include "engine/comm/communicator.h"
-
 namespace sxb::engine {
 
 const char* file_name(const char* path) {

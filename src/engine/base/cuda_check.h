@@ -3,9 +3,10 @@
 
 #include <cuda_runtime_api.h>
 
+#include <source_location>
 #include <string>
 
-#include "engine/comm/communicator.h"
+#include "engine/base/error.h"
 
 namespace sxb::engine {
 
@@ -21,6 +22,12 @@ void throw_if_gpu_is_broken(const char* call, const char* file, int line);
 
 inline void check_cuda(cudaError_t error, const char* call, const char* file, int line) {
   if (error != cudaSuccess) throw_cuda_error(error, call, file, line);
+}
+
+/// Of a launcher of kernels/: they return cudaError_t as int, because their headers know no CUDA.
+inline void check_launch(int error, const char* kernel,
+                         const std::source_location& where = std::source_location::current()) {
+  check_cuda(static_cast<cudaError_t>(error), kernel, where.file_name(), static_cast<int>(where.line()));
 }
 
 /// The last part of a path: __FILE__ holds the build machine's folders, which help nobody.

@@ -4,28 +4,28 @@
 #include <string>
 
 #include "base/json.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 #include "sxbench/engine.h"
 
 namespace sxb::engine {
 
 class Emitter {
  public:
-  Emitter(SxbEmit emit, void* user) : emit_(emit), user_(user) {}
+  Emitter(SxbEmit callback, void* user) : emit_(callback), user_(user) {}
 
-  /// `kind` and the fields of `data`: src/record/fields.cpp.
-  void record(const std::string& kind, Json data) const {
-    Json json;
-    json["kind"] = kind;
-    json["data"] = std::move(data);
-    // Text from a library (an error message) may not be UTF-8: replaced, because dump() would throw.
-    emit_(user_, json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  /// `fields`: a struct of src/record/kinds.
+  template <typename Kind>
+  void emit(const Kind& fields) const {
+    send(Kind::kKind, record::write(fields));
   }
-
-  /// `severity`: error, warning or info.
+  /// A record::Finding. `severity`: error, warning or info.
   void finding(const std::string& severity, const std::string& code, const std::string& message,
                const std::string& help) const {
-    record("finding", {{"severity", severity}, {"code", code}, {"message", message}, {"help", help}});
+    emit(record::Finding{severity, code, message, help});
   }
+  /// Of a kind that no journal holds.
+  void send(const char* kind, const Json& data) const;
 
  private:
   SxbEmit emit_;

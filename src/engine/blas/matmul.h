@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/comm/communicator.h"
+#include "engine/base/stream.h"
 
 namespace sxb::engine {
 

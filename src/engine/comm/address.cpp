@@ -6,7 +6,7 @@
 
 #include "engine/comm/rendezvous.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 std::string address_toward(const std::string& host) {
   addrinfo hints{};
@@ -31,4 +31,4 @@ std::string address_toward(const std::string& host) {
   return "";
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

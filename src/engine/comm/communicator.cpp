@@ -1,7 +1,7 @@
 // Collectives that are a group of sends and receives where the library has no better.
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 void Communicator::gather(const void* from, void* to, std::int64_t count, DType dtype, int root,
                           Stream stream) {
@@ -25,4 +25,4 @@ void Communicator::scatter(const void* from, void* to, std::int64_t count, DType
   group_end();
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

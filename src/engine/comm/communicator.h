@@ -1,36 +1,23 @@
 // Collectives on device buffers: NCCL on GPUs, Gloo on the CPU, one interface.
-//
-// Engine code throws EngineError; engine.cpp turns it into a record at the border.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
-#include "base/result.h"
+#include "engine/base/error.h"
+#include "engine/base/stream.h"
 #include "engine/kernels/dtype.h"
 
-namespace sxb::engine {
-
-/// What went wrong on this rank, with the exit code and remedy that the user sees.
-class EngineError : public std::runtime_error {
- public:
-  EngineError(const std::string& what, std::string code_name, std::string remedy = "",
-              ExitCode exit = ExitCode::kTaskFailed)
-      : std::runtime_error(what), code(std::move(code_name)), help(std::move(remedy)), exit_code(exit) {}
-  std::string code;  ///< stable short name, e.g. "nccl_error", "nan_loss"
-  std::string help;
-  ExitCode exit_code;
-};
-
-/// A cudaStream_t; nullptr on the CPU (calls are then synchronous) and for the default stream.
-using Stream = void*;
+namespace sxb::engine::comm {
 
 /// Values of ncclConfig_t::CTAPolicy, and of nccl-tests' -x. With kCtaZero collectives between symmetric
 /// windows of one NVLink domain run on the copy engines; whether they do, path_of() says.
@@ -150,6 +137,13 @@ std::vector<T> from_every_rank(Communicator& comm, const T& mine) {
   return all;
 }
 
+/// Text as a part of such a T: cut to what fits before a final zero.
+template <std::size_t N>
+void put_text(std::array<char, N>& to, std::string_view text) {
+  to = {};
+  std::copy_n(text.begin(), std::min(text.size(), N - 1), to.begin());
+}
+
 class Rendezvous;
 
 /// NCCL on the current CUDA device. Collective over all ranks of the rendezvous.
@@ -170,4 +164,4 @@ const char* redop_name(RedOp op);
 const std::vector<DType>& all_dtypes();
 const std::vector<RedOp>& all_redops();
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

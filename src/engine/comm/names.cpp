@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 template <typename T>
@@ -76,4 +76,4 @@ const std::vector<RedOp>& all_redops() {
   return list;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -192,4 +192,4 @@ std::string Rendezvous::peer_name(int rank) const {
   return "rank " + std::to_string(rank) + " on " + peers_.at(static_cast<std::size_t>(rank)).node;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 struct RendezvousOptions {
   std::string host;      ///< address of rank 0's node
@@ -78,4 +78,4 @@ class Rendezvous {
 /// packet is sent); "" if the host does not resolve.
 std::string address_toward(const std::string& host);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -4,16 +4,17 @@
 
 #include "base/clock.h"
 #include "engine/base/cuda_check.h"
-#include "engine/comm/communicator.h"
+#include "engine/base/error.h"
+#include "record/kinds/gpu.h"
+#include "record/kinds/node.h"
 #include "stats/stats.h"
-#include "stats/stopping_rule.h"
 
 namespace sxb::engine::gpu {
 namespace {
 
 class Suite {
  public:
-  Suite(const plan::RankTask& task, const Facts& facts, NodeRanks& ranks, const Emitter& emitter)
+  Suite(const plan::RankTask& task, const Facts& facts, rank::NodeRanks& ranks, const Emitter& emitter)
       : task_(task), facts_(facts), ranks_(ranks), emitter_(emitter) {}
 
   void run(const std::vector<const Test*>& list) {
@@ -58,18 +59,21 @@ class Suite {
     test.run(context);
     ranks_.barrier();
     if (task_.local_rank != 0) return;
-    emitter_.record("window", {{"name", test.name}, {"begin_ns", begin}, {"end_ns", monotonic_ns()}});
+    emitter_.emit(record::Window{test.name, begin, monotonic_ns()});
   }
 
   void emit(const char* group, const Figure& figure) {
     const stats::Summary summary = stats::summarize(figure.values);
-    Json data = {{"group", group},          {"test", figure.test},     {"gpu", task_.gpu},
-                 {"shape", figure.shape},   {"metric", figure.metric}, {"value", summary.median},
-                 {"p5", summary.p5},        {"p95", summary.p95},      {"runs", summary.count},
-                 {"stable", figure.stable}, {"wrong", Json(nullptr)}};
-    if (figure.wrong) data["wrong"] = *figure.wrong;
-    if (figure.peer >= 0) data["peer"] = figure.peer;
-    emitter_.record("gpu_bench", std::move(data));
+    record::GpuBench bench = named(group, figure.test, figure.peer);
+    bench.shape = figure.shape;
+    bench.metric = figure.metric;
+    bench.value = summary.median;
+    bench.p5 = summary.p5;
+    bench.p95 = summary.p95;
+    bench.runs = static_cast<std::int64_t>(summary.count);
+    bench.stable = figure.stable;
+    bench.wrong = figure.wrong;
+    emitter_.emit(bench);
     if (figure.wrong.value_or(0) == 0) return;
     if (wrong_ == 0) first_wrong_ = figure.test + " of " + figure.shape;
     wrong_ += *figure.wrong;
@@ -77,14 +81,23 @@ class Suite {
 
   void waive(const char* group, const std::string& figure, const std::string& why, int peer) {
     last_waived_ = figure + ": " + why;
-    Json data = {{"group", group}, {"test", figure}, {"gpu", task_.gpu}, {"waived", why}};
-    if (peer >= 0) data["peer"] = peer;
-    emitter_.record("gpu_bench", std::move(data));
+    record::GpuBench bench = named(group, figure, peer);
+    bench.waived = why;
+    emitter_.emit(bench);
+  }
+
+  record::GpuBench named(const char* group, const std::string& test, int peer) const {
+    record::GpuBench bench;
+    bench.group = group;
+    bench.test = test;
+    bench.gpu = task_.gpu;
+    if (peer >= 0) bench.peer = peer;
+    return bench;
   }
 
   const plan::RankTask& task_;
   const Facts& facts_;
-  NodeRanks& ranks_;
+  rank::NodeRanks& ranks_;
   const Emitter& emitter_;
   int ran_ = 0;
   std::int64_t wrong_ = 0;
@@ -92,28 +105,6 @@ class Suite {
 };
 
 }  // namespace
-
-std::vector<double> Runs::rates(double work, double unit) const {
-  std::vector<double> values;
-  for (const double s : seconds) values.push_back(work / s / unit);
-  return values;
-}
-
-Runs repeat(const plan::GpuSuite& suite, const std::function<double()>& run) {
-  constexpr double kLongest_s = 5;  // of one figure
-  stats::StoppingBounds bounds;
-  bounds.min_count = static_cast<std::size_t>(std::max(2, suite.min_runs));
-  bounds.max_count = static_cast<std::size_t>(std::max(2, suite.max_runs));
-  bounds.max_time = kLongest_s;
-  stats::StoppingRule rule(bounds);
-  Runs runs;
-  while (!rule.done()) {
-    runs.seconds.push_back(run());
-    rule.add(runs.seconds.back());
-  }
-  runs.stable = rule.why() == stats::StopReason::kQuiet || rule.why() == stats::StopReason::kSettled;
-  return runs;
-}
 
 Facts facts_of(const plan::RankTask& task) {
   Facts facts;
@@ -127,7 +118,7 @@ Facts facts_of(const plan::RankTask& task) {
   return facts;
 }
 
-void run_suite(const plan::RankTask& task, const Facts& facts, NodeRanks& ranks, const Emitter& emitter,
+void run_suite(const plan::RankTask& task, const Facts& facts, rank::NodeRanks& ranks, const Emitter& emitter,
                const std::vector<const Test*>& list) {
   Suite(task, facts, ranks, emitter).run(list);
 }

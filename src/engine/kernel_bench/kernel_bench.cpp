@@ -4,7 +4,6 @@
 #include <c10/core/InferenceMode.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
@@ -12,9 +11,16 @@
 #include "base/clock.h"
 #include "engine/train/model/llama.h"
 #include "engine/train/model/ops.h"
+#include "plan/memory.h"
+#include "stats/stats.h"
 
-namespace sxb::engine {
+namespace sxb::engine::kernel_bench {
 namespace {
+
+namespace ops = train::ops;
+using train::Device;
+using train::Gemm;
+using train::StepEvent;
 
 using Call = std::function<void()>;
 
@@ -27,7 +33,7 @@ constexpr std::size_t kBatch = 10;
 
 class KernelBench {
  public:
-  KernelBench(const config::Model& model, Communicator& comm,
+  KernelBench(const config::Model& model, comm::Communicator& comm,
               const std::function<void(const KernelTime&)>& emit);
   void run();
 
@@ -55,13 +61,13 @@ class KernelBench {
 
   const config::Architecture& a_;
   const std::int64_t rows_, S_, T_, D_, W_;
-  Communicator& comm_;
+  comm::Communicator& comm_;
   const std::function<void(const KernelTime&)>& emit_;
   const Device device_;
   const c10::cuda::CUDAStreamGuard stream_;
 };
 
-KernelBench::KernelBench(const config::Model& model, Communicator& comm,
+KernelBench::KernelBench(const config::Model& model, comm::Communicator& comm,
                          const std::function<void(const KernelTime&)>& emit)
     : a_(model.arch),
       rows_(model.training.micro_batch),
@@ -81,18 +87,17 @@ double KernelBench::median_us(const Call& call) const {
   const std::int64_t begin = monotonic_ns();
   while (us.size() < kLeastCalls || monotonic_ns() - begin < kHeatNs + kTimedNs) {
     const bool hot = monotonic_ns() - begin >= kHeatNs;
-    std::array<Event, kBatch + 1> marks;
+    std::array<StepEvent, kBatch + 1> marks;
     for (std::size_t i = 0; i <= kBatch; ++i) {
       if (i > 0) call();
-      marks[i] = Event(/*timing=*/true);
+      marks[i] = StepEvent(CudaEvent::Timing::kOn);
       device_.record_compute(marks[i]);
     }
     marks.back().synchronize();
     for (std::size_t i = 0; hot && i < kBatch; ++i)
       us.push_back(marks[i].milliseconds_to(marks[i + 1]) * 1e3);
   }
-  std::sort(us.begin(), us.end());
-  return (us[(us.size() - 1) / 2] + us[us.size() / 2]) / 2;
+  return stats::median(us);
 }
 
 void KernelBench::move(const std::string& kernel, const std::string& shape, double bytes, const Call& ours,
@@ -199,7 +204,7 @@ void KernelBench::swiglu() {
 }
 
 void KernelBench::cross_entropy() {
-  const std::int64_t chunk = head_chunk(T_, a_.vocab);
+  const std::int64_t chunk = plan::head_chunk(T_, a_.vocab);
   at::Tensor logits = randn({chunk, a_.vocab}), loss = device_.empty({chunk}, at::kFloat);
   const at::Tensor target = at::randint(a_.vocab, {chunk}, loss.options()).to(at::kInt);
   const at::Tensor target64 = target.to(at::kLong), one = at::ones({}, logits.options());
@@ -231,7 +236,7 @@ void KernelBench::embedding() {
 }
 
 void KernelBench::optimizer() {
-  const std::int64_t n = make_layout(a_, 1).units[1].numel;  // a whole block
+  const std::int64_t n = train::make_layout(a_, 1).units[1].numel;  // a whole block
   const std::string elements = std::to_string(n);
   const auto f32 = [&](double value) { return device_.zeros({1}, at::kFloat).fill_(value); };
   const at::Tensor grad = randn({n});
@@ -270,7 +275,7 @@ void KernelBench::optimizer() {
 
 void KernelBench::products() {
   Gemm gemm;
-  const std::vector<Gemm::Layer> layers = gemm_layers(a_, T_);
+  const std::vector<Gemm::Layer> layers = train::gemm_layers(a_, T_);
   gemm.tune(layers, comm_, Gemm::cache_file());
   const std::array<const char*, 5> names = {"q|k|v", "attention output", "gate|up", "down", "head"};
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -292,7 +297,7 @@ void KernelBench::products() {
 }
 
 void KernelBench::attention() {
-  const Attention attention(a_, S_, device_);
+  const Attention attention(a_, S_, device_.at);
   const DeviceBatch batch = whole_rows();
   const at::Tensor fresh = randn({T_, W_}), dout = randn({T_, D_});
   at::Tensor qkv = fresh.clone(), dqkv = randn({T_, W_});
@@ -320,10 +325,10 @@ void KernelBench::run() {
 
 }  // namespace
 
-void bench_kernels(const config::Model& model, Communicator& comm,
+void bench_kernels(const config::Model& model, comm::Communicator& comm,
                    const std::function<void(const KernelTime&)>& emit) {
   const c10::InferenceMode no_autograd;
   KernelBench(model, comm, emit).run();
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::kernel_bench

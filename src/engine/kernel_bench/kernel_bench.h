@@ -10,7 +10,7 @@
 #include "config/model/model.h"
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::kernel_bench {
 
 struct KernelTime {
   std::string kernel;             ///< "SwiGLU forward"
@@ -23,7 +23,7 @@ struct KernelTime {
 
 /// BF16 on the current GPU, micro-batches of training.micro_batch x training.seq_len whole rows. `comm`
 /// has one rank; cuBLASLt's algorithms are chosen as for training.
-void bench_kernels(const config::Model& model, Communicator& comm,
+void bench_kernels(const config::Model& model, comm::Communicator& comm,
                    const std::function<void(const KernelTime&)>& emit);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::kernel_bench

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "engine/comm/communicator.h"
+#include "engine/base/error.h"
 
-namespace sxb::engine {
+namespace sxb::engine::locate {
 namespace {
 
 /// Longer than any search: a rank that rests waits for the others, and if rank 0 is gone the wait ends
@@ -13,11 +13,17 @@ namespace {
 constexpr std::chrono::hours kAsLongAsItTakes{24};
 
 std::vector<char> bytes_of(const Json& json) {
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = dump(json);
   return {text.begin(), text.end()};
 }
 
-Json parse(const std::vector<char>& bytes) { return Json::parse(bytes.begin(), bytes.end()); }
+Json parse(const std::vector<char>& bytes) {
+  auto json = try_parse_json({bytes.data(), bytes.size()});
+  if (!json)
+    throw EngineError("a rank of the search has sent what is no JSON", "engine_error",
+                      "this is a defect of sxbench");
+  return *std::move(json);
+}
 
 std::string key_of(const std::string& topic, int rank) {
   return "locate/" + topic + "/" + std::to_string(rank);
@@ -61,4 +67,4 @@ std::map<int, Json> Control::collect(const std::string& topic, const std::vector
       "--exclude");
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::locate

@@ -10,12 +10,12 @@
 #include "base/json.h"
 #include "engine/comm/rendezvous.h"
 
-namespace sxb::engine {
+namespace sxb::engine::locate {
 
 class Control {
  public:
   /// `timeout`: how long rank 0 waits for one answer.
-  Control(Rendezvous& rendezvous, std::chrono::milliseconds timeout)
+  Control(comm::Rendezvous& rendezvous, std::chrono::milliseconds timeout)
       : rendezvous_(rendezvous), timeout_(timeout) {}
 
   int rank() const { return rendezvous_.rank(); }
@@ -28,8 +28,8 @@ class Control {
   std::map<int, Json> collect(const std::string& topic, const std::vector<int>& ranks);
 
  private:
-  Rendezvous& rendezvous_;
+  comm::Rendezvous& rendezvous_;
   std::chrono::milliseconds timeout_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::locate

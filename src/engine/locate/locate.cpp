@@ -14,9 +14,9 @@
 #include "engine/locate/probe.h"
 #include "engine/rank/peers.h"
 #include "plan/locate/locate.h"
-#include "record/record.h"
+#include "record/kinds/locate.h"
 
-namespace sxb::engine {
+namespace sxb::engine::locate {
 namespace {
 
 using plan::LocateStage;
@@ -59,12 +59,12 @@ struct Group {
 /// probes.
 class Member {
  public:
-  Member(const plan::RankTask& task, Rendezvous& rendezvous, Control& control, NetworkWatch& network)
+  Member(const plan::RankTask& task, comm::Rendezvous& rendezvous, Control& control, NetworkWatch& network)
       : task_(task),
         rendezvous_(rendezvous),
         control_(control),
         network_(network),
-        memory_(task.cuda ? make_cuda_memory() : make_host_memory(task.local_world)),
+        memory_(task.cuda ? bench::make_cuda_memory() : bench::make_host_memory(task.local_world)),
         prober_(*memory_, task.task.locate.size_bytes, task.task.locate.probe_s) {}
 
   std::int64_t bytes() const { return prober_.bytes(); }
@@ -119,14 +119,14 @@ class Member {
   }
 
  private:
-  std::unique_ptr<Communicator> create() {
-    CommunicatorOptions options;
+  std::unique_ptr<comm::Communicator> create() {
+    comm::CommunicatorOptions options;
     options.name = "locate/" + topic_ + "/" + std::to_string(ranks_.front());
     options.timeout = milliseconds(task_.task.locate.timeout_s);
     const int place = static_cast<int>(std::find(ranks_.begin(), ranks_.end(), task_.rank) - ranks_.begin());
     const int world = static_cast<int>(ranks_.size());
-    return task_.cuda ? create_nccl_group(rendezvous_, options, place, world)
-                      : create_gloo_group(rendezvous_, options, place, world);
+    return task_.cuda ? comm::create_nccl_group(rendezvous_, options, place, world)
+                      : comm::create_gloo_group(rendezvous_, options, place, world);
   }
 
   void measure(Json& result) {
@@ -155,16 +155,16 @@ class Member {
   }
 
   const plan::RankTask& task_;
-  Rendezvous& rendezvous_;
+  comm::Rendezvous& rendezvous_;
   Control& control_;
   NetworkWatch& network_;
-  std::unique_ptr<Memory> memory_;
+  std::unique_ptr<bench::Memory> memory_;
   Prober prober_;
   std::string topic_, stage_, failure_;
   bool done_ = false, alone_ = false;
   std::optional<EngineError> error_;
   std::vector<int> ranks_;
-  std::unique_ptr<Communicator> comm_;
+  std::unique_ptr<comm::Communicator> comm_;
 };
 
 /// Rank 0's other half: knows who is where, decides, and records.
@@ -238,13 +238,14 @@ class Leader {
   }
 
   void finish(std::int64_t began_ns) {
-    emitter_.record(record::kind::kLocate,
-                    {{"nodes", nodes_.size()},
-                     {"rounds", round_.number},
-                     {"repeats", config_.rounds},
-                     {"all_pairs", static_cast<int>(nodes_.size()) <= config_.all_pairs},
-                     {"size_bytes", bytes_},
-                     {"duration_s", static_cast<double>(monotonic_ns() - began_ns) * 1e-9}});
+    record::Locate end;
+    end.nodes = static_cast<int>(nodes_.size());
+    end.rounds = round_.number;
+    end.repeats = config_.rounds;
+    end.all_pairs = *end.nodes <= config_.all_pairs;
+    end.size_bytes = bytes_;
+    end.duration_s = static_cast<double>(monotonic_ns() - began_ns) * 1e-9;
+    emitter_.emit(end);
   }
 
  private:
@@ -259,9 +260,9 @@ class Leader {
   void judge_network() {
     if (judged_ || !task_.cuda) return;
     judged_ = true;
-    for (const Finding& finding : judge_peers(task_, peers_)) {
+    for (const record::Finding& finding : rank::judge_peers(task_, peers_)) {
       if (finding.severity != "error") {
-        emitter_.finding(finding.severity, finding.code, finding.message, finding.help);
+        emitter_.emit(finding);
       } else if (!error_) {
         error_ = finding;
       }
@@ -301,32 +302,42 @@ class Leader {
   }
 
   void emit(const Group& group, const ProbeResult& result, const Json& figures) const {
-    Json data = {{"stage", plan::to_string(round_.stage)},
-                 {"round", round_.number},
-                 {"collective", kCollective},
-                 {"size_bytes", bytes_},
-                 {"ranks", group.ranks.size()}};
-    for (const char* key : {"busbw_gBps", "time_us", "iterations", "failure"})
-      data[key] = figures.contains(key) ? figures.at(key) : Json(nullptr);
     if (result.nodes.size() == 1) {
-      data["node"] = nodes_[index(result.nodes.front())].name;
-      data["tflops"] = Json::array();
-      for (const auto& value : result.tflops) data["tflops"].push_back(or_null(value));
-      return emitter_.record(record::kind::kLocateNode, std::move(data));
+      auto node = probed<record::LocateNode>(group, figures);
+      node.node = nodes_[index(result.nodes.front())].name;
+      node.tflops = result.tflops;
+      return emitter_.emit(node);
     }
-    data["rail"] = group.rail;
     if (result.nodes.size() == 2) {
-      for (std::size_t end = 0; end < 2; ++end) {
-        data[end == 0 ? "a" : "b"] = {{"node", nodes_[index(result.nodes[end])].name},
-                                      {"rank", group.ranks[end]}};
-      }
-      for (const char* key : {"a_to_b_gBps", "b_to_a_gBps"})
-        data[key] = figures.contains(key) ? figures.at(key) : Json(nullptr);
-      return emitter_.record(record::kind::kLocateLink, std::move(data));
+      auto link = probed<record::LocateLink>(group, figures);
+      link.rail = group.rail;
+      link.a = record::LocateEnd{nodes_[index(result.nodes[0])].name, group.ranks[0]};
+      link.b = record::LocateEnd{nodes_[index(result.nodes[1])].name, group.ranks[1]};
+      link.a_to_b_gBps = number(figures, "a_to_b_gBps");
+      link.b_to_a_gBps = number(figures, "b_to_a_gBps");
+      return emitter_.emit(link);
     }
-    data["nodes"] = Json::array();
-    for (const int node : result.nodes) data["nodes"].push_back(nodes_[index(node)].name);
-    emitter_.record(record::kind::kLocateGroup, std::move(data));
+    auto ring = probed<record::LocateGroup>(group, figures);
+    ring.rail = group.rail;
+    for (const int node : result.nodes) ring.nodes.push_back(nodes_[index(node)].name);
+    emitter_.emit(ring);
+  }
+
+  /// What the records of all probes have in common.
+  template <typename Kind>
+  Kind probed(const Group& group, const Json& figures) const {
+    Kind fields;
+    fields.stage = plan::to_string(round_.stage);
+    fields.round = round_.number;
+    fields.collective = kCollective;
+    fields.size_bytes = bytes_;
+    fields.ranks = static_cast<int>(group.ranks.size());
+    fields.busbw_gBps = number(figures, "busbw_gBps");
+    fields.time_us = number(figures, "time_us");
+    if (const auto count = figures.find("iterations"); count != figures.end())
+      fields.iterations = count->template get<int>();
+    fields.failure = figures.value("failure", "");
+    return fields;
   }
 
   const plan::RankTask& task_;
@@ -334,9 +345,9 @@ class Leader {
   std::int64_t bytes_;
   Control& control_;
   const Emitter& emitter_;
-  std::vector<Peer> peers_;  ///< by rank
+  std::vector<rank::Peer> peers_;  ///< by rank
   bool judged_ = false;
-  std::optional<Finding> error_;  ///< ends the search
+  std::optional<record::Finding> error_;  ///< ends the search
   std::vector<Node> nodes_;
   std::vector<int> ranks_;  ///< of each node
   ProbeRound round_;
@@ -346,13 +357,14 @@ class Leader {
 
 }  // namespace
 
-void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, Json device, const Emitter& emitter) {
+void run_locate(const plan::RankTask& task, comm::Rendezvous& rendezvous, record::Device device,
+                const Emitter& emitter) {
   const std::int64_t began_ns = monotonic_ns();
   Control control(rendezvous, answer_limit(task.task.locate));
-  const auto gpu = device.at("name").get<std::string>();
+  const std::string gpu = device.name;
   control.answer("place", {{"node", task.node}, {"node_rank", task.node_rank}});
   NetworkWatch network(std::move(device), task.cuda && task.local_world < task.world, emitter);
-  if (task.cuda) check_same_gpus(task, gpu, rendezvous);
+  if (task.cuda) rank::check_same_gpus(task, gpu, rendezvous);
   Member member(task, rendezvous, control, network);
   std::optional<Leader> leader;
   if (task.rank == 0) leader.emplace(task, member.bytes(), control, emitter);
@@ -373,4 +385,4 @@ void run_locate(const plan::RankTask& task, Rendezvous& rendezvous, Json device,
   if (member.error()) throw *member.error();
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::locate

@@ -9,7 +9,7 @@
 #include <chrono>
 #include <vector>
 
-namespace sxb::engine {
+namespace sxb::engine::locate {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -46,4 +46,4 @@ double matmul_tflops(double seconds) {
   return kFlop / *middle * 1e-12;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::locate

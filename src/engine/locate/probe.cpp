@@ -3,10 +3,11 @@
 #include <chrono>
 #include <vector>
 
+#include "plan/collectives.h"
 #include "stats/stats.h"
 #include "stats/stopping_rule.h"
 
-namespace sxb::engine {
+namespace sxb::engine::locate {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -15,7 +16,7 @@ constexpr DType kType = DType::kFloat32;
 
 }  // namespace
 
-Prober::Prober(Memory& memory, std::int64_t bytes, double seconds)
+Prober::Prober(bench::Memory& memory, std::int64_t bytes, double seconds)
     : memory_(memory),
       count_(bytes / dtype_size(kType)),
       bytes_(count_ * dtype_size(kType)),
@@ -25,7 +26,7 @@ Prober::Prober(Memory& memory, std::int64_t bytes, double seconds)
 
 /// Median in microseconds, and of how many. Every rank adds the same maximum, so all stop together.
 template <typename Call>
-std::pair<double, int> Prober::settle(Communicator& comm, Call&& call) const {
+std::pair<double, int> Prober::settle(comm::Communicator& comm, Call&& call) const {
   stats::StoppingBounds bounds;
   bounds.min_count = 5;
   bounds.max_count = 200;
@@ -52,7 +53,7 @@ std::pair<double, int> Prober::settle(Communicator& comm, Call&& call) const {
   return {stats::median(times), static_cast<int>(times.size())};
 }
 
-ProbeFigures Prober::probe(Communicator& comm, bool ways) {
+ProbeFigures Prober::probe(comm::Communicator& comm, bool ways) {
   // Real numbers: the power that a GPU draws, and so its clock, depends on the data.
   const kernels::VerifyPattern pattern{kType, RedOp::kSum, comm.world(), 1};
   memory_.fill(send_, count_, pattern, comm.rank());
@@ -70,7 +71,7 @@ ProbeFigures Prober::probe(Communicator& comm, bool ways) {
   return figures;
 }
 
-double Prober::one_way_gBps(Communicator& comm, int sender) {
+double Prober::one_way_gBps(comm::Communicator& comm, int sender) {
   const double time_us = settle(comm, [&] {
                            if (comm.rank() == sender) {
                              comm.send(send_, count_, kType, 1 - sender, memory_.stream());
@@ -83,7 +84,8 @@ double Prober::one_way_gBps(Communicator& comm, int sender) {
 
 std::optional<double> all_reduce_busbw_gBps(std::int64_t bytes, double time_us, int ranks) {
   if (ranks < 2 || time_us <= 0) return std::nullopt;
-  return static_cast<double>(bytes) / time_us * 1e-3 * 2 * (ranks - 1) / ranks;
+  return static_cast<double>(bytes) / time_us * 1e-3 *
+         plan::bus_bandwidth_factor("all_reduce", ranks).value();
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::locate

@@ -7,7 +7,7 @@
 #include "engine/bench/memory/memory.h"
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::locate {
 
 struct ProbeFigures {
   double time_us = 0;  ///< median over the iterations of the maximum over ranks
@@ -20,19 +20,19 @@ struct ProbeFigures {
 /// Two buffers on this rank's device, made once: registering memory with NCCL takes longer than a probe.
 class Prober {
  public:
-  Prober(Memory& memory, std::int64_t bytes, double seconds);
+  Prober(bench::Memory& memory, std::int64_t bytes, double seconds);
 
   std::int64_t bytes() const { return bytes_; }
   /// Collective over the ranks of `comm`; `ways`: each direction of a pair too. EngineError as the
   /// communicator.
-  ProbeFigures probe(Communicator& comm, bool ways);
+  ProbeFigures probe(comm::Communicator& comm, bool ways);
 
  private:
   template <typename Call>
-  std::pair<double, int> settle(Communicator& comm, Call&& call) const;
-  double one_way_gBps(Communicator& comm, int sender);
+  std::pair<double, int> settle(comm::Communicator& comm, Call&& call) const;
+  double one_way_gBps(comm::Communicator& comm, int sender);
 
-  Memory& memory_;
+  bench::Memory& memory_;
   std::int64_t count_;
   std::int64_t bytes_;
   double seconds_;
@@ -40,8 +40,7 @@ class Prober {
   void* recv_;
 };
 
-/// Bus bandwidth of an all-reduce (nccl-tests, doc/PERFORMANCE.md): 2 (n - 1) / n of size / time. Nothing
-/// with one rank.
+/// Bus bandwidth of an all-reduce of `bytes`; GB/s. Nothing with one rank.
 std::optional<double> all_reduce_busbw_gBps(std::int64_t bytes, double time_us, int ranks);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::locate

@@ -3,14 +3,14 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
 
+#include "base/files.h"
 #include "base/text.h"
 #include "engine/base/cuda_check.h"
 #include "engine/base/runtime.h"
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::rank {
 namespace {
 
 std::string cuda_version() {
@@ -28,13 +28,8 @@ int gpu_count() {
 }
 
 std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(file, line)) {
-    if (!line.starts_with("model name")) continue;
-    return std::string(trim(line.substr(line.find(':') + 1)));
-  }
-  return "";
+  const Result<std::string> text = read_file("/proc/cpuinfo");
+  return text ? first_value(*text, "model name", ':') : "";
 }
 
 std::string pci_address(const cudaDeviceProp& properties) {
@@ -89,28 +84,28 @@ std::string gpu_name() {
   return properties.name;
 }
 
-Json device_facts(const plan::RankTask& task) {
-  Json facts;
-  facts["device"] = task.cuda ? "cuda" : "cpu";
-  facts["gpu"] = task.cuda ? task.gpu : -1;
-  facts["torch"] = torch_version();
-  facts["pid"] = getpid();
+record::Device device_facts(const plan::RankTask& task) {
+  record::Device facts;
+  facts.device = task.cuda ? "cuda" : "cpu";
+  facts.gpu = task.cuda ? task.gpu : -1;
+  facts.torch = torch_version();
+  facts.pid = getpid();
   if (!task.cuda) {
-    facts["name"] = cpu_model();
-    facts["backend"] = "gloo";
-    facts["threads"] = task.cpu_threads;
+    facts.name = cpu_model();
+    facts.backend = "gloo";
+    facts.threads = task.cpu_threads;
     return facts;
   }
   cudaDeviceProp properties{};
   SXB_CUDA(cudaGetDeviceProperties(&properties, 0));
-  facts["name"] = properties.name;
-  facts["memory_bytes"] = properties.totalGlobalMem;
-  facts["multiprocessors"] = properties.multiProcessorCount;
-  facts["pci"] = pci_address(properties);
-  facts["cuda"] = cuda_version();
-  facts["nccl"] = nccl_version();
-  facts["cudnn"] = cudnn_version();
-  facts["backend"] = "nccl";
+  facts.name = properties.name;
+  facts.memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem);
+  facts.multiprocessors = properties.multiProcessorCount;
+  facts.pci = pci_address(properties);
+  facts.cuda = cuda_version();
+  facts.nccl = comm::nccl_version();
+  facts.cudnn = cudnn_version();
+  facts.backend = "nccl";
   return facts;
 }
 
@@ -118,9 +113,9 @@ Json describe_engine() {
   Json json;
   json["torch"] = torch_version();
   json["cuda"] = cuda_version();
-  json["nccl"] = nccl_version();
+  json["nccl"] = comm::nccl_version();
   json["cudnn"] = cudnn_version();
-  json["gloo"] = has_gloo();
+  json["gloo"] = comm::has_gloo();
   json["devices"] = Json::array();
   for (int i = 0; i < gpu_count(); ++i) {
     cudaDeviceProp properties{};
@@ -130,4 +125,4 @@ Json describe_engine() {
   return json;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::rank

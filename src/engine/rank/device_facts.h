@@ -5,17 +5,18 @@
 
 #include "base/json.h"
 #include "plan/task.h"
+#include "record/kinds/node.h"
 
-namespace sxb::engine {
+namespace sxb::engine::rank {
 
 /// Makes the rank's device the current one: the only GPU that it sees, or `cpu_threads` threads.
 /// EngineError "no_gpu"; "mig" for a slice of a GPU among several ranks, which NCCL does not connect.
 void set_device(const plan::RankTask& task);
 /// Name of the current GPU.
 std::string gpu_name();
-/// Fields of the "device" record (src/record/fields.cpp); what does not apply is left out.
-Json device_facts(const plan::RankTask& task);
+/// What does not apply is not there.
+record::Device device_facts(const plan::RankTask& task);
 /// The JSON of SxbEngine::describe: versions, and the GPUs that this process sees.
 Json describe_engine();
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::rank

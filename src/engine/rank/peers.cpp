@@ -7,7 +7,7 @@
 
 #include "engine/rank/device_facts.h"
 
-namespace sxb::engine {
+namespace sxb::engine::rank {
 namespace {
 
 /// A Peer as plain data, to be exchanged as it is.
@@ -19,11 +19,6 @@ struct PeerData {
   bool gpu_direct = false;
   bool shared_memory = false;
 };
-
-template <std::size_t N>
-void put(std::array<char, N>& to, const std::string& text) {
-  std::copy_n(text.begin(), std::min(text.size(), N - 1), to.begin());
-}
 
 bool promises_rdma(const std::string& fabric) {
   return fabric == "infiniband" || fabric == "roce" || fabric == "spectrum-x";
@@ -48,8 +43,8 @@ std::size_t first_rank(const std::vector<Peer>& peers, F&& predicate) {
   return static_cast<std::size_t>(std::find_if(peers.begin(), peers.end(), predicate) - peers.begin());
 }
 
-Finding mixed(const std::string& name, const std::string& gpu, const std::string& first,
-              const std::string& its_gpu) {
+record::Finding mixed(const std::string& name, const std::string& gpu, const std::string& first,
+                      const std::string& its_gpu) {
   return {"error", "mixed_gpus",
           name + " has an " + gpu + ", " + first + " an " + its_gpu +
               ": the slower kind would decide every figure",
@@ -58,7 +53,7 @@ Finding mixed(const std::string& name, const std::string& gpu, const std::string
 }
 
 void judge_network(const std::vector<Peer>& peers, const std::string& fabric, bool sockets_chosen,
-                   std::vector<Finding>& findings) {
+                   std::vector<record::Finding>& findings) {
   if (!promises_rdma(fabric)) return;
   const std::size_t tcp = first_rank(peers, [](const Peer& p) { return p.transports.net == "Socket"; });
   if (tcp < peers.size()) {
@@ -84,7 +79,7 @@ void judge_network(const std::vector<Peer>& peers, const std::string& fabric, bo
        "PCIe switch (nvidia-smi topo -m), and NCCL_NET_GDR_LEVEL"});
 }
 
-void judge_node(const std::vector<Peer>& peers, std::vector<Finding>& findings) {
+void judge_node(const std::vector<Peer>& peers, std::vector<record::Finding>& findings) {
   const std::size_t copied = first_rank(peers, [](const Peer& p) { return p.transports.shared_memory; });
   if (copied < peers.size()) {
     findings.push_back(
@@ -109,9 +104,9 @@ void judge_node(const std::vector<Peer>& peers, std::vector<Finding>& findings) 
 
 }  // namespace
 
-std::vector<Finding> judge_peers(const std::vector<Peer>& peers, const std::string& fabric,
-                                 bool sockets_chosen, bool mixed_gpus) {
-  std::vector<Finding> findings;
+std::vector<record::Finding> judge_peers(const std::vector<Peer>& peers, const std::string& fabric,
+                                         bool sockets_chosen, bool mixed_gpus) {
+  std::vector<record::Finding> findings;
   const std::size_t other = first_rank(peers, [&](const Peer& p) { return p.gpu != peers.front().gpu; });
   if (other < peers.size() && !mixed_gpus) {
     findings.push_back(mixed(name_of(peers, other), peers[other].gpu, name_of(peers, 0), peers.front().gpu));
@@ -121,42 +116,42 @@ std::vector<Finding> judge_peers(const std::vector<Peer>& peers, const std::stri
   return findings;
 }
 
-std::vector<Finding> judge_peers(const plan::RankTask& task, const std::vector<Peer>& peers) {
+std::vector<record::Finding> judge_peers(const plan::RankTask& task, const std::vector<Peer>& peers) {
   return judge_peers(peers, task.fabric, sockets_were_chosen(), task.mixed_gpus);
 }
 
-void check_same_gpus(const plan::RankTask& task, const std::string& gpu, Rendezvous& rendezvous) {
+void check_same_gpus(const plan::RankTask& task, const std::string& gpu, comm::Rendezvous& rendezvous) {
   constexpr const char* kKey = "gpu of rank 0";
   if (task.mixed_gpus) return;
   if (task.rank == 0) return rendezvous.set(kKey, {gpu.begin(), gpu.end()});
   const std::vector<char> bytes = rendezvous.get(kKey);
   const std::string first(bytes.begin(), bytes.end());
   if (gpu == first) return;
-  const Finding finding = mixed(rendezvous.peer_name(task.rank), gpu, rendezvous.peer_name(0), first);
+  const record::Finding finding = mixed(rendezvous.peer_name(task.rank), gpu, rendezvous.peer_name(0), first);
   throw EngineError(finding.message, finding.code, finding.help, ExitCode::kEnvironment);
 }
 
-void check_peers(const plan::RankTask& task, Communicator& comm, const Transports& mine,
+void check_peers(const plan::RankTask& task, comm::Communicator& comm, const comm::Transports& mine,
                  const Emitter& emitter) {
   PeerData data;
-  put(data.node, task.node);
-  put(data.gpu, gpu_name());
-  put(data.net, mine.net);
-  put(data.intra_node, mine.intra_node);
+  comm::put_text(data.node, task.node);
+  comm::put_text(data.gpu, gpu_name());
+  comm::put_text(data.net, mine.net);
+  comm::put_text(data.intra_node, mine.intra_node);
   data.gpu_direct = mine.gpu_direct;
   data.shared_memory = mine.shared_memory;
   std::vector<Peer> peers;
-  for (const PeerData& peer : from_every_rank(comm, data)) {
+  for (const PeerData& peer : comm::from_every_rank(comm, data)) {
     peers.push_back({peer.node.data(),
                      peer.gpu.data(),
                      {peer.net.data(), peer.gpu_direct, peer.shared_memory, peer.intra_node.data()}});
   }
-  for (const Finding& finding : judge_peers(task, peers)) {
+  for (const record::Finding& finding : judge_peers(task, peers)) {
     if (finding.severity == "error") {
       throw EngineError(finding.message, finding.code, finding.help, ExitCode::kEnvironment);
     }
-    if (comm.rank() == 0) emitter.finding(finding.severity, finding.code, finding.message, finding.help);
+    if (comm.rank() == 0) emitter.emit(finding);
   }
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::rank

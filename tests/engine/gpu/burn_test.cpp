@@ -47,10 +47,11 @@ class FaultyDevice final : public BurnDevice {
 TEST(Burn, RepeatsProductsForItsDurationAndSumsThemUp) {
   Records records;
   const std::int64_t begin = monotonic_ns();
-  on_node(2, burn(1), records, [&](const plan::RankTask& task, NodeRanks& ranks, const Emitter& emitter) {
-    const auto device = make_host_burn(task.task.burn);
-    run_burn(task, *device, ranks, emitter);
-  });
+  on_node(2, burn(1), records,
+          [&](const plan::RankTask& task, rank::NodeRanks& ranks, const Emitter& emitter) {
+            const auto device = make_host_burn(task.task.burn);
+            run_burn(task, *device, ranks, emitter);
+          });
   EXPECT_GE(monotonic_ns() - begin, 1'000'000'000);
   const auto seconds = records.of("burn");
   ASSERT_GE(seconds.size(), 2u);
@@ -67,11 +68,12 @@ TEST(Burn, RepeatsProductsForItsDurationAndSumsThemUp) {
 TEST(Burn, EveryProductIsInExactlyOneRecord) {
   Records records;
   std::int64_t products = 0;
-  on_node(1, burn(2), records, [&](const plan::RankTask& task, NodeRanks& ranks, const Emitter& emitter) {
-    FaultyDevice device(false);
-    run_burn(task, device, ranks, emitter);
-    products = device.products();
-  });
+  on_node(1, burn(2), records,
+          [&](const plan::RankTask& task, rank::NodeRanks& ranks, const Emitter& emitter) {
+            FaultyDevice device(false);
+            run_burn(task, device, ranks, emitter);
+            products = device.products();
+          });
   std::int64_t reported = 0;
   for (const Json& second : records.of("burn")) reported += second["iterations"].get<std::int64_t>();
   EXPECT_EQ(reported, products - 2) << "two products measure how many make a batch";
@@ -80,12 +82,13 @@ TEST(Burn, EveryProductIsInExactlyOneRecord) {
 TEST(Burn, AMismatchNamesGpuRankAndPlaceAfterTheWholeBurn) {
   Records records;
   try {
-    on_node(3, burn(1), records, [&](const plan::RankTask& rank, NodeRanks& ranks, const Emitter& emitter) {
-      plan::RankTask task = rank;
-      task.gpu = rank.rank;
-      FaultyDevice device(rank.rank == 2);
-      run_burn(task, device, ranks, emitter);
-    });
+    on_node(3, burn(1), records,
+            [&](const plan::RankTask& rank, rank::NodeRanks& ranks, const Emitter& emitter) {
+              plan::RankTask task = rank;
+              task.gpu = rank.rank;
+              FaultyDevice device(rank.rank == 2);
+              run_burn(task, device, ranks, emitter);
+            });
     FAIL() << "no error";
   } catch (const EngineError& error) {
     EXPECT_EQ(error.code, "burn_mismatch");

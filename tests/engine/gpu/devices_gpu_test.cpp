@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "engine/gpu/burn/burn.h"
+#include "engine/gpu/product/gemm_case.h"
 #include "engine/gpu/suite.h"
-#include "engine/gpu/tests/gemm_case.h"
 #include "engine/kernels/bench_pattern.h"
-#include "gpu_ranks.h"
+#include "engine/support/gpu_ranks.h"
 #include "on_node.h"
 
 namespace sxb::engine::gpu {
@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 /// `body` as the ranks of one node, one process per GPU, which sees the others behind its own as in a run.
 void on_gpu_node(
     const plan::Task& what,
-    const std::function<void(const plan::RankTask&, NodeRanks&, const Emitter&, Records&)>& body) {
+    const std::function<void(const plan::RankTask&, rank::NodeRanks&, const Emitter&, Records&)>& body) {
   const int port = free_port();
   on_every_gpu([&](int rank, int world) {
     std::string visible = std::to_string(rank);
@@ -27,14 +27,14 @@ void on_gpu_node(
     setenv("CUDA_VISIBLE_DEVICES", visible.c_str(), 1);
     auto options = local_rendezvous(rank, world, port);
     options.timeout = std::chrono::seconds(60);
-    Rendezvous rendezvous(options);
+    comm::Rendezvous rendezvous(options);
     plan::RankTask task;
     task.task = what;
     task.node = "node";
     task.rank = task.local_rank = task.gpu = rank;
     task.world = task.local_world = world;
     task.cuda = true;
-    NodeRanks ranks(rendezvous, task);
+    rank::NodeRanks ranks(rendezvous, task);
     Records records;
     body(task, ranks, Emitter(&Records::add, &records), records);
   });

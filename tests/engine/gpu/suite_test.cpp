@@ -25,9 +25,10 @@ plan::Task suite(std::vector<std::string> names) {
 
 void run(const plan::Task& task, Records& records, int world = 2,
          const std::vector<const Test*>& list = tests()) {
-  on_node(world, task, records, [&](const plan::RankTask& rank, NodeRanks& ranks, const Emitter& emitter) {
-    run_suite(rank, facts_of(rank), ranks, emitter, list);
-  });
+  on_node(world, task, records,
+          [&](const plan::RankTask& rank, rank::NodeRanks& ranks, const Emitter& emitter) {
+            run_suite(rank, facts_of(rank), ranks, emitter, list);
+          });
 }
 
 std::vector<std::string> names_of(const std::vector<Json>& figures) {
@@ -144,7 +145,7 @@ TEST(NodeRanks, ExchangeInOrderAndTakeTurns) {
   Records records;
   std::mutex mutex;
   std::vector<int> turns;
-  on_node(4, suite({}), records, [&](const plan::RankTask& task, NodeRanks& ranks, const Emitter&) {
+  on_node(4, suite({}), records, [&](const plan::RankTask& task, rank::NodeRanks& ranks, const Emitter&) {
     for (int round = 0; round < 3; ++round) {
       const auto all = ranks.exchange({static_cast<char>('a' + task.rank), static_cast<char>('0' + round)});
       for (int r = 0; r < 4; ++r) {

@@ -8,10 +8,10 @@
 
 #include <map>
 
-#include "engine/ranks.h"
+#include "engine/support/ranks.h"
 #include "engine/train/model/llama.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 constexpr double kBound = 1e-2;
@@ -147,4 +147,4 @@ TEST(BlockOnGpu, RecomputedNormsAndSwiGlu7B) { check_block(k7B, kPacked, {false,
 TEST(BlockOnGpu, RecomputedBlocks7B) { check_block(k7B, kPacked, {false, false, false, true}); }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 class CudaCalls {
  public:
@@ -81,4 +81,4 @@ class CudaCalls {
   CUpti_SubscriberHandle subscriber_ = nullptr;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

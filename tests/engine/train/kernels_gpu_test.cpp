@@ -10,7 +10,7 @@
 #include "engine/train/device/device.h"
 #include "engine/train/model/ops.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 /// BF16 has 8 significant bits: one rounding is 2^-9 relative, a few of them stay below 1e-2. In FP32
@@ -264,4 +264,4 @@ INSTANTIATE_TEST_SUITE_P(Types, Rope, kTypes, type_name);
 INSTANTIATE_TEST_SUITE_P(Types, Optimizer, kTypes, type_name);
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 using data::kDocumentStartBit;
@@ -69,4 +69,4 @@ TEST(Loader, ResumesWhereItStopped) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 at::Tensor wave(std::int64_t numel, float phase) {
@@ -59,4 +59,4 @@ TEST(OptimizerState, OffloadInChunksChangesNoBit) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -6,12 +6,12 @@
 #include <gtest/gtest.h>
 
 #include "data/safetensors.h"
-#include "engine/ranks.h"
+#include "engine/support/ranks.h"
 #include "engine/train/loop/checkpoint.h"
 #include "engine/train/loop/loader.h"
 #include "engine/train/model/llama.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 constexpr std::int64_t kRows = 2;
@@ -72,8 +72,8 @@ void expect_parity(const config::Recompute& recompute, std::vector<at::Tensor>& 
   EXPECT_EQ(host.loss_tokens, 57);
   const DeviceBatch batch = on_cpu(host);
 
-  Rendezvous rendezvous(local_rendezvous(0, 1, free_port()));
-  const auto comm = create_gloo_communicator(rendezvous, {});
+  comm::Rendezvous rendezvous(local_rendezvous(0, 1, free_port()));
+  const auto comm = comm::create_gloo_communicator(rendezvous, {});
   const Device device = Device::make(false, false);
   const Layout layout = make_layout(tiny(), 1);
   const ProcessGroups groups(*comm);
@@ -129,4 +129,4 @@ TEST(Parity, WhatIsRecomputedChangesNoBitOfAGradient) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

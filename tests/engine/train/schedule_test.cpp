@@ -5,7 +5,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/train/model/flops.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 config::Optimizer optimizer(config::ScheduleKind kind, std::int64_t warmup) {
@@ -103,4 +103,4 @@ TEST(InitNormal, IsAFunctionOfTheElementAlone) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -6,7 +6,7 @@
 
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 using testing::HasSubstr;
@@ -70,4 +70,4 @@ TEST(GraphObstacle, RefusesAGraphThatIsDemandedAndCannotBe) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

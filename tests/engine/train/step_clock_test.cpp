@@ -4,7 +4,7 @@
 #include "engine/train/device/device.h"
 #include "engine/train/device/step_clock.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 StepMarks marks_of(std::vector<StepPhase> phases) {
@@ -57,4 +57,4 @@ TEST(StepClock, RefusesMoreMarksThanFit) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -9,14 +9,14 @@
 #include <ATen/ops/empty.h>
 #include <cuda_runtime_api.h>
 
-#include "engine/gpu_ranks.h"
+#include "engine/support/gpu_ranks.h"
 #include "engine/train/cuda_calls.h"
 #include "engine/train/loop/checkpoint.h"
 #include "engine/train/loop/step.h"
 #include "engine/train/loop/trainer.h"
 #include "record/record.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 using config::Sharding;
@@ -47,7 +47,7 @@ config::Model small_model(Sharding sharding) {
 /// The parts of a trainer, so that single steps can be watched.
 class Rig {
  public:
-  Rig(Communicator& comm, Sharding sharding, bool graph)
+  Rig(comm::Communicator& comm, Sharding sharding, bool graph)
       : comm_(comm),
         model_(small_model(sharding)),
         device_(Device::make(true, true)),
@@ -86,7 +86,7 @@ class Rig {
     return options;
   }
   const c10::InferenceMode no_autograd_;
-  Communicator& comm_;
+  comm::Communicator& comm_;
   const config::Model model_;
   const Device device_;
   const c10::cuda::CUDAStreamGuard stream_;
@@ -113,7 +113,7 @@ struct Asked {
 };
 
 /// What ten steady steps ask for between their first launch and their last.
-Asked asked_by_steady_steps(Communicator& comm, Sharding sharding, bool graph) {
+Asked asked_by_steady_steps(comm::Communicator& comm, Sharding sharding, bool graph) {
   Rig rig(comm, sharding, graph);
   for (int i = 0; i < 8; ++i) rig.queue_step(), rig.take_step();
   CudaCalls calls;
@@ -136,7 +136,7 @@ constexpr Sharding kShardings[] = {Sharding::kNone, Sharding::kOptimizer, Shardi
                                    Sharding::kFull};
 
 TEST(StepOnGpu, ReplayedStepNeitherAllocatesNorWaits) {
-  run_nccl([](Communicator& comm) {
+  run_nccl([](comm::Communicator& comm) {
     for (const Sharding sharding : kShardings) {
       const Asked asked = asked_by_steady_steps(comm, sharding, true);
       EXPECT_THAT(asked.waits, IsEmpty()) << config::to_string(sharding);
@@ -149,7 +149,7 @@ TEST(StepOnGpu, ReplayedStepNeitherAllocatesNorWaits) {
 }
 
 TEST(StepOnGpu, LaunchedStepNeverWaitsNorTakesMemoryFromTheDriver) {
-  run_nccl([](Communicator& comm) {
+  run_nccl([](comm::Communicator& comm) {
     for (const Sharding sharding : kShardings) {
       const Asked asked = asked_by_steady_steps(comm, sharding, false);
       EXPECT_THAT(asked.waits, IsEmpty()) << config::to_string(sharding);
@@ -159,7 +159,7 @@ TEST(StepOnGpu, LaunchedStepNeverWaitsNorTakesMemoryFromTheDriver) {
 }
 
 TEST(StepOnGpu, ASingleWaitOrAllocationWouldBeSeen) {
-  run_nccl([](Communicator&) {
+  run_nccl([](comm::Communicator&) {
     const Device device = Device::make(true, true);
     const auto on_gpu = at::TensorOptions().device(device.at).dtype(at::kByte);
     const at::Tensor first = at::empty({1}, on_gpu);  // context and allocator are there
@@ -187,9 +187,24 @@ struct Curve {
   std::vector<double> loss, norm;
   Json training, phases, rank;
   Json trace = Json::array();
+
+  static void add(void* user, const char* json) {
+    auto* self = static_cast<Curve*>(user);
+    const Json line = Json::parse(json);
+    const std::string kind = line.at("kind");
+    const Json& data = line.at("data");
+    if (kind == record::kind::kStep) {
+      self->loss.push_back(data.at("loss").get<double>());
+      self->norm.push_back(data.at("grad_norm").get<double>());
+    }
+    if (kind == record::kind::kTraining) self->training = data;
+    if (kind == record::kind::kPhases) self->phases = data;
+    if (kind == record::kind::kRank) self->rank = data;
+    if (kind == record::kind::kTrace) self->trace = data.at("events");
+  }
 };
 
-Curve train(Communicator& comm, const config::Model& model) {
+Curve train(comm::Communicator& comm, const config::Model& model) {
   plan::RankTask task;
   task.task.phase = plan::Phase::kSft;
   task.task.model = model;
@@ -197,21 +212,11 @@ Curve train(Communicator& comm, const config::Model& model) {
   task.gpu = task.rank = task.local_rank = comm.rank();
   task.world = task.local_world = comm.world();
   Curve curve;
-  run_training(task, comm, [&](const char* kind, const Json& data) {
-    const std::string_view name = kind;
-    if (name == record::kind::kStep) {
-      curve.loss.push_back(data.at("loss").get<double>());
-      curve.norm.push_back(data.at("grad_norm").get<double>());
-    }
-    if (name == record::kind::kTraining) curve.training = data;
-    if (name == record::kind::kPhases) curve.phases = data;
-    if (name == record::kind::kRank) curve.rank = data;
-    if (name == record::kind::kTrace) curve.trace = data.at("events");
-  });
+  run_training(task, comm, Emitter(&Curve::add, &curve));
   return curve;
 }
 
-void expect_replay_gives_the_launched_curve(Communicator& comm, config::Model model) {
+void expect_replay_gives_the_launched_curve(comm::Communicator& comm, config::Model model) {
   model.training.cuda_graph = config::CudaGraph::kOff;
   const Curve launched = train(comm, model);
   model.training.cuda_graph = config::CudaGraph::kOn;
@@ -251,12 +256,13 @@ class ReplayedOnGpu : public testing::TestWithParam<Sharding> {};
 
 TEST_P(ReplayedOnGpu, GivesTheCurveOfLaunchedSteps) {
   const Sharding sharding = GetParam();
-  run_nccl([&](Communicator& comm) { expect_replay_gives_the_launched_curve(comm, small_model(sharding)); });
+  run_nccl(
+      [&](comm::Communicator& comm) { expect_replay_gives_the_launched_curve(comm, small_model(sharding)); });
 }
 
 TEST_P(ReplayedOnGpu, AccumulatesMicroSteps) {
   const Sharding sharding = GetParam();
-  run_nccl([&](Communicator& comm) {
+  run_nccl([&](comm::Communicator& comm) {
     config::Model model = small_model(sharding);
     model.training.micro_batch = 4;
     model.training.grad_accumulation = 3;
@@ -265,7 +271,7 @@ TEST_P(ReplayedOnGpu, AccumulatesMicroSteps) {
 }
 
 TEST(StepOnGpu, ReplayedWithRecomputation) {
-  run_nccl([](Communicator& comm) {
+  run_nccl([](comm::Communicator& comm) {
     config::Model model = small_model(Sharding::kFull);
     model.training.recompute = {false, true, true, true};
     expect_replay_gives_the_launched_curve(comm, model);
@@ -276,4 +282,4 @@ INSTANTIATE_TEST_SUITE_P(Shardings, ReplayedOnGpu, testing::ValuesIn(kShardings)
                          [](const auto& values) { return config::to_string(values.param); });
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

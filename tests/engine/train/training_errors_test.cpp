@@ -4,7 +4,7 @@
 #include "base/files.h"
 #include "engine/train/training_run.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 std::string error_code(const plan::RankTask& task) {
@@ -81,4 +81,4 @@ TEST(TrainingErrors, Bf16NeedsAGpu) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

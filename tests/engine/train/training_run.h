@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "data/packed.h"
-#include "engine/ranks.h"
+#include "engine/support/ranks.h"
 #include "engine/train/loop/trainer.h"
 #include "record/record.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 namespace fs = std::filesystem;
 
@@ -78,22 +78,26 @@ struct RunRecords {
   std::mutex mutex;
   std::vector<std::pair<std::string, Json>> all;
   std::vector<double> losses;
+
+  static void add(void* user, const char* json) {
+    auto* self = static_cast<RunRecords*>(user);
+    Json line = Json::parse(json);
+    const std::lock_guard lock(self->mutex);
+    if (line.at("kind") == record::kind::kStep) self->losses.push_back(line.at("data").at("loss"));
+    self->all.emplace_back(line.at("kind"), std::move(line.at("data")));
+  }
 };
 
 /// On task.nodes pretended nodes with ranks_per_node ranks each.
 inline void run(const plan::RankTask& base, RunRecords& records) {
-  run_gloo(base.world, [&](Communicator& comm) {
+  run_gloo(base.world, [&](comm::Communicator& comm) {
     plan::RankTask task = base;
     task.rank = comm.rank();
     task.local_world = base.ranks_per_node;
     task.local_rank = task.rank % task.local_world;
     task.node_rank = task.rank / task.local_world;
     at::set_num_threads(1);  // ranks are threads here: more would only wait for each other
-    run_training(task, comm, [&](const char* kind, const Json& data) {
-      const std::lock_guard lock(records.mutex);
-      records.all.emplace_back(kind, data);
-      if (std::string(kind) == record::kind::kStep) records.losses.push_back(data.at("loss").get<double>());
-    });
+    run_training(task, comm, Emitter(&RunRecords::add, &records));
   });
 }
 
@@ -104,4 +108,4 @@ inline std::vector<double> losses(const plan::RankTask& task) {
   return records.losses;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

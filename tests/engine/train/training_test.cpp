@@ -7,7 +7,7 @@
 #include "engine/train/parallel/shard_groups.h"
 #include "engine/train/training_run.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 void expect_same_curve(const std::vector<double>& a, const std::vector<double>& b) {
@@ -93,7 +93,7 @@ TEST(Hybrid, SavesWeightsThatContinueWhereTheyWere) {
 }
 
 TEST(Hybrid, RefusesNodesThatDiffer) {
-  run_gloo(3, [&](Communicator& comm) {
+  run_gloo(3, [&](comm::Communicator& comm) {
     plan::RankTask task = hybrid_task(2, 2, 2);
     task.rank = comm.rank();
     task.local_world = task.rank < 2 ? 2 : 1;
@@ -326,4 +326,4 @@ TEST(Training, OneRankNeverWaitsForCommunication) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

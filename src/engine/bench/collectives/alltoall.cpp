@@ -1,6 +1,6 @@
 #include "engine/bench/collectives/collective.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 extern const Collective kAllToAll;
 const Collective kAllToAll = {
@@ -11,9 +11,8 @@ const Collective kAllToAll = {
           const std::int64_t count = aligned_chunk(shape);
           return Layout{count, count * shape.ranks, count * shape.ranks, 0, 0};
         },
-    .run = [](Communicator& comm,
+    .run = [](comm::Communicator& comm,
               const Call& c) { comm.all_to_all(c.send, c.recv, c.count, c.dtype, c.stream); },
-    .bus_factor = all_but_own,
     .verify =
         [](Memory& memory, const Received& r) {
           const std::int64_t count = r.layout.count;
@@ -22,4 +21,4 @@ const Collective kAllToAll = {
           }
         }};
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

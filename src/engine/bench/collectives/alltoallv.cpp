@@ -4,7 +4,7 @@
 
 #include "engine/bench/collectives/collective.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 /// Elements that `source` sends to `target`, in multiples of 16 bytes; without a matrix every rank sends
@@ -50,7 +50,7 @@ const Collective kAllToAllV = {
     .in_place = false,
     .layout = layout_of,
     .run =
-        [](Communicator& comm, const Call& c) {
+        [](comm::Communicator& comm, const Call& c) {
           const std::int64_t element = dtype_size(c.dtype);
           const auto* from = static_cast<const char*>(c.send);
           auto* to = static_cast<char*>(c.recv);
@@ -65,7 +65,6 @@ const Collective kAllToAllV = {
           }
           comm.group_end();
         },
-    .bus_factor = all_but_own,
     .verify =
         [](Memory& memory, const Received& r) {
           const int ranks = r.pattern.ranks;
@@ -82,4 +81,4 @@ const Collective kAllToAllV = {
           }
         }};
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -9,9 +9,10 @@
 
 #include "engine/bench/memory/memory.h"
 #include "engine/comm/communicator.h"
+#include "plan/collectives.h"
 #include "plan/sweep.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 /// What alltoallv sends: a matrix, or parts by `spread`: 0 = equal ones, 1 = they grow with the distance of
 /// the peer.
@@ -69,19 +70,19 @@ struct Received {
 };
 
 struct Collective {
-  const char* name;      ///< that of nccl-tests' program without "_perf"
-  bool reduces = false;  ///< has an operator
-  bool rooted = false;
+  const char* name;  ///< a row of plan::collective_kinds()
   /// False: nccl-tests times it in place too, but what comes out is not defined (its N/A).
   bool in_place = true;
   Layout (*layout)(const Shape& shape);
-  void (*run)(Communicator& comm, const Call& call);
-  /// Algorithm bandwidth over size / time; bus bandwidth over algorithm bandwidth.
+  void (*run)(comm::Communicator& comm, const Call& call);
+  /// Algorithm bandwidth over size / time. Bus bandwidth over algorithm bandwidth:
+  /// plan::bus_bandwidth_factor.
   double (*alg_factor)(int ranks) = [](int) { return 1.0; };
-  double (*bus_factor)(int ranks);
   /// Tells `memory` what must have been received.
   void (*verify)(Memory& memory, const Received& received);
-  bool powers_of_two = false;  ///< only that many ranks
+
+  /// What the plan knows of it.
+  const plan::CollectiveKind& kind() const { return *plan::find_collective_kind(name); }
 };
 
 /// THE list of collectives.
@@ -108,8 +109,4 @@ inline void expect_whole(Memory& memory, const Received& r) {
   }
 }
 
-/// Each of a rank's links carries all but its own part: (n - 1) / n.
-inline double all_but_own(int ranks) { return (ranks - 1.0) / ranks; }
-inline double whole(int) { return 1; }
-
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

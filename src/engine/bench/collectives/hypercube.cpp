@@ -2,14 +2,14 @@
 // that a rank has by then.
 #include "engine/bench/collectives/collective.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 extern const Collective kHypercube;
 const Collective kHypercube = {
     .name = "hypercube",
     .layout = parts_to_whole,
     .run =
-        [](Communicator& comm, const Call& c) {
+        [](comm::Communicator& comm, const Call& c) {
           const std::int64_t bytes = c.count * dtype_size(c.dtype);
           auto* whole = static_cast<char*>(c.recv);
           char* own = whole + comm.rank() * bytes;
@@ -22,9 +22,8 @@ const Collective kHypercube = {
             comm.group_end();
           }
         },
-    .alg_factor = all_but_own,  // of the size only what comes from others, as nccl-tests counts it
-    .bus_factor = whole,
-    .verify = expect_whole,
-    .powers_of_two = true};
+    // Of the size only what comes from others, as nccl-tests counts it.
+    .alg_factor = [](int ranks) { return (ranks - 1.0) / ranks; },
+    .verify = expect_whole};
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

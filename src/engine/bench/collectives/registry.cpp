@@ -1,7 +1,7 @@
 #include "base/text.h"
 #include "engine/bench/collectives/collective.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 extern const Collective kAllReduce;
 extern const Collective kAllGather;
@@ -32,4 +32,4 @@ const Collective& find_collective(const std::string& name) {
                     ExitCode::kUsage);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

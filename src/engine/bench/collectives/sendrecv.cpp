@@ -1,6 +1,6 @@
 #include "engine/bench/collectives/collective.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 extern const Collective kSendRecv;
 const Collective kSendRecv = {.name = "sendrecv",
@@ -12,18 +12,17 @@ const Collective kSendRecv = {.name = "sendrecv",
                                   },
                               // A ring: to the next rank, from the one before.
                               .run =
-                                  [](Communicator& comm, const Call& c) {
+                                  [](comm::Communicator& comm, const Call& c) {
                                     const int n = comm.world();
                                     comm.group_begin();
                                     comm.send(c.send, c.count, c.dtype, (comm.rank() + 1) % n, c.stream);
                                     comm.recv(c.recv, c.count, c.dtype, (comm.rank() + n - 1) % n, c.stream);
                                     comm.group_end();
                                   },
-                              .bus_factor = whole,
                               .verify =
                                   [](Memory& memory, const Received& r) {
                                     const int source = (r.rank + r.pattern.ranks - 1) % r.pattern.ranks;
                                     memory.expect(r.data, r.layout.recv, r.pattern, source, r.first);
                                   }};
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

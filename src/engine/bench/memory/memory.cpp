@@ -6,7 +6,7 @@
 
 #include "engine/kernels/verify_pattern.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 template <typename T>
@@ -61,4 +61,4 @@ Wrong Memory::take_wrong() {
   return wrong;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -11,7 +11,7 @@
 #include "engine/comm/communicator.h"
 #include "engine/kernels/verify.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 /// What a check has found.
 struct Wrong {
@@ -93,4 +93,4 @@ std::unique_ptr<Memory> make_host_memory(int sharers);
 /// On the current CUDA device, with a stream of its own.
 std::unique_ptr<Memory> make_cuda_memory();
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -2,88 +2,57 @@
 #include <vector>
 
 #include "base/units.h"
-#include "engine/base/cuda_check.h"
+#include "engine/base/cuda.h"
 #include "engine/bench/memory/memory.h"
 #include "engine/comm/nccl/nccl_memory.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
-
-/// The launchers of kernels/ return cudaError_t as int: their header knows no CUDA.
-void check_launch(int error, const char* kernel, int line) {
-  check_cuda(static_cast<cudaError_t>(error), kernel, __FILE__, line);
-}
 
 class CudaMarks final : public Marks {
  public:
-  CudaMarks(int count, cudaStream_t stream) : stream_(stream) {
-    for (int i = 0; i < count; ++i) SXB_CUDA(cudaEventCreate(&events_.emplace_back()));
-  }
-  CudaMarks(const CudaMarks&) = delete;
-  CudaMarks& operator=(const CudaMarks&) = delete;
-  ~CudaMarks() override {
-    for (cudaEvent_t event : events_) cudaEventDestroy(event);
-  }
+  CudaMarks(int count, cudaStream_t stream) : stream_(stream), events_(static_cast<std::size_t>(count)) {}
 
-  void set(int index) override {
-    SXB_CUDA(cudaEventRecord(events_[static_cast<std::size_t>(index)], stream_));
-  }
+  void set(int index) override { events_[static_cast<std::size_t>(index)].record(stream_); }
   double between_us(int from, int to) override {
-    float ms = 0;
-    SXB_CUDA(cudaEventElapsedTime(&ms, events_[static_cast<std::size_t>(from)],
-                                  events_[static_cast<std::size_t>(to)]));
-    return 1e3 * static_cast<double>(ms);
+    return 1e3 *
+           events_[static_cast<std::size_t>(from)].milliseconds_to(events_[static_cast<std::size_t>(to)]);
   }
 
  private:
   cudaStream_t stream_;
-  std::vector<cudaEvent_t> events_;
+  std::vector<CudaEvent> events_;
 };
 
 class CudaReplay final : public Replay {
  public:
-  CudaReplay(const std::function<void()>& issue, cudaStream_t stream) : stream_(stream) {
-    SXB_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-    try {
-      issue();
-    } catch (...) {
-      cudaStreamEndCapture(stream, &graph_);
-      if (graph_ != nullptr) cudaGraphDestroy(graph_);
-      throw;
-    }
-    SXB_CUDA(cudaStreamEndCapture(stream, &graph_));
+  CudaReplay(const std::function<void()>& issue, cudaStream_t stream)
+      : stream_(stream), graph_(stream, issue) {
     SXB_CUDA(cudaGraphInstantiate(&executable_, graph_, 0));
   }
   CudaReplay(const CudaReplay&) = delete;
   CudaReplay& operator=(const CudaReplay&) = delete;
-  ~CudaReplay() override {
-    cudaGraphExecDestroy(executable_);
-    cudaGraphDestroy(graph_);
-  }
+  ~CudaReplay() override { cudaGraphExecDestroy(executable_); }
 
   void launch() override { SXB_CUDA(cudaGraphLaunch(executable_, stream_)); }
 
  private:
   cudaStream_t stream_;
-  cudaGraph_t graph_ = nullptr;
+  CudaGraph graph_;
   cudaGraphExec_t executable_ = nullptr;
 };
 
 class CudaMemory final : public Memory {
  public:
   CudaMemory() {
-    SXB_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
     result_ = static_cast<kernels::cuda::VerifyResult*>(counter_.data());
     reset();
   }
-  CudaMemory(const CudaMemory&) = delete;
-  CudaMemory& operator=(const CudaMemory&) = delete;
-  ~CudaMemory() override { cudaStreamDestroy(stream_); }  // a destructor can report nothing
 
   Stream stream() const override { return stream_; }
   bool fallback() const override {
     return std::any_of(buffers_.begin(), buffers_.end(),
-                       [](const NcclMemory& buffer) { return buffer.fallback(); });
+                       [](const comm::NcclMemory& buffer) { return buffer.fallback(); });
   }
 
   /// nccl-tests' reserve: 1 GiB for each 16 GiB of the device, at most 4, and 1 GiB more.
@@ -103,8 +72,7 @@ class CudaMemory final : public Memory {
   }
   void fill(void* data, std::int64_t count, const kernels::VerifyPattern& pattern, int rank,
             std::int64_t first) override {
-    check_launch(kernels::cuda::verify_fill(data, count, pattern, rank, first, stream_), "verify_fill",
-                 __LINE__);
+    check_launch(kernels::cuda::verify_fill(data, count, pattern, rank, first, stream_), "verify_fill");
   }
 
   std::unique_ptr<Marks> make_marks(int count) override {
@@ -117,7 +85,7 @@ class CudaMemory final : public Memory {
  protected:
   void check(const Expectation& e) override {
     check_launch(kernels::cuda::verify_count(e.data, e.count, e.pattern, e.source, e.first, result_, stream_),
-                 "verify_count", __LINE__);
+                 "verify_count");
   }
   Tally take_tally() override {
     kernels::cuda::VerifyResult found{};
@@ -137,14 +105,14 @@ class CudaMemory final : public Memory {
     SXB_CUDA(cudaMemsetAsync(&result_->first, 0xFF, sizeof(result_->first), stream_));
   }
 
-  NcclMemory counter_{sizeof(kernels::cuda::VerifyResult)};
+  comm::NcclMemory counter_{sizeof(kernels::cuda::VerifyResult)};
   kernels::cuda::VerifyResult* result_ = nullptr;
-  cudaStream_t stream_ = nullptr;
-  std::vector<NcclMemory> buffers_;
+  std::vector<comm::NcclMemory> buffers_;
+  CudaStream stream_;
 };
 
 }  // namespace
 
 std::unique_ptr<Memory> make_cuda_memory() { return std::make_unique<CudaMemory>(); }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

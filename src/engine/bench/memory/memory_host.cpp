@@ -10,7 +10,7 @@
 
 #include "engine/bench/memory/memory.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 /// MemAvailable of /proc/meminfo: free memory and what the kernel can reclaim.
@@ -113,4 +113,4 @@ class HostMemory final : public Memory {
 
 std::unique_ptr<Memory> make_host_memory(int sharers) { return std::make_unique<HostMemory>(sharers); }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -13,8 +13,8 @@ using Microseconds = std::chrono::duration<double, std::micro>;
 
 std::int64_t Case::size() const { return std::max(layout.send, layout.recv) * element(); }
 
-Runner::Runner(const plan::CollectiveSweep& sweep, Communicator& world, Communicator& group, Memory& memory,
-               const Buffers& buffers)
+Runner::Runner(const plan::CollectiveSweep& sweep, comm::Communicator& world, comm::Communicator& group,
+               Memory& memory, const Buffers& buffers)
     : sweep_(sweep),
       world_(world),
       group_(group),
@@ -114,8 +114,7 @@ std::vector<double> Runner::time_each(const Case& c, int count) {
 double Runner::time_nothing() {
   static const Collective nothing{.name = "nothing",
                                   .layout = nullptr,
-                                  .run = [](Communicator&, const Call&) {},
-                                  .bus_factor = whole,
+                                  .run = [](comm::Communicator&, const Call&) {},
                                   .verify = nullptr};
   Case c;
   c.collective = &nothing;
@@ -136,7 +135,7 @@ std::int64_t Runner::parts(const Case& c) const {
 
 kernels::VerifyPattern Runner::pattern(const Case& c, bool fixed_point) const {
   // Where nothing is reduced any data will do: those of min have all bits in play.
-  const RedOp op = c.collective->reduces ? c.op : RedOp::kMin;
+  const RedOp op = c.collective->kind().reduces ? c.op : RedOp::kMin;
   return {c.dtype, op, group_.world(), seed_, fixed_point};
 }
 
@@ -208,4 +207,4 @@ Fault Runner::check_fresh(const Case& c) {
   return take(c);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

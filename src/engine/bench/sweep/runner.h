@@ -8,7 +8,7 @@
 #include "engine/bench/collectives/collective.h"
 #include "plan/sweep.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 /// What is measured.
 struct Case {
@@ -43,8 +43,8 @@ struct Fault {
 /// its own communicator.
 class Runner {
  public:
-  Runner(const plan::CollectiveSweep& sweep, Communicator& world, Communicator& group, Memory& memory,
-         const Buffers& buffers);
+  Runner(const plan::CollectiveSweep& sweep, comm::Communicator& world, comm::Communicator& group,
+         Memory& memory, const Buffers& buffers);
 
   /// Real numbers in all of both buffers.
   void fill_buffers(DType dtype);
@@ -100,8 +100,8 @@ class Runner {
   Fault take(const Case& c);
 
   const plan::CollectiveSweep& sweep_;
-  Communicator& world_;
-  Communicator& group_;
+  comm::Communicator& world_;
+  comm::Communicator& group_;
   Memory& memory_;
   Buffers buffers_;
   Stream stream_;
@@ -110,4 +110,4 @@ class Runner {
   int marks_count_ = 0;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

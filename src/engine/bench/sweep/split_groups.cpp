@@ -5,15 +5,15 @@
 
 #include "engine/bench/sweep/sweep.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
-Groups::Groups(const plan::CollectiveSweep& sweep, Communicator& world, const plan::RankPlace& place)
+Groups::Groups(const plan::CollectiveSweep& sweep, comm::Communicator& world, const plan::RankPlace& place)
     : world_(world) {
   const auto color = plan::split_color(sweep.split, place);
   if (!color.ok()) {
     throw EngineError(color.error().what, "bad_argument", color.error().help, ExitCode::kUsage);
   }
-  const std::vector<int> colors = from_every_rank(world, *color);
+  const std::vector<int> colors = comm::from_every_rank(world, *color);
   std::map<int, std::vector<int>> by_color;
   for (int rank = 0; rank < world.world(); ++rank) {
     by_color[colors[static_cast<std::size_t>(rank)]].push_back(rank);
@@ -26,7 +26,7 @@ Groups::Groups(const plan::CollectiveSweep& sweep, Communicator& world, const pl
     members_.push_back(std::move(ranks));
   }
   if (sweep.split.empty()) return;
-  CommunicatorOptions options = communicator_options(sweep);
+  comm::CommunicatorOptions options = communicator_options(sweep);
   options.name = "split";
   own_ = world.split(mine, world.rank(), options);
 }
@@ -37,4 +37,4 @@ int Groups::smallest() const {
   return static_cast<int>(least);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

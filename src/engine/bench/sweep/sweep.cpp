@@ -14,8 +14,10 @@
 #include "engine/bench/sweep/split_groups.h"
 #include "engine/bench/sweep/sweep_figures.h"
 #include "engine/bench/sweep/variants.h"
+#include "record/kinds/collective.h"
+#include "record/kinds/node.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 /// Iterations are timed one by one for about this long in a placement, so that they never double a sweep.
@@ -31,11 +33,6 @@ struct Path {
   int channels = 0;
 };
 
-template <std::size_t N>
-void put(std::array<char, N>& to, const std::string& text) {
-  std::memcpy(to.data(), text.data(), std::min(text.size(), N - 1));
-}
-
 /// "2026-11-21 13:40:02" of the local time, as nccl-tests' -S.
 std::string timestamp() {
   const std::time_t now = std::time(nullptr);
@@ -48,7 +45,7 @@ std::string timestamp() {
 
 class Sweep {
  public:
-  Sweep(const plan::CollectiveSweep& sweep, Communicator& world, Memory& memory, const Emitter& emitter,
+  Sweep(const plan::CollectiveSweep& sweep, comm::Communicator& world, Memory& memory, const Emitter& emitter,
         const plan::RankPlace& place)
       : sweep_(sweep),
         collective_(find_collective(sweep.collective)),
@@ -102,7 +99,7 @@ class Sweep {
   }
 
   void check_ranks() const {
-    for (int group = 0; collective_.powers_of_two && group < groups_.count(); ++group) {
+    for (int group = 0; collective_.kind().powers_of_two && group < groups_.count(); ++group) {
       const auto ranks = groups_.members(group).size();
       if ((ranks & (ranks - 1)) == 0) continue;
       throw EngineError(
@@ -130,7 +127,7 @@ class Sweep {
 
   /// Two buffers of the largest size must fit on the rank with the least memory.
   void fit_memory() {
-    const std::vector<std::int64_t> free = from_every_rank(world_, memory_.available_bytes());
+    const std::vector<std::int64_t> free = comm::from_every_rank(world_, memory_.available_bytes());
     const auto least = std::min_element(free.begin(), free.end());
     const auto rank = static_cast<int>(least - free.begin());
     const std::int64_t capacity = *least / 2 - padding();
@@ -172,7 +169,7 @@ class Sweep {
                                                         : groups_.mine().register_buffer(buffer, bytes));
     }
     const bool refused = registrations_.front() == nullptr || registrations_.back() == nullptr;
-    const std::vector<char> refusals = from_every_rank(world_, refused ? '\1' : '\0');
+    const std::vector<char> refusals = comm::from_every_rank(world_, refused ? '\1' : '\0');
     const auto first = static_cast<int>(std::find(refusals.begin(), refusals.end(), '\1') - refusals.begin());
     registered_ = first == world_.world();
     if (world_.rank() != first) return;  // so that the finding has its node
@@ -201,11 +198,12 @@ class Sweep {
       refusal_ = error;
     }
     if (world_.rank() == 0) {
-      emitter_.finding("info", "pair_skipped",
-                       std::string(collective_.name) + " of " + dtype_name(variant.dtype) +
-                           (collective_.reduces ? std::string(" with ") + redop_name(variant.op) : "") +
-                           " is left out: " + refusal_->what(),
-                       refusal_->help);
+      emitter_.finding(
+          "info", "pair_skipped",
+          std::string(collective_.name) + " of " + comm::dtype_name(variant.dtype) +
+              (collective_.kind().reduces ? std::string(" with ") + comm::redop_name(variant.op) : "") +
+              " is left out: " + refusal_->what(),
+          refusal_->help);
     }
     return false;
   }
@@ -221,7 +219,7 @@ class Sweep {
     std::sort(times.begin(), times.end());
     const double us = world_.max_over_ranks(times[times.size() / 2]);
     if (world_.rank() != 0) return;
-    emitter_.record("overhead", {{"null_call_us", us}, {"iterations", sweep_.iterations}});
+    emitter_.emit(record::Overhead{us, sweep_.iterations});
   }
 
   int iterations_to_time(double time_us) const {
@@ -261,7 +259,7 @@ class Sweep {
       if (before == 0) mine.fresh = fault;
       if (before > 0) mine.fresh.count += fault.count;
     }
-    return {from_every_rank(world_, mine), exchange_times(each),
+    return {comm::from_every_rank(world_, mine), exchange_times(each),
             static_cast<std::size_t>(sweep_.per_iteration_skip)};
   }
 
@@ -272,12 +270,12 @@ class Sweep {
     constexpr int kZeroCta = 2;
     Path path;
     const auto issue = [&] { runner.issue(c); };
-    const Choice choice = groups_.mine().choice_of(issue, memory_.stream());
+    const comm::Choice choice = groups_.mine().choice_of(issue, memory_.stream());
     const bool on_gpus = std::string_view(groups_.mine().backend()) == "nccl";
     if (!on_gpus || sweep_.cta_policy == kZeroCta)
-      put(path.text, groups_.mine().path_of(issue, memory_.stream()));
-    put(path.algorithm, choice.algorithm);
-    put(path.protocol, choice.protocol);
+      comm::put_text(path.text, groups_.mine().path_of(issue, memory_.stream()));
+    comm::put_text(path.algorithm, choice.algorithm);
+    comm::put_text(path.protocol, choice.protocol);
     path.channels = choice.channels;
     return path;
   }
@@ -291,7 +289,7 @@ class Sweep {
     }
     // After the figures, and outside of every timed part.
     c.in_place = false;
-    const std::vector<Path> paths = from_every_rank(world_, path_of(runner, c));
+    const std::vector<Path> paths = comm::from_every_rank(world_, path_of(runner, c));
     for (int group = 0; group < groups_.count(); ++group) {
       const std::vector<int>& members = groups_.members(group);
       const Case of_group = case_of(variant, root, bytes, static_cast<int>(members.size()));
@@ -303,8 +301,7 @@ class Sweep {
   void finish_group(Case c, const std::array<PlacementFigures, kPlacements>& figures, int group,
                     const Path& path) {
     const std::vector<int>& members = groups_.members(group);
-    Json data = describe(c, group);
-    std::optional<FirstWrong> first;
+    record::Collective row = describe(c, group);
     for (int placement = 0; placement < kPlacements; ++placement) {
       c.in_place = placement == 1;
       const PlacementFigures& all = figures[static_cast<std::size_t>(placement)];
@@ -314,53 +311,51 @@ class Sweep {
         own.iterations.push_back(all.iterations[static_cast<std::size_t>(rank)]);
         wrong_total_ += own.ranks.back().timed.count + own.ranks.back().fresh.count;
       }
-      data[kPlacementNames[static_cast<std::size_t>(placement)]] =
-          placement_json(c, own, members, sweep_.average, sweep_.per_iteration != 0);
-      if (!first) first = first_wrong(c, own, members);
+      row.*kPlacementOf[static_cast<std::size_t>(placement)] =
+          placement_record(c, own, members, sweep_.average, sweep_.per_iteration != 0);
+      if (!row.first_wrong) row.first_wrong = first_wrong(c, own, members);
     }
-    if (first) data["first_wrong"] = to_json(*first);
-    if (!wrong_) wrong_ = first;
+    if (!wrong_) wrong_ = row.first_wrong;
     if (world_.rank() != 0) return;
-    add_path(path, data);
-    emitter_.record("collective", std::move(data));
+    add_path(path, row);
+    emitter_.emit(row);
   }
 
-  Json describe(const Case& c, int group) const {
+  record::Collective describe(const Case& c, int group) const {
     const std::vector<int>& members = groups_.members(group);
-    Json data = {{"collective", collective_.name},
-                 {"size_bytes", c.size()},
-                 {"count", c.layout.count},
-                 {"dtype", dtype_name(c.dtype)},
-                 {"redop", collective_.reduces ? redop_name(c.op) : "none"},
-                 {"root", c.root},
-                 {"ranks", members.size()},
-                 {"iterations", sweep_.iterations},
-                 {"agg_iterations", sweep_.agg_iterations},
-                 {"graph_launches", sweep_.graph_launches},
-                 {"cta_policy", sweep_.cta_policy},
-                 {"registration", !registered_               ? "none"
-                                  : sweep_.registration == 2 ? "symmetric"
-                                                             : "local"},
-                 {"group", group},
-                 {"groups", groups_.count()}};
-    if (groups_.split()) data["group_ranks"] = members;
-    if (sweep_.timestamps) data["timestamp"] = timestamp();
-    return data;
+    record::Collective row;
+    row.collective = collective_.name;
+    row.size_bytes = c.size();
+    row.count = c.layout.count;
+    row.dtype = comm::dtype_name(c.dtype);
+    row.redop = collective_.kind().reduces ? comm::redop_name(c.op) : "none";
+    row.root = c.root;
+    row.ranks = static_cast<int>(members.size());
+    row.iterations = sweep_.iterations;
+    row.agg_iterations = sweep_.agg_iterations;
+    row.graph_launches = sweep_.graph_launches;
+    row.cta_policy = sweep_.cta_policy;
+    row.registration = !registered_ ? "none" : sweep_.registration == 2 ? "symmetric" : "local";
+    row.group = group;
+    row.groups = groups_.count();
+    if (groups_.split()) row.group_ranks = members;
+    if (sweep_.timestamps) row.timestamp = timestamp();
+    return row;
   }
 
-  static void add_path(const Path& path, Json& data) {
-    if (path.text.front() != '\0') data["path"] = path.text.data();
-    if (path.algorithm.front() == '\0') return;
-    data["algorithm"] = path.algorithm.data();
-    data["protocol"] = path.protocol.data();
-    data["channels"] = path.channels;
+  static void add_path(const Path& path, record::Collective& row) {
+    row.path = path.text.data();
+    row.algorithm = path.algorithm.data();
+    if (row.algorithm.empty()) return;
+    row.protocol = path.protocol.data();
+    row.channels = path.channels;
   }
 
   const plan::CollectiveSweep& sweep_;
   const Collective& collective_;
   const std::vector<Variant> variants_;
   std::vector<std::int64_t> sizes_;
-  Communicator& world_;
+  comm::Communicator& world_;
   Memory& memory_;
   const Emitter& emitter_;
   Groups groups_;
@@ -369,19 +364,19 @@ class Sweep {
   std::vector<std::shared_ptr<void>> registrations_;
   bool registered_ = false;
   std::optional<EngineError> refusal_;
-  std::optional<FirstWrong> wrong_;
+  std::optional<record::FirstWrong> wrong_;
   std::int64_t wrong_total_ = 0;
 };
 
 }  // namespace
 
-void run_sweep(const plan::CollectiveSweep& sweep, Communicator& world, Memory& memory,
+void run_sweep(const plan::CollectiveSweep& sweep, comm::Communicator& world, Memory& memory,
                const Emitter& emitter, const plan::RankPlace& place) {
   Sweep runner(sweep, world, memory, emitter, place);
   const std::int64_t begin = monotonic_ns();
   const auto window = [&] {
     if (place.local_rank != 0) return;
-    emitter.record("window", {{"name", "sweep"}, {"begin_ns", begin}, {"end_ns", monotonic_ns()}});
+    emitter.emit(record::Window{"sweep", begin, monotonic_ns()});
   };
   try {
     runner.run();
@@ -392,4 +387,4 @@ void run_sweep(const plan::CollectiveSweep& sweep, Communicator& world, Memory& 
   window();
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -9,21 +9,21 @@
 #include "engine/comm/communicator.h"
 #include "plan/sweep.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 /// Sizes from min to max, multiplied by the factor or, if step_bytes > 0, increased by the step.
 /// EngineError "bad_argument" if the numbers make no list.
 std::vector<std::int64_t> sweep_sizes(const plan::CollectiveSweep& sweep);
 
 /// What the sweep asks of the communicator that it runs on: policy and timeout.
-CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep);
+comm::CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep);
 
 /// Collective over all ranks. When a size is done, rank 0 emits a "collective" record for each group;
 /// before the first the record "overhead". The rank of local_rank 0 emits the "window" at the end. If
 /// elements were wrong, the whole range is measured all the same and then EngineError "wrong_data" is thrown
 /// on every rank. Split groups get communicators of their own, with communicator_options(); otherwise the
 /// world is used as it is.
-void run_sweep(const plan::CollectiveSweep& sweep, Communicator& world, Memory& memory,
+void run_sweep(const plan::CollectiveSweep& sweep, comm::Communicator& world, Memory& memory,
                const Emitter& emitter, const plan::RankPlace& place);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

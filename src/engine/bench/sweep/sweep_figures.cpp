@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 double mean(const std::vector<double>& values) {
@@ -17,12 +17,12 @@ std::size_t percentile_index(std::size_t count, std::size_t percent) {
 
 /// Slowest rank and how far the ranks are apart, by the mean of each rank's iterations.
 void add_spread(const std::vector<std::vector<double>>& iterations, const std::vector<int>& members,
-                Json& json) {
+                record::Placement& placement) {
   std::vector<double> means;
   for (const auto& times : iterations) means.push_back(mean(times));
   const auto [low, high] = std::minmax_element(means.begin(), means.end());
-  json["slowest_rank"] = members[static_cast<std::size_t>(high - means.begin())];
-  json["rank_spread_pct"] = *high > 0 ? 100 * (*high - *low) / *high : 0;
+  placement.slowest_rank = members[static_cast<std::size_t>(high - means.begin())];
+  placement.rank_spread_pct = *high > 0 ? 100 * (*high - *low) / *high : 0;
 }
 
 std::int64_t wrong_of(const PlacementFigures& figures, Fault RankFigures::*which) {
@@ -64,7 +64,7 @@ double combine_times(const std::vector<double>& times, int average) {
   }
 }
 
-Json iteration_statistics(const std::vector<std::vector<double>>& iterations) {
+record::Iterations iteration_statistics(const std::vector<std::vector<double>>& iterations) {
   std::vector<double> slowest = at_slowest_rank(iterations);
   std::sort(slowest.begin(), slowest.end());
   const std::size_t n = slowest.size();
@@ -72,74 +72,70 @@ Json iteration_statistics(const std::vector<std::vector<double>>& iterations) {
   double squares = 0;
   for (const double value : slowest) squares += (value - average) * (value - average);
   const double deviation = std::sqrt(squares / static_cast<double>(n));
-  return {{"count", n},
-          {"min_us", slowest.front()},
-          {"p50_us", slowest[n / 2]},
-          {"p95_us", slowest[percentile_index(n, 95)]},
-          {"p99_us", slowest[percentile_index(n, 99)]},
-          {"max_us", slowest.back()},
-          {"mean_us", average},
-          {"cv_pct", average > 0 ? 100 * deviation / average : 0}};
+  record::Iterations statistics;
+  statistics.count = static_cast<std::int64_t>(n);
+  statistics.min_us = slowest.front();
+  statistics.p50_us = slowest[n / 2];
+  statistics.p95_us = slowest[percentile_index(n, 95)];
+  statistics.p99_us = slowest[percentile_index(n, 99)];
+  statistics.max_us = slowest.back();
+  statistics.mean_us = average;
+  statistics.cv_pct = average > 0 ? 100 * deviation / average : 0;
+  return statistics;
 }
 
-Json placement_json(const Case& c, const PlacementFigures& figures, const std::vector<int>& members,
-                    int average, bool every_time) {
+record::Placement placement_record(const Case& c, const PlacementFigures& figures,
+                                   const std::vector<int>& members, int average, bool every_time) {
   const int ranks = static_cast<int>(members.size());
   std::vector<double> times;
   for (const RankFigures& rank : figures.ranks) times.push_back(rank.time_us);
   const double time_us = combine_times(times, average);
-  Json json;
-  json["time_us"] = time_us;
-  json["algbw_gBps"] = nullptr;
-  json["busbw_gBps"] = nullptr;
+  record::Placement placement;
+  placement.time_us = time_us;
   // One rank transfers nothing: size / time would be a bandwidth that no wire has (in place, terabytes).
   if (ranks > 1 && time_us > 0) {
     // 1 B/us = 1e-3 GB/s
     const double algbw = static_cast<double>(c.size()) / time_us * 1e-3 * c.collective->alg_factor(ranks);
-    json["algbw_gBps"] = algbw;
-    json["busbw_gBps"] = algbw * c.collective->bus_factor(ranks);
+    placement.algbw_gBps = algbw;
+    placement.busbw_gBps = algbw * c.collective->kind().bus_factor(ranks);
   }
-  const bool checked = figures.ranks.front().checked;
-  json["wrong"] = checked ? Json(wrong_of(figures, &RankFigures::fresh)) : Json(nullptr);
-  json["wrong_timed"] = checked ? Json(wrong_of(figures, &RankFigures::timed)) : Json(nullptr);
+  if (figures.ranks.front().checked) {
+    placement.wrong = wrong_of(figures, &RankFigures::fresh);
+    placement.wrong_timed = wrong_of(figures, &RankFigures::timed);
+  }
   const std::vector<std::vector<double>> iterations = counted(figures);
-  json["per_iteration"] = iteration_statistics(iterations);
-  add_spread(iterations, members, json);
+  placement.per_iteration = iteration_statistics(iterations);
+  add_spread(iterations, members, placement);
   if (every_time) {
-    json["times_us"] = at_slowest_rank(figures.iterations);
-    if (ranks > 1) json["rank_times_us"] = figures.iterations;
+    placement.times_us = at_slowest_rank(figures.iterations);
+    if (ranks > 1) placement.rank_times_us = figures.iterations;
   }
-  return json;
+  return placement;
 }
 
-std::optional<FirstWrong> first_wrong(const Case& c, const PlacementFigures& figures,
-                                      const std::vector<int>& members) {
+std::optional<record::FirstWrong> first_wrong(const Case& c, const PlacementFigures& figures,
+                                              const std::vector<int>& members) {
   for (const auto which : {&RankFigures::timed, &RankFigures::fresh}) {
     for (std::size_t i = 0; i < figures.ranks.size(); ++i) {
       const Fault& fault = figures.ranks[i].*which;
       if (fault.count == 0) continue;
-      return FirstWrong{members[i],
-                        fault.offset,
-                        element_text(c.dtype, fault.expected),
-                        element_text(c.dtype, fault.found),
-                        kPlacementNames[c.in_place ? 1 : 0],
-                        which == &RankFigures::timed ? "timed" : "check"};
+      return record::FirstWrong{members[i],
+                                fault.offset,
+                                element_text(c.dtype, fault.expected),
+                                element_text(c.dtype, fault.found),
+                                kPlacementNames[c.in_place ? 1 : 0],
+                                which == &RankFigures::timed ? "timed" : "check"};
     }
   }
   return std::nullopt;
 }
 
-Json to_json(const FirstWrong& wrong) {
-  return {{"rank", wrong.rank},   {"offset", wrong.offset},       {"expected", wrong.expected},
-          {"found", wrong.found}, {"placement", wrong.placement}, {"when", wrong.when}};
+std::string to_text(const record::FirstWrong& wrong) {
+  const std::string placement = wrong.placement == kPlacementNames[1] ? "in place" : "out of place";
+  const std::string when = wrong.when == "timed" ? "after the timed iterations" : "in the check after them";
+  return "rank " + std::to_string(wrong.rank.value_or(-1)) + " has at element " +
+         std::to_string(wrong.offset.value_or(-1)) + " " + wrong.found + " instead of " + wrong.expected +
+         ", " + placement + ", " + when;
 }
 
-std::string to_text(const FirstWrong& wrong) {
-  const std::string placement = wrong.placement == std::string("in_place") ? "in place" : "out of place";
-  const std::string when =
-      wrong.when == std::string("timed") ? "after the timed iterations" : "in the check after them";
-  return "rank " + std::to_string(wrong.rank) + " has at element " + std::to_string(wrong.offset) + " " +
-         wrong.found + " instead of " + wrong.expected + ", " + placement + ", " + when;
-}
-
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

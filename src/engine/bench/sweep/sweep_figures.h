@@ -7,12 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
 #include "engine/bench/sweep/runner.h"
+#include "record/kinds/collective.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 inline constexpr int kPlacements = 2;
+/// Its part of the record, and its name there.
+inline constexpr std::array<std::optional<record::Placement> record::Collective::*, kPlacements>
+    kPlacementOf = {&record::Collective::out_of_place, &record::Collective::in_place};
 inline constexpr std::array<const char*, kPlacements> kPlacementNames = {"out_of_place", "in_place"};
 
 /// What a rank has measured in one placement; plain data, to be exchanged as it is.
@@ -34,27 +37,18 @@ struct PlacementFigures {
 double combine_times(const std::vector<double>& times, int average);
 
 /// Statistics of the iterations, each at the slowest rank's time, with the percentiles of nccl-tests (the
-/// value of which p percent are not above; p50 the upper median): count, min_us, p50_us, p95_us, p99_us,
-/// max_us, mean_us, cv_pct.
-Json iteration_statistics(const std::vector<std::vector<double>>& iterations);
+/// value of which p percent are not above; p50 the upper median).
+record::Iterations iteration_statistics(const std::vector<std::vector<double>>& iterations);
 
-/// The object "out_of_place" or "in_place" of the record. `members`: world ranks of the group. `every_time`:
+/// Of the record's out_of_place or in_place. `members`: world ranks of the group. `every_time`:
 /// the iterations themselves too, also those that are left out.
-Json placement_json(const Case& c, const PlacementFigures& figures, const std::vector<int>& members,
-                    int average, bool every_time);
+record::Placement placement_record(const Case& c, const PlacementFigures& figures,
+                                   const std::vector<int>& members, int average, bool every_time);
 
-/// A wrong element, as people read it.
-struct FirstWrong {
-  int rank = 0;  ///< of the world
-  std::int64_t offset = 0;
-  std::string expected, found;
-  const char* placement = "";
-  const char* when = "";  ///< "timed" or "check"
-};
-/// That of the lowest rank; those of the timed iterations before those of the check.
-std::optional<FirstWrong> first_wrong(const Case& c, const PlacementFigures& figures,
-                                      const std::vector<int>& members);
-Json to_json(const FirstWrong& wrong);
-std::string to_text(const FirstWrong& wrong);
+/// The first wrong element, as people read it: that of the lowest rank; those of the timed iterations before
+/// those of the check.
+std::optional<record::FirstWrong> first_wrong(const Case& c, const PlacementFigures& figures,
+                                              const std::vector<int>& members);
+std::string to_text(const record::FirstWrong& wrong);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

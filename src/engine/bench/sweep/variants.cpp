@@ -2,7 +2,7 @@
 
 #include "engine/bench/sweep/sweep.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 [[noreturn]] void bad_sweep(const std::string& what, const std::string& help) {
@@ -31,8 +31,8 @@ std::vector<std::int64_t> sweep_sizes(const plan::CollectiveSweep& sweep) {
   return sizes;
 }
 
-CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep) {
-  CommunicatorOptions options;
+comm::CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep) {
+  comm::CommunicatorOptions options;
   options.nvlink_centric = true;
   options.cta_policy = sweep.cta_policy;
   if (sweep.timeout_s > 0) options.timeout = std::chrono::seconds(sweep.timeout_s);
@@ -41,9 +41,10 @@ CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep) {
 
 std::vector<Variant> variants_of(const plan::CollectiveSweep& sweep, const Collective& collective) {
   const std::vector<DType> dtypes =
-      sweep.dtype == "all" ? all_dtypes() : std::vector<DType>{parse_dtype(sweep.dtype)};
-  std::vector<RedOp> ops = sweep.redop == "all" ? all_redops() : std::vector<RedOp>{parse_redop(sweep.redop)};
-  if (!collective.reduces) ops = {RedOp::kSum};
+      sweep.dtype == "all" ? comm::all_dtypes() : std::vector<DType>{comm::parse_dtype(sweep.dtype)};
+  std::vector<RedOp> ops =
+      sweep.redop == "all" ? comm::all_redops() : std::vector<RedOp>{comm::parse_redop(sweep.redop)};
+  if (!collective.kind().reduces) ops = {RedOp::kSum};
   std::vector<Variant> variants;
   for (const DType dtype : dtypes) {
     for (const RedOp op : ops) variants.push_back({dtype, op});
@@ -52,7 +53,7 @@ std::vector<Variant> variants_of(const plan::CollectiveSweep& sweep, const Colle
 }
 
 std::vector<int> roots_of(const plan::CollectiveSweep& sweep, const Collective& collective, int ranks) {
-  if (!collective.rooted) return {-1};
+  if (!collective.kind().rooted) return {-1};
   if (sweep.root >= ranks) {
     bad_sweep("root " + std::to_string(sweep.root) + " is none of " + std::to_string(ranks) + " ranks",
               "pass -r below " + std::to_string(ranks) + ", or -r all");
@@ -63,4 +64,4 @@ std::vector<int> roots_of(const plan::CollectiveSweep& sweep, const Collective& 
   return roots;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

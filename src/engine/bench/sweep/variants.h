@@ -7,7 +7,7 @@
 #include "engine/bench/collectives/collective.h"
 #include "plan/sweep.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 /// A data type with an operator; what has none gets kSum.
 struct Variant {
@@ -20,4 +20,4 @@ std::vector<Variant> variants_of(const plan::CollectiveSweep& sweep, const Colle
 /// -1 where the collective has none. `ranks`: of the smallest group. EngineError "bad_argument".
 std::vector<int> roots_of(const plan::CollectiveSweep& sweep, const Collective& collective, int ranks);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -4,7 +4,7 @@
 
 #include <type_traits>
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 /// factor * each element, in float for half.
@@ -60,4 +60,4 @@ void gloo_divide(void* data, std::int64_t count, DType dtype, RedOp op, int worl
   });
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -10,7 +10,7 @@
 #include "engine/comm/communicator.h"
 #include "engine/kernels/dtype_dispatch.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 /// Calls f(T{}) with the C++ type of an element; EngineError "unsupported" for a type that Gloo lacks.
 template <typename F>
@@ -30,4 +30,4 @@ void gloo_premultiply(void* data, std::int64_t count, DType dtype, RedOp op, int
 /// avg: divides by the number of ranks, after the sum.
 void gloo_divide(void* data, std::int64_t count, DType dtype, RedOp op, int world);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -21,7 +21,7 @@
 #include "engine/comm/group.h"
 #include "engine/comm/rendezvous.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 using Bytes = std::size_t;
@@ -387,4 +387,4 @@ std::unique_ptr<Communicator> create_gloo_group(Rendezvous& rendezvous, const Co
   return std::make_unique<GlooCommunicator>(rendezvous, options, rank, world, options.timeout);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -2,7 +2,7 @@
 #include "engine/comm/communicator.h"
 #include "engine/comm/group.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 bool has_gloo() { return false; }
 
@@ -16,4 +16,4 @@ std::unique_ptr<Communicator> create_gloo_communicator(Rendezvous&, const Commun
                     "install libgloo-dev and build again, or run on GPUs", ExitCode::kEnvironment);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

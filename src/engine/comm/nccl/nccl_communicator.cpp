@@ -6,10 +6,11 @@
 #include <cstring>
 #include <exception>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <utility>
 
-#include "engine/base/cuda_check.h"
+#include "engine/base/cuda.h"
 #include "engine/comm/communicator.h"
 #include "engine/comm/group.h"
 #include "engine/comm/nccl/nccl_log.h"
@@ -20,7 +21,7 @@
 /// An NCCL call of a NcclCommunicator's member function.
 #define SXB_NCCL(call) check((call), #call, __LINE__)
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 std::string host_name() {
@@ -80,9 +81,6 @@ class NcclCommunicator final : public Communicator {
         ncclCommDestroy(comm_);
       }
     }
-    if (stream_ != nullptr) cudaStreamDestroy(stream_);
-    cudaFree(device_);
-    cudaFreeHost(host_);
   }
 
   int rank() const override { return rank_; }
@@ -161,13 +159,14 @@ class NcclCommunicator final : public Communicator {
   std::vector<char> exchange(const void* data, std::int64_t bytes) override {
     const std::int64_t all = bytes * world_;
     reserve(all);
-    std::memcpy(host_, data, size(bytes));
-    char* own = device_ + bytes * rank_;
-    SXB_CUDA(cudaMemcpyAsync(own, host_, size(bytes), cudaMemcpyHostToDevice, stream_));
-    SXB_NCCL(ncclAllGather(own, device_, size(bytes), ncclInt8, comm_, stream_));
-    SXB_CUDA(cudaMemcpyAsync(host_, device_, size(all), cudaMemcpyDeviceToHost, stream_));
-    synchronize(stream_);
-    return {host_, host_ + all};
+    char* const host = host_.as<char>();
+    std::memcpy(host, data, size(bytes));
+    char* own = device_.as<char>() + bytes * rank_;
+    SXB_CUDA(cudaMemcpyAsync(own, host, size(bytes), cudaMemcpyHostToDevice, *stream_));
+    SXB_NCCL(ncclAllGather(own, device_.data(), size(bytes), ncclInt8, comm_, *stream_));
+    SXB_CUDA(cudaMemcpyAsync(host, device_.data(), size(all), cudaMemcpyDeviceToHost, *stream_));
+    synchronize(*stream_);
+    return {host, host + all};
   }
 
   std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions& options) override {
@@ -219,7 +218,7 @@ class NcclCommunicator final : public Communicator {
 
   /// What the host-side helpers need.
   void allocate() {
-    SXB_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    stream_.emplace();
     reserve(sizeof(double));
     ready_ = true;
   }
@@ -227,11 +226,11 @@ class NcclCommunicator final : public Communicator {
   /// Makes room for `bytes` on the device and in pinned memory.
   void reserve(std::int64_t bytes) {
     if (bytes <= reserved_) return;
-    cudaFree(std::exchange(device_, nullptr));
-    cudaFreeHost(std::exchange(host_, nullptr));
+    device_ = {};
+    host_ = {};
     reserved_ = 0;
-    SXB_CUDA(cudaMalloc(reinterpret_cast<void**>(&device_), size(bytes)));
-    SXB_CUDA(cudaMallocHost(reinterpret_cast<void**>(&host_), size(bytes)));
+    device_ = DeviceMemory(bytes);
+    host_ = PinnedMemory(bytes);
     reserved_ = bytes;
   }
 
@@ -308,12 +307,13 @@ class NcclCommunicator final : public Communicator {
   }
 
   double reduce_scalar(double value, ncclRedOp_t op) {
-    std::memcpy(host_, &value, sizeof(value));
-    SXB_CUDA(cudaMemcpyAsync(device_, host_, sizeof(value), cudaMemcpyHostToDevice, stream_));
-    SXB_NCCL(ncclAllReduce(device_, device_, 1, ncclFloat64, op, comm_, stream_));
-    SXB_CUDA(cudaMemcpyAsync(host_, device_, sizeof(value), cudaMemcpyDeviceToHost, stream_));
-    synchronize(stream_);
-    std::memcpy(&value, host_, sizeof(value));
+    void* const device = device_.data();
+    std::memcpy(host_.data(), &value, sizeof(value));
+    SXB_CUDA(cudaMemcpyAsync(device, host_.data(), sizeof(value), cudaMemcpyHostToDevice, *stream_));
+    SXB_NCCL(ncclAllReduce(device, device, 1, ncclFloat64, op, comm_, *stream_));
+    SXB_CUDA(cudaMemcpyAsync(host_.data(), device, sizeof(value), cudaMemcpyDeviceToHost, *stream_));
+    synchronize(*stream_);
+    std::memcpy(&value, host_.data(), sizeof(value));
     return value;
   }
 
@@ -323,10 +323,10 @@ class NcclCommunicator final : public Communicator {
   bool ready_ = false;
   bool failed_ = false;
   ncclComm_t comm_ = nullptr;
-  cudaStream_t stream_ = nullptr;
-  char* device_ = nullptr;
-  char* host_ = nullptr;
+  DeviceMemory device_;
+  PinnedMemory host_;
   std::int64_t reserved_ = 0;
+  std::optional<CudaStream> stream_;
   std::map<DType, ncclRedOp_t> premul_;
 };
 
@@ -349,4 +349,4 @@ std::unique_ptr<Communicator> create_nccl_group(Rendezvous& rendezvous, const Co
   return std::make_unique<NcclCommunicator>(rendezvous, options, rank, world, false);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -17,7 +17,7 @@
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 extern "C" __attribute__((weak)) void ncclResetDebugInit();
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 constexpr const char* kLevel = "NCCL_DEBUG";
@@ -146,5 +146,5 @@ NcclLog::~NcclLog() {
 
 std::string NcclLog::text() const { return path_.empty() ? "" : read_all(path_); }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm
 #pragma GCC diagnostic pop

@@ -6,7 +6,7 @@
 
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 /// What ranks of this process are connected by.
 struct Transports {
@@ -41,4 +41,4 @@ class NcclLog {
   std::string path_;  ///< empty: the log is the user's
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -8,7 +8,7 @@
 
 #include "engine/base/cuda_check.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 namespace {
 
@@ -51,4 +51,4 @@ NcclMemory& NcclMemory::operator=(NcclMemory&& other) noexcept {
   return *this;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 class NcclMemory {
  public:
@@ -29,4 +29,4 @@ class NcclMemory {
   bool fallback_ = false;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -7,9 +7,9 @@
 #include <memory>
 #include <vector>
 
-#include "engine/base/cuda_check.h"
+#include "engine/base/cuda.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 /// A function of the driver, without linking to it: this library also loads where there is none.
@@ -74,19 +74,7 @@ std::string describe(CUgraph graph) {
 }  // namespace
 
 std::string captured_path(const std::function<void()>& issue, cudaStream_t stream) {
-  SXB_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  cudaGraph_t graph = nullptr;
-  try {
-    issue();
-  } catch (...) {
-    cudaStreamEndCapture(stream, &graph);
-    if (graph != nullptr) cudaGraphDestroy(graph);
-    throw;
-  }
-  SXB_CUDA(cudaStreamEndCapture(stream, &graph));
-  const std::string path = describe(graph);
-  SXB_CUDA(cudaGraphDestroy(graph));
-  return path;
+  return describe(CudaGraph(stream, issue));
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

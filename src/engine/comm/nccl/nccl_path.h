@@ -7,11 +7,11 @@
 #include <functional>
 #include <string>
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 /// Captures `issue` on `stream`; nothing runs. "copy engine, 4 copies" where there is no kernel, else
 /// the kernels' names, each with its thread blocks: "ncclSymkDevKernel_AllGather_ST, 2 CTAs".
 /// Kernels of NCCL's channels are named for one protocol (RING_LL) whichever they choose inside.
 std::string captured_path(const std::function<void()>& issue, cudaStream_t stream);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -4,7 +4,7 @@
 
 #include "engine/kernels/verify_pattern.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 ncclDataType_t nccl_type(DType dtype) {
   switch (dtype) {
@@ -71,4 +71,4 @@ Scalar nccl_scalar(DType dtype, int value) {
   return bytes;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -7,7 +7,7 @@
 
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 
 ncclDataType_t nccl_type(DType dtype);
 /// Of the operators that NCCL has ready; kMulSum is made from a scalar.
@@ -18,4 +18,4 @@ ncclConfig_t nccl_config(const CommunicatorOptions& options);
 using Scalar = std::array<char, 8>;
 Scalar nccl_scalar(DType dtype, int value);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

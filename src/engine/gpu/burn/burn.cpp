@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "engine/comm/communicator.h"
+#include "engine/base/error.h"
+#include "record/kinds/gpu.h"
+#include "record/kinds/node.h"
 
 namespace sxb::engine::gpu {
 namespace {
@@ -25,7 +27,7 @@ std::string hex(std::uint32_t word) {
 
 class BurnRun {
  public:
-  BurnRun(const plan::RankTask& task, BurnDevice& device, NodeRanks& ranks, const Emitter& emitter)
+  BurnRun(const plan::RankTask& task, BurnDevice& device, rank::NodeRanks& ranks, const Emitter& emitter)
       : task_(task), device_(device), ranks_(ranks), emitter_(emitter), queued_(device.streams()) {}
 
   void run() {
@@ -47,7 +49,7 @@ class BurnRun {
     done_ = total_queued();
     report();
     if (task_.local_rank == 0) {
-      emitter_.record("window", {{"name", "burn"}, {"begin_ns", begin_}, {"end_ns", monotonic_ns()}});
+      emitter_.emit(record::Window{"burn", begin_, monotonic_ns()});
     }
     ranks_.leave();  // a mismatch ends the task
     fail_on_mismatch(device_.mismatches());
@@ -87,14 +89,15 @@ class BurnRun {
     const std::int64_t now = monotonic_ns();
     const std::int64_t iterations = done_ - reported_done_;
     const double span = seconds(now - reported_);
-    emitter_.record("burn",
-                    {{"gpu", task_.gpu},
-                     {"second", seconds(now - begin_)},
-                     {"span_s", span},
-                     {"tflops", device_.flops_per_product() * static_cast<double>(iterations) / span * 1e-12},
-                     {"iterations", iterations},
-                     {"mismatches", device_.mismatches().count},
-                     {"memory_bytes", device_.memory_bytes()}});
+    record::Burn burn;
+    burn.gpu = task_.gpu;
+    burn.second = seconds(now - begin_);
+    burn.span_s = span;
+    burn.tflops = device_.flops_per_product() * static_cast<double>(iterations) / span * 1e-12;
+    burn.iterations = iterations;
+    burn.mismatches = device_.mismatches().count;
+    burn.memory_bytes = device_.memory_bytes();
+    emitter_.emit(burn);
     reported_ = now;
     reported_done_ = done_;
   }
@@ -115,7 +118,7 @@ class BurnRun {
 
   const plan::RankTask& task_;
   BurnDevice& device_;
-  NodeRanks& ranks_;
+  rank::NodeRanks& ranks_;
   const Emitter& emitter_;
   std::vector<std::int64_t> queued_;  ///< products, by stream
   std::int64_t begin_ = 0, reported_ = 0;
@@ -124,7 +127,8 @@ class BurnRun {
 
 }  // namespace
 
-void run_burn(const plan::RankTask& task, BurnDevice& device, NodeRanks& ranks, const Emitter& emitter) {
+void run_burn(const plan::RankTask& task, BurnDevice& device, rank::NodeRanks& ranks,
+              const Emitter& emitter) {
   BurnRun(task, device, ranks, emitter).run();
 }
 

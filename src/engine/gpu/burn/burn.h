@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/base/emitter.h"
-#include "engine/gpu/device/node_ranks.h"
+#include "engine/rank/node_ranks.h"
 #include "plan/task.h"
 
 namespace sxb::engine::gpu {
@@ -42,6 +42,6 @@ std::unique_ptr<BurnDevice> make_host_burn(const plan::Burn& burn);
 
 /// Emits a "burn" about once a second and, on local rank 0, the "window". All ranks start together and run
 /// until their duration is over; then EngineError "burn_mismatch" on a rank that saw one.
-void run_burn(const plan::RankTask& task, BurnDevice& device, NodeRanks& ranks, const Emitter& emitter);
+void run_burn(const plan::RankTask& task, BurnDevice& device, rank::NodeRanks& ranks, const Emitter& emitter);
 
 }  // namespace sxb::engine::gpu

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/gpu/burn/burn.h"
-#include "engine/gpu/tests/gemm_case.h"
+#include "engine/gpu/product/gemm_case.h"
 
 namespace sxb::engine::gpu {
 namespace {

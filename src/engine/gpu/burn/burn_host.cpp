@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/gpu/burn/burn.h"
-#include "engine/gpu/tests/host_product.h"
+#include "engine/gpu/product/host_product.h"
 
 namespace sxb::engine::gpu {
 namespace {

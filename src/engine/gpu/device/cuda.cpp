@@ -74,9 +74,9 @@ int gpu_numa_node() {
   return node.empty() ? -1 : std::atoi(node.c_str());
 }
 
-PinnedMemory::PinnedMemory(std::int64_t bytes) {
+PinnedMemory pinned_near_gpu(std::int64_t bytes) {
   const OnNumaNode here(gpu_numa_node());
-  SXB_CUDA(cudaHostAlloc(&data_, static_cast<std::size_t>(bytes), cudaHostAllocDefault));
+  return PinnedMemory(bytes);
 }
 
 void Gate::close(cudaStream_t stream) {
@@ -96,16 +96,12 @@ double gated_seconds(Gate& gate, const CudaStream& stream, int count, const std:
   call();
   stream.synchronize();
   CudaEvent begin, end;
-  const struct Open {
-    Gate& gate;
-    ~Open() { gate.open(); }  // also when a call throws: nothing may be freed behind a closed gate
-  } open_at_end{gate};
-  gate.close(stream);
+  ClosedGate closed(gate, stream);
   call();
   begin.record(stream);
   for (int i = 0; i < count; ++i) call();
   end.record(stream);
-  gate.open();
+  closed.open();
   end.synchronize();
   return begin.seconds_to(end) / count;
 }

@@ -1,12 +1,17 @@
 // Attention of the 7B shape as the trainer runs it: forward and backward, RoPE included, 8 x 2048 tokens.
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <vector>
 
 #include "engine/attention/attention.h"
-#include "engine/gpu/device/cuda.h"
+#include "engine/base/cuda.h"
 #include "engine/gpu/tests/test.h"
 #include "engine/kernels/kernels.h"
 
@@ -26,8 +31,10 @@ config::Architecture shape_7b() {
   return arch;
 }
 
-DeviceBatch whole_rows(const Device& device) {
-  const auto int32 = at::TensorOptions().dtype(at::kInt).device(device.at);
+at::Device this_gpu() { return {at::kCUDA, 0}; }
+
+DeviceBatch whole_rows() {
+  const auto int32 = at::TensorOptions().dtype(at::kInt).device(this_gpu());
   DeviceBatch batch;
   batch.rows = kRows, batch.seq_len = kSeq;
   batch.position_T = at::arange(kTokens, int32).remainder(kSeq).to(at::kInt);
@@ -40,15 +47,16 @@ class AttentionTest {
  public:
   explicit AttentionTest(Context& context)
       : context_(context),
-        device_(Device::make(true, true)),
-        guard_(*device_.compute_stream),
-        attention_(shape_7b(), kSeq, device_),
-        batch_(whole_rows(device_)) {}
+        stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, 0)),
+        guard_(stream_),
+        attention_(shape_7b(), kSeq, this_gpu()),
+        batch_(whole_rows()) {}
 
   void run() {
-    fresh_ = device_.empty({kTokens, 3 * kWidth}).normal_();
-    dout_ = device_.empty({kTokens, kWidth}).normal_();
-    dqkv_ = device_.empty({kTokens, 3 * kWidth});
+    const auto bf16 = at::TensorOptions().dtype(at::kBFloat16).device(this_gpu());
+    fresh_ = at::empty({kTokens, 3 * kWidth}, bf16).normal_();
+    dout_ = at::empty({kTokens, kWidth}, bf16).normal_();
+    dqkv_ = at::empty({kTokens, 3 * kWidth}, bf16);
     // Scores and their product with v, half of them masked; the backward pass has five such products.
     const double flops =
         2.0 * static_cast<double>(kTokens) * static_cast<double>(kSeq) * static_cast<double>(kWidth);
@@ -69,10 +77,10 @@ class AttentionTest {
   void measure(const char* test, double flops, const std::function<void()>& call,
                const std::function<std::int64_t()>& check) {
     call();
-    device_.synchronize();
+    stream_.synchronize();
     const Runs runs = repeat(context_.suite, [&] {
       CudaEvent begin, end;
-      const cudaStream_t stream = device_.compute_stream->stream();
+      const cudaStream_t stream = stream_.stream();
       begin.record(stream);
       for (int i = 0; i < kCallsPerRun; ++i) call();
       end.record(stream);
@@ -129,7 +137,7 @@ class AttentionTest {
   static constexpr std::int32_t kSpan[2] = {0, static_cast<std::int32_t>(kSeq)};
 
   Context& context_;
-  const Device device_;
+  const c10::cuda::CUDAStream stream_;
   const c10::cuda::CUDAStreamGuard guard_;
   const Attention attention_;
   const DeviceBatch batch_;

@@ -1,12 +1,12 @@
 // Matrix products of each precision, hot, with the fastest algorithm that cuBLASLt has.
-#include "engine/gpu/tests/gemm_case.h"
+#include "engine/gpu/product/gemm_case.h"
 #include "engine/gpu/tests/test.h"
 
 namespace sxb::engine::gpu {
 namespace {
 
 /// A run is long against the jitter of the clocks.
-constexpr double kRun_s = 0.03;
+constexpr double kGemmRun_s = 0.03;
 
 /// Squares that are large enough to fill the GPU; the wide types are slow, one size says all.
 std::vector<GemmShape> shapes(Numeric numeric) {
@@ -19,14 +19,14 @@ void measure(Context& context, const Blas& blas, const CudaStream& stream, Numer
              const GemmShape& shape) {
   GemmCase product(blas, numeric, shape, 1, stream);
   product.tune(blas, stream);
-  const int calls = product.calls_for(kRun_s);
+  const int calls = product.calls_for(kGemmRun_s);
   const Runs runs =
       repeat(context.suite, [&] { return timed_seconds(stream, calls, [&] { product.run(blas, stream); }); });
   context.emit({"gemm_" + std::string(name_of(numeric)), shape.text(), "TFLOP/s",
                 runs.rates(shape.flops(), 1e12), runs.stable, product.count_wrong(stream), -1});
 }
 
-void run(Context& context) {
+void run_gemm(Context& context) {
   const Blas blas;
   const CudaStream stream;
   for (const Numeric numeric :
@@ -46,6 +46,6 @@ void run(Context& context) {
 }  // namespace
 
 extern const Test kGemm;
-const Test kGemm = {"gemm", needs_gpu, run};
+const Test kGemm = {"gemm", needs_gpu, run_gemm};
 
 }  // namespace sxb::engine::gpu

@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "engine/gpu/tests/gemm_case.h"
+#include "engine/gpu/product/gemm_case.h"
 #include "engine/gpu/tests/test.h"
 
 namespace sxb::engine::gpu {
 namespace {
 
-constexpr double kLook_s = 0.02, kRun_s = 0.03;
+constexpr double kLook_s = 0.02, kBestRun_s = 0.03;
 constexpr std::int64_t kBudgetNs = 10'000'000'000;  ///< for the looks of one precision
 constexpr std::size_t kFinalists = 3;
 
@@ -45,7 +45,7 @@ std::vector<Look> look_at_all(const Blas& blas, const CudaStream& stream, Numeri
   return looks;
 }
 
-void run(Context& context) {
+void run_gemm_max(Context& context) {
   const Blas blas;
   const CudaStream stream;
   for (const Numeric numeric : {Numeric::kBf16, Numeric::kFp8}) {
@@ -57,7 +57,7 @@ void run(Context& context) {
       const GemmShape& shape = looks[i].shape;
       GemmCase product(blas, numeric, shape, 1, stream);
       product.tune(blas, stream);
-      const int calls = product.calls_for(kRun_s);
+      const int calls = product.calls_for(kBestRun_s);
       const Runs runs = repeat(
           context.suite, [&] { return timed_seconds(stream, calls, [&] { product.run(blas, stream); }); });
       Figure figure{"gemm_max_" + std::string(name_of(numeric)),
@@ -83,6 +83,6 @@ void run(Context& context) {
 }  // namespace
 
 extern const Test kGemmMax;
-const Test kGemmMax = {"gemm_max", needs_gpu, run};
+const Test kGemmMax = {"gemm_max", needs_gpu, run_gemm_max};
 
 }  // namespace sxb::engine::gpu

@@ -15,8 +15,8 @@ class HostDevice {
   explicit HostDevice(Context& context)
       : context_(context),
         bytes_(context.suite.bytes),
-        host_(bytes_),
-        other_host_(bytes_),
+        host_(pinned_near_gpu(bytes_)),
+        other_host_(pinned_near_gpu(bytes_)),
         device_(bytes_),
         other_device_(bytes_),
         wrong_(stream_) {
@@ -50,11 +50,7 @@ class HostDevice {
     const auto call = [&] { copy(to_device, device_, host_, stream_); };
     const auto against = [&] { copy(!to_device, other_device_, other_host_, other_stream_); };
     CudaEvent released;
-    const struct Open {
-      Gate& gate;
-      ~Open() { gate.open(); }
-    } open_at_end{gate_};
-    gate_.close(stream_);
+    ClosedGate closed(gate_, stream_);
     released.record(stream_);
     released.block(other_stream_);
     CudaEvent begin, end;
@@ -63,7 +59,7 @@ class HostDevice {
     begin.record(stream_);
     for (int i = 0; i < kCopiesPerRun; ++i) call();
     end.record(stream_);
-    gate_.open();
+    closed.open();
     end.synchronize();
     other_stream_.synchronize();
     return begin.seconds_to(end) / kCopiesPerRun;

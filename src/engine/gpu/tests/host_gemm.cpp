@@ -2,7 +2,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "engine/gpu/tests/host_product.h"
+#include "engine/gpu/product/host_product.h"
 #include "engine/gpu/tests/test.h"
 
 namespace sxb::engine::gpu {
@@ -36,7 +36,7 @@ std::int64_t count_wrong(const std::vector<float>& y, const std::vector<float>& 
   return wrong;
 }
 
-void run(Context& context) {
+void run_host_gemm(Context& context) {
   constexpr std::int64_t kCount = kSize * kSize;
   const std::vector<float> x = host_operand(kCount, 1), w = host_operand(kCount, 2);
   std::vector<float> y(static_cast<std::size_t>(kCount));
@@ -56,6 +56,6 @@ void run(Context& context) {
 }  // namespace
 
 extern const Test kHostGemm;
-const Test kHostGemm = {"host_gemm", needs_cpu, run};
+const Test kHostGemm = {"host_gemm", needs_cpu, run_host_gemm};
 
 }  // namespace sxb::engine::gpu

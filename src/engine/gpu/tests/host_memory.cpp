@@ -16,7 +16,7 @@ namespace {
 
 /// Larger than the caches, smaller than what a laptop would miss.
 constexpr std::int64_t kMostBytes = 128 * kMiB;
-constexpr float kScalar = 0.4f;
+constexpr float kHostScalar = 0.4f;
 
 /// `body(begin, end)` over the elements, cut for the threads.
 template <typename Body>
@@ -27,11 +27,12 @@ void in_parallel(int threads, std::int64_t count, const Body& body) {
   body(piece(0), piece(1));
 }
 
-void triad(float* __restrict a, const float* __restrict b, const float* __restrict c, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) a[i] = b[i] + kScalar * c[i];
+void host_triad(float* __restrict a, const float* __restrict b, const float* __restrict c,
+                std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) a[i] = b[i] + kHostScalar * c[i];
 }
 
-void run(Context& context) {
+void run_host_memory(Context& context) {
   const std::int64_t bytes = std::min(context.suite.bytes, kMostBytes);
   const std::int64_t count = bytes / static_cast<std::int64_t>(sizeof(float));
   const int threads = context.task.cpu_threads;
@@ -63,15 +64,15 @@ void run(Context& context) {
   measure(
       "host_triad", 3,
       [&](std::int64_t begin, std::int64_t end) {
-        triad(a.data() + begin, b.data() + begin, c.data() + begin, end - begin);
+        host_triad(a.data() + begin, b.data() + begin, c.data() + begin, end - begin);
       },
       // The compiler may or may not fuse the two operations.
-      [&](std::size_t i) { return std::abs(a[i] - (b[i] + kScalar * c[i])) <= 1e-6f * std::abs(a[i]); });
+      [&](std::size_t i) { return std::abs(a[i] - (b[i] + kHostScalar * c[i])) <= 1e-6f * std::abs(a[i]); });
 }
 
 }  // namespace
 
 extern const Test kHostMemory;
-const Test kHostMemory = {"host_memory", needs_cpu, run};
+const Test kHostMemory = {"host_memory", needs_cpu, run_host_memory};
 
 }  // namespace sxb::engine::gpu

@@ -54,10 +54,10 @@ void launch(Context& context) {
        kLaunches);
 }
 
-void run(Context& context) {
+void run_latency(Context& context) {
   context.ranks.in_turn([&] {
     launch(context);
-    const PinnedMemory host(kChaseBytes);
+    const PinnedMemory host = pinned_near_gpu(kChaseBytes);
     context.emit(chase_latency("host_latency", "a load from pinned host memory", host.data()));
   });
 }
@@ -65,6 +65,6 @@ void run(Context& context) {
 }  // namespace
 
 extern const Test kLatency;
-const Test kLatency = {"latency", needs_gpu, run};
+const Test kLatency = {"latency", needs_gpu, run_latency};
 
 }  // namespace sxb::engine::gpu

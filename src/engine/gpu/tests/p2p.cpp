@@ -163,18 +163,14 @@ class P2p {
     own_.stream.synchronize();
     other.stream.synchronize();
     CudaEvent begin, end;
-    const struct Open {
-      Gate& gate;
-      ~Open() { gate.open(); }
-    } open_at_end{gate_};
-    gate_.close(own_.stream);
+    ClosedGate closed(gate_, own_.stream);
     copy();
     begin.record(own_.stream);
     begin.block(other.stream);
     for (int i = 0; i < kCopiesPerRun; ++i) copy();
     end.record(own_.stream);
     for (int i = 0; i < kCopiesPerRun + 1; ++i) copy_back();
-    gate_.open();
+    closed.open();
     end.synchronize();
     other.stream.synchronize();
     return begin.seconds_to(end) / kCopiesPerRun;

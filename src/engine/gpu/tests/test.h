@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/gpu/device/node_ranks.h"
+#include "engine/rank/node_ranks.h"
 #include "plan/task.h"
 
 namespace sxb::engine::gpu {
@@ -36,7 +36,7 @@ struct Context {
   const plan::GpuSuite& suite;
   const plan::RankTask& task;
   const Facts& facts;
-  NodeRanks& ranks;
+  rank::NodeRanks& ranks;
   std::function<void(const Figure&)> emit;
   /// A figure of the test that cannot be had here.
   std::function<void(const std::string& test, const std::string& why, int peer)> waive;

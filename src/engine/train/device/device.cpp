@@ -3,7 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 Device Device::make(bool cuda, bool bf16) {
   Device device;
@@ -20,7 +20,7 @@ Device Device::make(bool cuda, bool bf16) {
 
 void Device::join_streams() const {
   if (!compute_stream) return;
-  Event computed, communicated;
+  StepEvent computed, communicated;
   computed.record(*compute_stream);
   computed.block(*comm_stream);
   communicated.record(*comm_stream);
@@ -41,4 +41,4 @@ at::Tensor Device::zeros(at::IntArrayRef shape, at::ScalarType type) const {
   return at::zeros(shape, at::TensorOptions().device(at).dtype(type));
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

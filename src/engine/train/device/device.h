@@ -3,7 +3,6 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <ATen/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -11,20 +10,23 @@
 #include <optional>
 #include <utility>
 
-#include "engine/comm/communicator.h"
+#include "engine/base/cuda.h"
+#include "engine/base/stream.h"
+#include "engine/kernels/dtype.h"
 #include "engine/kernels/kernels.h"
 #include "engine/train/device/step_clock.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
-/// A point in the work of a stream.
-class Event {
+/// A point in the work of one of the two streams, and whether somebody still has to wait for it. Made when it
+/// is first recorded: ranks on a CPU have none.
+class StepEvent {
  public:
-  Event() = default;
-  explicit Event(bool timing) : timing_(timing) {}
+  StepEvent() = default;
+  explicit StepEvent(CudaEvent::Timing timing) : timing_(timing) {}
   /// Marks what `stream` has been given so far. `generation`: Device::generation.
-  void record(const c10::cuda::CUDAStream& stream, std::uint64_t generation = 0) {
-    if (!event_) event_.emplace(timing_ ? cudaEventDefault : cudaEventDisableTiming);
+  void record(cudaStream_t stream, std::uint64_t generation = 0) {
+    if (!event_) event_.emplace(timing_);
     event_->record(stream);
     generation_ = generation;
     waited_ = false;
@@ -32,7 +34,7 @@ class Event {
   /// Recorded since the streams were last joined.
   bool pending(std::uint64_t generation) const { return event_ && generation_ == generation; }
   /// `stream` goes on only after the mark; nothing if it was never recorded.
-  void block(const c10::cuda::CUDAStream& stream) const {
+  void block(cudaStream_t stream) const {
     if (event_) event_->block(stream);
   }
   /// True once for each mark: a stream that has been made to wait for it need not be again.
@@ -40,15 +42,13 @@ class Event {
   void synchronize() const {
     if (event_) event_->synchronize();
   }
-  double milliseconds_to(const Event& later) const {
-    return static_cast<double>(event_->elapsed_time(*later.event_));
-  }
+  double milliseconds_to(const StepEvent& later) const { return event_->milliseconds_to(*later.event_); }
 
  private:
-  bool timing_ = false;
+  CudaEvent::Timing timing_ = CudaEvent::Timing::kOff;
   std::uint64_t generation_ = 0;
   mutable bool waited_ = false;
-  mutable std::optional<at::cuda::CUDAEvent> event_;
+  std::optional<CudaEvent> event_;
 };
 
 struct Device {
@@ -69,20 +69,20 @@ struct Device {
   Stream comm_raw() const { return comm_stream ? comm_stream->stream() : nullptr; }
   /// A border between two phases of a step.
   void enter(StepPhase phase) const { clock->enter(phase, compute_raw()); }
-  void record_compute(Event& event) const {
+  void record_compute(StepEvent& event) const {
     if (compute_stream) event.record(*compute_stream, *generation);
   }
-  void record_comm(Event& event) const {
+  void record_comm(StepEvent& event) const {
     if (comm_stream) event.record(*comm_stream, *generation);
   }
   /// The compute stream goes on only after the mark. The time that it waits is exposed communication.
-  void compute_waits(const Event& event) const {
+  void compute_waits(const StepEvent& event) const {
     if (!compute_stream || !event.pending(*generation) || !event.claim_wait()) return;
     clock->wait_begins(compute_raw());
     event.block(*compute_stream);
     clock->wait_ends(compute_raw());
   }
-  void comm_waits(const Event& event) const {
+  void comm_waits(const StepEvent& event) const {
     if (comm_stream && event.pending(*generation)) event.block(*comm_stream);
   }
   /// Whatever either stream was given so far comes before whatever either will be given: no earlier
@@ -100,4 +100,4 @@ inline DType comm_dtype(at::ScalarType type) {
   return type == at::kBFloat16 ? DType::kBFloat16 : DType::kFloat32;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

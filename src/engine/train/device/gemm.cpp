@@ -19,7 +19,7 @@
 #include "engine/blas/matmul.h"
 #include "engine/train/device/device.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 /// The GPUs reach their power cap within the second; after that the ranking is that of a long run.
@@ -105,8 +105,7 @@ struct Gemm::Impl {
   double time_ms(const Entry& e, std::size_t algorithm, int iterations,
                  const std::array<at::Tensor, 3>& operands) {
     const auto stream = c10::cuda::getCurrentCUDAStream();
-    Event begin(true);
-    Event end(true);
+    CudaEvent begin, end;
     begin.record(stream);
     for (int i = 0; i < iterations; ++i) {
       e.matmul->run(handle, e.algorithms[algorithm], operands[0].data_ptr(), operands[1].data_ptr(),
@@ -128,13 +127,13 @@ struct Gemm::Impl {
 
   /// times[i][a]: milliseconds of candidate a of problem i, summed over ranks, which all work at once;
   /// infinity for candidates that a first call ruled out.
-  std::vector<std::vector<double>> time_all(const std::vector<Problem>& problems, Communicator& comm);
+  std::vector<std::vector<double>> time_all(const std::vector<Problem>& problems, comm::Communicator& comm);
   std::vector<double> time_candidates(const Entry& e, const std::array<at::Tensor, 3>& operands,
-                                      Communicator& comm);
+                                      comm::Communicator& comm);
 };
 
 std::vector<std::vector<double>> Gemm::Impl::time_all(const std::vector<Problem>& problems,
-                                                      Communicator& comm) {
+                                                      comm::Communicator& comm) {
   std::int64_t largest[3] = {};
   for (const Problem& p : problems) {
     const std::int64_t sizes[3] = {p.m * p.k, p.k * p.n, p.m * p.n};
@@ -153,7 +152,7 @@ std::vector<std::vector<double>> Gemm::Impl::time_all(const std::vector<Problem>
 }
 
 std::vector<double> Gemm::Impl::time_candidates(const Entry& e, const std::array<at::Tensor, 3>& operands,
-                                                Communicator& comm) {
+                                                comm::Communicator& comm) {
   std::vector<double> once(e.algorithms.size());
   for (std::size_t a = 0; a < once.size(); ++a) {
     time_ms(e, a, 1, operands);  // the first call loads the kernel
@@ -208,7 +207,8 @@ void Gemm::weight_grad(at::Tensor& dw, bool accumulate, const at::Tensor& dy, co
   }
 }
 
-Gemm::Tuning Gemm::tune(const std::vector<Layer>& layers, Communicator& comm, const std::string& cache_file) {
+Gemm::Tuning Gemm::tune(const std::vector<Layer>& layers, comm::Communicator& comm,
+                        const std::string& cache_file) {
   std::map<Problem, int> distinct;
   for (const Layer& l : layers) {
     distinct[Problem::forward(l.tokens, l.out, l.in)];
@@ -250,4 +250,4 @@ Gemm::Tuning Gemm::tune(const std::vector<Layer>& layers, Communicator& comm, co
   return result;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

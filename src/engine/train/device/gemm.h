@@ -12,7 +12,7 @@
 
 #include "engine/comm/communicator.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 class Gemm {
  public:
@@ -42,7 +42,7 @@ class Gemm {
   /// gradient): all ranks time all candidates at the same time, hot, on random BF16 data, and agree
   /// on the least time summed over ranks. The choice is kept in `cache_file` and taken from there
   /// next time; the caller names it after GPU type and library version.
-  Tuning tune(const std::vector<Layer>& layers, Communicator& comm, const std::string& cache_file);
+  Tuning tune(const std::vector<Layer>& layers, comm::Communicator& comm, const std::string& cache_file);
 
   /// Where the choices of this GPU type and library version are kept.
   static std::string cache_file();
@@ -55,4 +55,4 @@ class Gemm {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

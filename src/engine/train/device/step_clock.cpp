@@ -9,7 +9,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/train/device/device.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 /// Stamps kept for closing what is open: that happens in destructors, which must not throw.
@@ -115,4 +115,4 @@ Stream Span::stream() const {
   return span_.track == Track::kCompute ? device_.compute_raw() : device_.comm_raw();
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -11,9 +11,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/comm/communicator.h"
+#include "engine/base/stream.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 struct Device;
 
@@ -99,4 +99,4 @@ class Span {
   StepMarks::Span span_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

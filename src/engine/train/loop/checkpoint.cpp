@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "data/safetensors.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 constexpr float kInitStd = 0.02f;
@@ -132,4 +132,4 @@ void save_weights(ShardedParameters& parameters, const Layout& layout, const std
   }
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -6,7 +6,7 @@
 
 #include "engine/train/parallel/sharding.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// N(0, 0.02) for matrices, 1 for norms; a pure function of (seed, element), so any sharding starts
 /// from the same bits.
@@ -22,4 +22,4 @@ void initialize_from(ShardedParameters& parameters, const Layout& layout, const 
 void save_weights(ShardedParameters& parameters, const Layout& layout, const std::string& folder, int rank,
                   const Device& device);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace sxb::engine {
+#include "base/splitmix64.h"
+
+namespace sxb::engine::train {
 
 BatchBuilder::BatchBuilder(std::int64_t rows, std::int64_t seq_len) {
   batch_.rows = rows;
@@ -77,7 +79,7 @@ HostBatch Loader::build(std::int64_t micro_step) const {
       continue;
     }
     // A counter-based generator: row r is the same whichever rank reads it.
-    std::uint64_t state = options_.seed ^ (static_cast<std::uint64_t>(first + b) * 0x9e3779b97f4a7c15ULL);
+    std::uint64_t state = options_.seed ^ (static_cast<std::uint64_t>(first + b) * kSplitMix64Gamma);
     for (std::uint32_t& word : synthetic) {
       state = state * 6364136223846793005ULL + 1442695040888963407ULL;
       word = static_cast<std::uint32_t>((state >> 33) % static_cast<std::uint64_t>(options_.vocab)) |
@@ -118,4 +120,4 @@ HostBatch Loader::next() {
   return batch;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

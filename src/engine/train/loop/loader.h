@@ -12,7 +12,7 @@
 #include "data/packed.h"
 #include "engine/attention/batch.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// Turns packed rows (data/packed.h words) into a batch: targets, positions, document starts.
 /// A padding run at the end of a row becomes a span of its own, so attention never mixes it in.
@@ -65,4 +65,4 @@ class Loader {
   std::thread thread_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 double learning_rate(const config::Optimizer& optimizer, std::int64_t step, std::int64_t total) {
   const config::Schedule& schedule = optimizer.schedule;
@@ -31,4 +31,4 @@ double learning_rate(const config::Optimizer& optimizer, std::int64_t step, std:
   return optimizer.lr;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -3,11 +3,11 @@
 #include <string>
 #include <utility>
 
-#include "engine/comm/communicator.h"
+#include "engine/base/error.h"
 #include "engine/train/loop/step.h"
 #include "engine/train/model/flops.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 /// The host launches a block's forward and backward pass, some 40 kernels, in well under a millisecond.
@@ -118,4 +118,4 @@ std::optional<data::PackedDataset> open_dataset(const plan::RankTask& task) {
   return std::move(*dataset);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -9,7 +9,7 @@
 #include "engine/train/parallel/sharding.h"
 #include "plan/task.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// training.precision with `auto` resolved: BF16 on GPUs, FP32 on CPUs.
 bool trains_in_bf16(const config::Training& training, bool cuda);
@@ -29,4 +29,4 @@ std::string graph_obstacle(const plan::RankTask& task);
 /// EngineError "dataset_invalid" or "vocabulary_overflow".
 std::optional<data::PackedDataset> open_dataset(const plan::RankTask& task);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -10,10 +10,10 @@
 #include "base/clock.h"
 #include "engine/train/loop/schedule.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 TrainStep::TrainStep(const config::Model& model, const Layout& layout, const Device& device,
-                     Communicator& comm, ShardedParameters& parameters, Llama& llama, Loader& loader,
+                     comm::Communicator& comm, ShardedParameters& parameters, Llama& llama, Loader& loader,
                      bool graph)
     : model_(model),
       layout_(layout),
@@ -35,26 +35,38 @@ TrainStep::TrainStep(const config::Model& model, const Layout& layout, const Dev
 // --- the order of launches -----------------------------------------------------------------------
 
 StepFacts TrainStep::run(std::int64_t number, const StepResult* timed) {
+  // What the schedule says of this step.
   StepFacts facts;
   facts.step = number;
   facts.lr = learning_rate(model_.optimizer, number, model_.training.steps);
   const kernels::AdamWStep own = adamw_of(number, facts.lr);
+  // Inputs: the batches, their counts and the scalars of the AdamW that runs now, in one copy.
   inputs_.begin();
   inputs_.adamw() = due_ ? *due_ : own;
   load(facts, timed);
   inputs_.send();
+  // The work: AdamW of the step before and this step's gradients replayed, or this step launched.
   const bool leaves_update = uses_graph_ && number >= kLaunchedSteps;
   if (due_) {
-    if (!graph_) record_graph();
-    graph_->replay();
+    replay();
   } else {
-    device_.clock->begin();
-    gradients();
-    if (!leaves_update) update();
-    device_.enter(StepPhase::kOutside);
+    launch(!leaves_update);
   }
+  // With a graph this step's own AdamW opens the next replay.
   if (leaves_update) due_ = own;
   return facts;
+}
+
+void TrainStep::replay() {
+  if (!graph_) record_graph();
+  graph_->replay();
+}
+
+void TrainStep::launch(bool with_update) {
+  device_.clock->begin();
+  gradients();
+  if (with_update) update();
+  device_.enter(StepPhase::kOutside);
 }
 
 void TrainStep::finish() {
@@ -149,12 +161,15 @@ kernels::AdamWStep TrainStep::adamw_of(std::int64_t number, double lr) const {
 
 /// From the inputs to the reduced gradients, their norm and the loss.
 void TrainStep::gradients() {
+  // The counts of the batches are the first summands of what all ranks sum.
   sums_.copy_(inputs_.device_counts());
+  // Micro-steps: each adds to the gradients; the last one's are reduced as they come.
   for (std::int64_t i = 0; i < model_.training.grad_accumulation; ++i) {
     const DeviceBatch& batch = inputs_.batch(i);
     parameters_.begin_micro_step(i);
     backward(forward(batch), batch);
   }
+  // Norm, loss and counts over all ranks, and the scale that AdamW applies.
   sum_over_ranks();
 }
 
@@ -244,4 +259,4 @@ void TrainStep::update() {
   parameters_.optimizer_step(constants, inputs_.device_adamw(), results_[0]);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -23,7 +23,7 @@
 #include "engine/train/model/llama.h"
 #include "engine/train/parallel/sharding.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 class TrainStep {
  public:
@@ -32,7 +32,7 @@ class TrainStep {
   static constexpr std::int64_t kLaunchedSteps = 2;
 
   /// Everything is kept by reference and must outlive the step. `graph`: replay a recorded step.
-  TrainStep(const config::Model& model, const Layout& layout, const Device& device, Communicator& comm,
+  TrainStep(const config::Model& model, const Layout& layout, const Device& device, comm::Communicator& comm,
             ShardedParameters& parameters, Llama& llama, Loader& loader, bool graph);
 
   /// Queues step `number` (from 1). `timed`, a finished step that not all ranks know the time of, sends
@@ -51,6 +51,8 @@ class TrainStep {
  private:
   void load(StepFacts& facts, const StepResult* timed);
   kernels::AdamWStep adamw_of(std::int64_t number, double lr) const;
+  void replay();
+  void launch(bool with_update);
   void gradients();
   Residual forward(const DeviceBatch& batch);
   void backward(const Residual& stream, const DeviceBatch& batch);
@@ -62,7 +64,7 @@ class TrainStep {
   const config::Model& model_;
   const Layout& layout_;
   const Device device_;
-  Communicator& comm_;
+  comm::Communicator& comm_;
   ShardedParameters& parameters_;
   Llama& llama_;
   Loader& loader_;
@@ -70,9 +72,9 @@ class TrainStep {
   const double token_unit_;  ///< static scale of the loss: 1 / (tokens of a full global batch)
   StepInputs inputs_;
   at::Tensor sums_, results_;
-  Event sums_ready_, sums_reduced_;
+  StepEvent sums_ready_, sums_reduced_;
   std::optional<at::cuda::CUDAGraph> graph_;
   std::optional<kernels::AdamWStep> due_;  ///< the AdamW that is left to the next step
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

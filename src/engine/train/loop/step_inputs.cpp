@@ -7,7 +7,7 @@
 
 #include "engine/base/cuda_check.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 constexpr std::int64_t kAdamWBytes = 16;  // sizeof(kernels::AdamWStep), rounded up
@@ -83,4 +83,4 @@ void StepInputs::send() {
                            static_cast<cudaStream_t>(stream_)));
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -11,7 +11,7 @@
 #include "engine/attention/batch.h"
 #include "engine/train/device/device.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 class StepInputs {
  public:
@@ -49,4 +49,4 @@ class StepInputs {
   Stream stream_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

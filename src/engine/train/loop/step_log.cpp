@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "engine/base/cuda_check.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 /// The first bytes of `from` behind the work of the compute stream; at once on the CPU.
@@ -54,7 +54,7 @@ void StepLog::finish(const StepFacts& facts, const at::Tensor& results, const at
 }
 
 StepResult StepLog::take() {
-  const Event& begin = taken_ == 0 ? start_ : entry(taken_ - 1).end;
+  const StepEvent& begin = taken_ == 0 ? start_ : entry(taken_ - 1).end;
   const Entry& e = entry(taken_++);
   StepResult result;
   result.facts = e.facts;
@@ -80,4 +80,4 @@ StepResult StepLog::take() {
   return result;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -9,7 +9,7 @@
 
 #include "engine/train/device/device.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// What the host knows of a step when it queues it.
 struct StepFacts {
@@ -55,16 +55,16 @@ class StepLog {
     StepFacts facts;
     StepMarks marks;
     at::Tensor results, sums, stamps;  ///< host memory, pinned beside a GPU
-    Event end{true};
+    StepEvent end{CudaEvent::Timing::kOn};
     std::int64_t host_end_ns = 0;
   };
   Entry& entry(std::size_t number) { return entries_[number % entries_.size()]; }
 
   const Device device_;
-  Event start_{true};
+  StepEvent start_{CudaEvent::Timing::kOn};
   std::int64_t last_end_ns_ = 0;
   std::vector<Entry> entries_;  ///< one more than may be queued: the step before tells when one began
   std::size_t queued_ = 0, taken_ = 0;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

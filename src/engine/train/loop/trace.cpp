@@ -4,7 +4,7 @@
 #include <tuple>
 #include <vector>
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 std::string unit_name(const Layout& layout, int unit) {
@@ -63,4 +63,4 @@ Json chrome_trace(const StepMarks& marks, const std::int64_t* stamps_ns, const L
   return events;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -8,7 +8,7 @@
 #include "engine/train/device/step_clock.h"
 #include "engine/train/model/layout.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// Array of events: "M" names the process and its two tracks, compute (tid 0) and communication
 /// (tid 1); "X" is work, with ts and dur in microseconds from the first stamp. The compute track holds
@@ -16,4 +16,4 @@ namespace sxb::engine {
 Json chrome_trace(const StepMarks& marks, const std::int64_t* stamps_ns, const Layout& layout,
                   const std::string& process, int pid);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

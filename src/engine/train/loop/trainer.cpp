@@ -14,22 +14,23 @@
 #include "engine/train/loop/trace.h"
 #include "engine/train/loop/training_report.h"
 #include "plan/memory.h"
-#include "record/record.h"
+#include "record/kinds/training.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 /// Everything of one training task on one rank.
 class Trainer {
  public:
   /// task.model and `sharding` are settled: nothing is kAuto.
-  Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, Communicator& comm,
-          const EmitRecord& emit);
+  Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, comm::Communicator& comm,
+          const Emitter& emitter);
   void run();
 
  private:
   void make_model();
   void tune_gemms();
+  void train();
   void trace();
   LoaderOptions loader_options() const;
 
@@ -37,8 +38,8 @@ class Trainer {
   const plan::ShardingChoice sharding_;
   const config::Model& model_;
   const config::Training& training_;
-  Communicator& comm_;
-  const EmitRecord& emit_;
+  comm::Communicator& comm_;
+  const Emitter& emitter_;
   const bool bf16_;
   const std::string graph_obstacle_;
   TrainingReport report_;
@@ -55,24 +56,31 @@ class Trainer {
   std::optional<TrainStep> step_;
 };
 
-Trainer::Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, Communicator& comm,
-                 const EmitRecord& emit)
+Trainer::Trainer(const plan::RankTask& task, const plan::ShardingChoice& sharding, comm::Communicator& comm,
+                 const Emitter& emitter)
     : task_(task),
       sharding_(sharding),
       model_(task.task.model),
       training_(model_.training),
       comm_(comm),
-      emit_(emit),
+      emitter_(emitter),
       bf16_(trains_in_bf16(training_, task.cuda)),
       graph_obstacle_(graph_obstacle(task)),
-      report_(task, comm, emit) {
+      report_(task, comm, emitter) {
+  // What the kernels cannot do is refused before any memory is taken.
   check_shape(model_.arch, task.cuda, bf16_);
+  // The device, whose compute stream is the current one from here on.
   device_ = Device::make(task.cuda, bf16_);
   if (device_.compute_stream) stream_.emplace(*device_.compute_stream);
+  // The packed shards; none for synthetic tokens.
   dataset_ = open_dataset(task);
+  // Weights, gradients, optimizer state and the model's buffers: nearly all memory of the task.
   make_model();
+  // The fastest algorithm of each matrix product.
   tune_gemms();
+  // Batches, read ahead in a thread of their own.
   loader_.emplace(dataset_ ? &*dataset_ : nullptr, loader_options());
+  // The step, launched kernel by kernel or replayed as a graph.
   step_.emplace(model_, layout_, device_, comm_, *parameters_, *llama_, *loader_, graph_obstacle_.empty());
 }
 
@@ -122,15 +130,27 @@ void Trainer::trace() {
   step_->run_traced();
   const at::Tensor stamps = device_.clock->stamps().cpu();
   const std::string process = model_.name + " on " + task_.node + ", rank " + std::to_string(task_.rank);
-  emit_(record::kind::kTrace,
-        {{"events", chrome_trace(device_.clock->marks(), stamps.data_ptr<std::int64_t>(), layout_, process,
-                                 task_.rank)}});
+  emitter_.emit(record::Trace{
+      chrome_trace(device_.clock->marks(), stamps.data_ptr<std::int64_t>(), layout_, process, task_.rank)});
 }
 
 void Trainer::run() {
-  // Results are read a step late: the host never waits for the step it has just queued.
+  // All steps; their figures are emitted on the way.
+  train();
+  // The update that a graph leaves to the next step, and the end of all work.
+  step_->finish();
+  device_.synchronize();
+  // If asked: a traced step more, and the weights as a checkpoint.
+  if (training_.trace) trace();
+  if (!task_.save_dir.empty()) save_weights(*parameters_, layout_, task_.save_dir, comm_.rank(), device_);
+  // What only the end knows: the last steps' times, memory, phases, facts of the task.
+  report_.finish({bf16_, sharding_, communication_, gemm_, graph_obstacle_, dataset_ ? &*dataset_ : nullptr});
+}
+
+/// Results are read a step late: the host never waits for the step it has just queued.
+void Trainer::train() {
   constexpr std::size_t kInFlight = 1;
-  comm_.barrier();
+  comm_.barrier();  // no rank's first step waits for another's start
   StepLog log(device_, kInFlight + 1, step_->sums().numel());
   log.start();
   const auto take = [&] { report_.take(log.take()); };
@@ -140,21 +160,16 @@ void Trainer::run() {
     if (!device_.cuda() || log.pending() > kInFlight) take();
   }
   while (log.pending() > 0) take();
-  step_->finish();
-  device_.synchronize();
-  if (training_.trace) trace();
-  if (!task_.save_dir.empty()) save_weights(*parameters_, layout_, task_.save_dir, comm_.rank(), device_);
-  report_.finish({bf16_, sharding_, communication_, gemm_, graph_obstacle_, dataset_ ? &*dataset_ : nullptr});
 }
 
 }  // namespace
 
-void run_training(const plan::RankTask& task, Communicator& comm, const EmitRecord& emit) {
+void run_training(const plan::RankTask& task, comm::Communicator& comm, const Emitter& emitter) {
   const c10::InferenceMode no_autograd;
   plan::RankTask settled = task;
   settled.task.model = plan::resolve_auto(task.task.model, plan::ranks_of(task));
-  Trainer trainer(settled, plan::resolve_sharding(task.task.model, plan::ranks_of(task)), comm, emit);
+  Trainer trainer(settled, plan::resolve_sharding(task.task.model, plan::ranks_of(task)), comm, emitter);
   trainer.run();
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

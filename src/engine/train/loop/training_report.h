@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "data/packed.h"
+#include "engine/base/emitter.h"
 #include "engine/comm/communicator.h"
 #include "engine/train/loop/step_log.h"
-#include "engine/train/loop/trainer.h"
 #include "plan/memory.h"
+#include "plan/task.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// How the task was run, as far as its config does not say it.
 struct TrainingFacts {
@@ -24,7 +25,7 @@ struct TrainingFacts {
 
 class TrainingReport {
  public:
-  TrainingReport(const plan::RankTask& task, Communicator& comm, const EmitRecord& emit);
+  TrainingReport(const plan::RankTask& task, comm::Communicator& comm, const Emitter& emitter);
 
   /// A finished step: throws on NaN at once; reports it once the other ranks' times are known.
   void take(const StepResult& result);
@@ -42,8 +43,8 @@ class TrainingReport {
   const plan::RankTask& task_;
   const config::Model& model_;
   const config::Training& training_;
-  Communicator& comm_;
-  const EmitRecord& emit_;
+  comm::Communicator& comm_;
+  const Emitter& emitter_;
   bool whole_rows_ = true;
   std::int64_t window_begin_ns_ = 0, window_end_ns_ = 0;
   std::vector<double> own_ms_;       ///< measured steps
@@ -51,4 +52,4 @@ class TrainingReport {
   std::vector<StepResult> untimed_;  ///< finished, but the other ranks' times are not known yet
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -3,7 +3,7 @@
 
 #include "config/model/model.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// Forward + backward FLOPs per token. `mean_len_sq_per_token` = sum of squared document lengths /
 /// tokens; with whole sequences that is seq_len. Recomputation never counts (it is not model work).
@@ -13,4 +13,4 @@ struct FlopsPerToken {
 };
 FlopsPerToken flops_per_token(const config::Architecture& arch, double mean_len_sq_per_token);
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

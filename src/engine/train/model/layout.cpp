@@ -1,6 +1,6 @@
 #include "engine/train/model/layout.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
@@ -74,4 +74,4 @@ Layout make_layout(const config::Architecture& arch, int world) {
   return layout;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

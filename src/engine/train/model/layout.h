@@ -9,7 +9,7 @@
 
 #include "config/model/model.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// One named tensor of the Hugging Face checkpoint, a (rows, cols) range of its unit.
 struct Param {
@@ -53,4 +53,4 @@ Layout make_layout(const config::Architecture& arch, int world);
 /// Elements; 256 bytes of BF16 keep every matrix aligned for 16-byte accesses and the copy engines.
 inline constexpr std::int64_t kAlignment = 128;
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "engine/train/model/ops.h"
+#include "plan/memory.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 at::Tensor matrix(const at::Tensor& flat, std::int64_t offset, std::int64_t rows, std::int64_t cols) {
@@ -35,12 +36,6 @@ at::Tensor embedding_view(const Layout& layout, const at::Tensor& flat) {
   return matrix(flat, 0, layout.arch.vocab, layout.arch.hidden);
 }
 
-std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab) {
-  constexpr std::int64_t kElements = 4096LL * 32000;
-  const std::int64_t chunk = std::max<std::int64_t>(kElements / vocab / 256 * 256, 256);
-  return std::min(chunk, tokens);
-}
-
 std::vector<Gemm::Layer> gemm_layers(const config::Architecture& a, std::int64_t tokens) {
   const std::int64_t D = a.hidden;
   const std::int64_t W = D + 2 * a.kv_heads * a.head_dim();
@@ -48,7 +43,7 @@ std::vector<Gemm::Layer> gemm_layers(const config::Architecture& a, std::int64_t
           {tokens, D, D},
           {tokens, 2 * a.ffn, D},
           {tokens, D, a.ffn},
-          {head_chunk(tokens, a.vocab), a.vocab, D}};
+          {plan::head_chunk(tokens, a.vocab), a.vocab, D}};
 }
 
 Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, std::int64_t seq_len,
@@ -58,7 +53,7 @@ Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, st
       T_(tokens),
       W_(arch_.hidden + 2 * arch_.kv_heads * arch_.head_dim()),
       recompute_(recompute),
-      attention_(arch_, seq_len, device) {
+      attention_(arch_, seq_len, device.at) {
   const std::int64_t D = arch_.hidden;
   const std::size_t layers = static_cast<std::size_t>(arch_.layers);
   dproduct_TF_ = device.empty({T_, arch_.ffn});
@@ -73,12 +68,12 @@ Llama::Llama(const Layout& layout, const Device& device, std::int64_t tokens, st
   for (at::Tensor& dx : dx_TD_) dx = device.empty({T_, D});
   dmid_TD_ = device.empty({T_, D});
   rstd_T_ = device.empty({T_}, at::kFloat);
-  logits_CV_ = device.empty({head_chunk(T_, arch_.vocab), arch_.vocab});
+  logits_CV_ = device.empty({plan::head_chunk(T_, arch_.vocab), arch_.vocab});
   loss_T_ = device.empty({T_}, at::kFloat);
   norm_scratch_ = device.empty({device.cuda() ? ops::rmsnorm_scratch(D) : 0}, at::kFloat);
 }
 
-Gemm::Tuning Llama::tune_gemms(Communicator& comm, const std::string& cache_file) {
+Gemm::Tuning Llama::tune_gemms(comm::Communicator& comm, const std::string& cache_file) {
   return gemm_.tune(gemm_layers(arch_, T_), comm, cache_file);
 }
 
@@ -197,4 +192,4 @@ void Llama::embed_backward(const at::Tensor& dx, at::Tensor& dtable_VD, bool acc
   ops::embedding_backward(dtable_VD, accumulate, dx, batch.token_T);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -20,7 +20,7 @@
 #include "engine/train/device/gemm.h"
 #include "engine/train/model/layout.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// Views into the flat buffer of a block: weights or gradients.
 struct BlockView {
@@ -35,8 +35,6 @@ at::Tensor embedding_view(const Layout& layout, const at::Tensor& flat);
 
 /// The linear layers of the model, in order: q|k|v, attention output, gate|up, down, head (a chunk of it).
 std::vector<Gemm::Layer> gemm_layers(const config::Architecture& arch, std::int64_t tokens);
-/// Tokens per chunk of the head: the logits of one chunk stay near 256 MiB at a vocabulary of 32,000.
-std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab);
 
 /// What one block keeps for its backward pass. Norm outputs and the product are either kept too (T (2D + F)
 /// elements more) or share the scratch buffer of their own gradient, over which the backward kernels
@@ -59,7 +57,7 @@ class Llama {
         const config::Recompute& recompute);
 
   /// Chooses the GPU's GEMM algorithms by timing them on all ranks at once; see Gemm::tune.
-  Gemm::Tuning tune_gemms(Communicator& comm, const std::string& cache_file);
+  Gemm::Tuning tune_gemms(comm::Communicator& comm, const std::string& cache_file);
 
   Residual embed(const DeviceBatch& batch, const at::Tensor& table_VD);
   Residual block(int layer, const Residual& in, const BlockView& weights, const DeviceBatch& batch);
@@ -96,4 +94,4 @@ class Llama {
   at::Tensor rstd_T_, logits_CV_, loss_T_, norm_scratch_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -3,7 +3,7 @@
 #include <ATen/ops/embedding_dense_backward.h>
 #include <c10/cuda/CUDAStream.h>
 
-namespace sxb::engine::ops {
+namespace sxb::engine::train::ops {
 namespace {
 
 kernels::Type type_of(const at::Tensor& t) {
@@ -99,4 +99,4 @@ void cross_entropy(at::Tensor& logits, at::Tensor& loss, const at::Tensor& targe
   }
 }
 
-}  // namespace sxb::engine::ops
+}  // namespace sxb::engine::train::ops

@@ -7,7 +7,7 @@
 
 #include "engine/kernels/kernels.h"
 
-namespace sxb::engine::ops {
+namespace sxb::engine::train::ops {
 
 /// sum = x + delta (delta undefined: sum is x itself and is not written); out = rmsnorm(sum).
 void rmsnorm(at::Tensor& out_TD, at::Tensor& sum_TD, at::Tensor& rstd_T, const at::Tensor& x_TD,
@@ -30,4 +30,4 @@ void embedding_backward(at::Tensor& dtable_VD, bool accumulate, const at::Tensor
 /// logits become their gradient times `scale`; loss_T in float.
 void cross_entropy(at::Tensor& logits_TV, at::Tensor& loss_T, const at::Tensor& target_T, double scale);
 
-}  // namespace sxb::engine::ops
+}  // namespace sxb::engine::train::ops

@@ -9,7 +9,7 @@
 
 #include "engine/base/cuda_check.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 /// Float zeros in host memory. Not from PyTorch's pinned allocator: that one rounds up to powers of two.
@@ -127,4 +127,4 @@ void OptimizerState::set_master(std::size_t unit, std::int64_t first, std::int64
   out.copy_(on_device);
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

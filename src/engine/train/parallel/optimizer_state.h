@@ -18,7 +18,7 @@
 #include "engine/train/device/device.h"
 #include "plan/memory.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 class OptimizerState {
  public:
@@ -51,7 +51,7 @@ class OptimizerState {
   /// Room for one chunk of a unit on the device.
   struct Slot {
     at::Tensor state;  ///< float (3, chunk): master, m, v
-    Event in, updated, out;
+    StepEvent in, updated, out;
   };
   void copy_chunk(const Unit& unit, std::int64_t first, std::int64_t count, Slot& slot, bool to_device);
 
@@ -62,7 +62,7 @@ class OptimizerState {
   std::vector<Slot> slots_;
   std::size_t chunks_ = 0;  ///< of this step so far
   std::optional<c10::cuda::CUDAStream> copy_in_, copy_out_;
-  Event step_begins_;
+  StepEvent step_begins_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

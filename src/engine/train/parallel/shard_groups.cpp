@@ -1,11 +1,11 @@
 #include "engine/train/parallel/shard_groups.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
-ProcessGroups::ProcessGroups(Communicator& world, config::Sharding sharding, const plan::RankTask& task)
+ProcessGroups::ProcessGroups(comm::Communicator& world, config::Sharding sharding, const plan::RankTask& task)
     : world_(world) {
   const config::CommOptions& wanted = task.task.model.training.comm;
-  CommunicatorOptions options;
+  comm::CommunicatorOptions options;
   options.max_ctas = static_cast<int>(wanted.max_ctas);
   const bool hybrid = sharding == config::Sharding::kHybrid;
   if (hybrid) {
@@ -26,9 +26,9 @@ ProcessGroups::ProcessGroups(Communicator& world, config::Sharding sharding, con
   }
   if (wanted.zero_cta) {
     options.name = "gather";
-    options.cta_policy = kCtaZero;
+    options.cta_policy = comm::kCtaZero;
     gather_ = world.split(hybrid ? task.node_rank : 0, world.rank(), options);
   }
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

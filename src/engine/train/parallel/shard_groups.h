@@ -8,29 +8,29 @@
 #include "engine/comm/communicator.h"
 #include "plan/task.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// All communicators work on the one communication stream, so their order is that of the calls and
 /// two of them never run at once.
 class ProcessGroups {
  public:
   /// Every rank by itself in `world`: what one rank, and none, optimizer, gradients and full need.
-  explicit ProcessGroups(Communicator& world) : world_(world) {}
+  explicit ProcessGroups(comm::Communicator& world) : world_(world) {}
   /// For `sharding` of `task`, as training.comm asks. Collective. EngineError "uneven_nodes" if hybrid
   /// sharding meets nodes with different numbers of ranks.
-  ProcessGroups(Communicator& world, config::Sharding sharding, const plan::RankTask& task);
+  ProcessGroups(comm::Communicator& world, config::Sharding sharding, const plan::RankTask& task);
 
-  Communicator& world() const { return world_; }
+  comm::Communicator& world() const { return world_; }
   /// Ranks that share a unit: the node's under hybrid sharding, else all. Reductions.
-  Communicator& shard() const { return shard_ ? *shard_ : world_; }
+  comm::Communicator& shard() const { return shard_ ? *shard_ : world_; }
   /// The same ranks, for all-gathers.
-  Communicator& gather() const { return gather_ ? *gather_ : shard(); }
+  comm::Communicator& gather() const { return gather_ ? *gather_ : shard(); }
   /// Ranks of other nodes that hold the same share; null unless sharding is hybrid.
-  Communicator* replicas() const { return replicas_.get(); }
+  comm::Communicator* replicas() const { return replicas_.get(); }
 
  private:
-  Communicator& world_;
-  std::unique_ptr<Communicator> shard_, gather_, replicas_;
+  comm::Communicator& world_;
+  std::unique_ptr<comm::Communicator> shard_, gather_, replicas_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

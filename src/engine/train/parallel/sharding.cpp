@@ -8,7 +8,7 @@
 
 #include "engine/comm/nccl/nccl_memory.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 namespace {
 
 using config::Sharding;
@@ -82,10 +82,10 @@ void ShardedParameters::allocate() {
 
 /// A buffer that `comm` reads or writes.
 at::Tensor ShardedParameters::collective_zeros(std::int64_t numel, at::ScalarType type,
-                                               Communicator& comm) const {
+                                               comm::Communicator& comm) const {
   if (!options_.symmetric || !device_.cuda()) return device_.zeros({numel}, type);
   const auto bytes = numel * static_cast<std::int64_t>(c10::elementSize(type));
-  auto memory = std::make_shared<NcclMemory>(bytes);
+  auto memory = std::make_shared<comm::NcclMemory>(bytes);
   auto window = comm.register_window(memory->data(), bytes);
   at::Tensor tensor = at::from_blob(
       memory->data(), {numel},
@@ -159,7 +159,7 @@ at::Tensor& ShardedParameters::gradients(int unit) {
   return slot.buffer;
 }
 
-void ShardedParameters::all_reduce(at::Tensor& data, Communicator& comm) {
+void ShardedParameters::all_reduce(at::Tensor& data, comm::Communicator& comm) {
   comm.all_reduce(data.data_ptr(), data.data_ptr(), data.numel(), comm_dtype(data.scalar_type()), RedOp::kSum,
                   device_.comm_raw());
 }
@@ -183,7 +183,7 @@ void ShardedParameters::reduce(int unit) {
     all_reduce(full, groups_.world());
     if (reduce_fp32_) slot.buffer.copy_(full);
   } else {
-    Communicator& comm = groups_.shard();
+    comm::Communicator& comm = groups_.shard();
     at::Tensor& shard = grad_shards_[static_cast<std::size_t>(unit)];
     const bool adds_up = shards_gradients_ && options_.accumulation > 1;
     at::Tensor out = shard;
@@ -283,7 +283,7 @@ std::string ShardedParameters::describe_paths() {
   if (groups_.world().world() == 1) return "none: one rank";
   device_.synchronize();
   const int unit = layout_.first_block();
-  const auto path = [&](Communicator& comm, const std::function<void()>& issue) {
+  const auto path = [&](comm::Communicator& comm, const std::function<void()>& issue) {
     return comm.path_of(issue, device_.comm_raw());
   };
   at::Tensor& grads = gradient_slot(unit).buffer;
@@ -304,4 +304,4 @@ std::string ShardedParameters::describe_paths() {
   return text;
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

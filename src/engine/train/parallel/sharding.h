@@ -23,7 +23,7 @@
 #include "engine/train/parallel/optimizer_state.h"
 #include "engine/train/parallel/shard_groups.h"
 
-namespace sxb::engine {
+namespace sxb::engine::train {
 
 /// One rank's share of a unit: elements [begin, begin + numel) of the flat buffer.
 struct Shard {
@@ -90,20 +90,20 @@ class ShardedParameters {
   struct Slot {
     at::Tensor buffer;
     int owner = -1;
-    Event ready;  ///< comm stream: the gather into it is done
-    Event free;   ///< compute stream: the last reader is done
+    StepEvent ready;  ///< comm stream: the gather into it is done
+    StepEvent free;   ///< compute stream: the last reader is done
   };
   struct GradSlot {
     at::Tensor buffer;
-    Event free;  ///< comm stream: the reduction that reads it is done
+    StepEvent free;  ///< comm stream: the reduction that reads it is done
   };
   Slot& weight_slot(int unit);
   GradSlot& gradient_slot(int unit);
   void allocate();
-  at::Tensor collective_zeros(std::int64_t numel, at::ScalarType type, Communicator& comm) const;
+  at::Tensor collective_zeros(std::int64_t numel, at::ScalarType type, comm::Communicator& comm) const;
   void gather_after_update(int unit);
   void all_gather(int unit);
-  void all_reduce(at::Tensor& data, Communicator& comm);
+  void all_reduce(at::Tensor& data, comm::Communicator& comm);
   at::Tensor weight_shard(int unit);
   const at::Tensor& reduced_gradients(int unit);
 
@@ -124,7 +124,7 @@ class ShardedParameters {
   std::vector<at::Tensor> grad_shards_;    ///< sharded gradients
   at::Tensor reduce_scratch_;              ///< FP32 image of a unit, or one rank's part of it
   at::Tensor squares_scratch_;
-  Event gradients_ready_, reduced_, updated_;
+  StepEvent gradients_ready_, reduced_, updated_;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::train

@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 TEST(NcclLog, RdmaBetweenNodes) {
@@ -104,4 +104,4 @@ TEST(NcclLog, HoldsWhatNcclWritesWhileItLives) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

@@ -4,16 +4,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "ranks.h"
+#include "engine/support/ranks.h"
 
-namespace sxb::engine {
+namespace sxb::engine::rank {
 namespace {
 
 using testing::HasSubstr;
 
 /// Four ranks on two nodes, all as they should be.
 std::vector<Peer> good_peers() {
-  const Transports rdma{"IB", true, false, "NVL"};
+  const comm::Transports rdma{"IB", true, false, "NVL"};
   return {{"n1", "NVIDIA H200", rdma},
           {"n1", "NVIDIA H200", {"", false, false, "NVL"}},  // its rings leave the node through rank 0
           {"n2", "NVIDIA H200", rdma},
@@ -71,7 +71,7 @@ std::string heard(const std::string& gpu, bool allowed) {
   std::string message;
   const int port = free_port();
   run_ranks(2, [&](int rank) {
-    Rendezvous rendezvous(local_rendezvous(rank, 2, port));
+    comm::Rendezvous rendezvous(local_rendezvous(rank, 2, port));
     plan::RankTask task;
     task.rank = rank;
     task.mixed_gpus = allowed;
@@ -109,4 +109,4 @@ TEST(Peers, GpusWithoutPeerAccessOrNvlinkAreAWarning) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::rank

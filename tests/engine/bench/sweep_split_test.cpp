@@ -2,10 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "forwarding.h"
+#include "engine/support/forwarding.h"
 #include "sweeps.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 /// The record of group `group`, which must be there once for each size.
@@ -52,20 +52,23 @@ TEST(SweepSplit, EveryGroupHasARowOfItsOwn) {
 class Slow final : public Forwarding {
  public:
   using Forwarding::Forwarding;
-  std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions& options) override;
+  std::unique_ptr<comm::Communicator> split(int color, int key,
+                                            const comm::CommunicatorOptions& options) override;
 };
 class SlowGroup final : public Forwarding {
  public:
-  explicit SlowGroup(std::unique_ptr<Communicator> inner) : Forwarding(*inner), own_(std::move(inner)) {}
+  explicit SlowGroup(std::unique_ptr<comm::Communicator> inner)
+      : Forwarding(*inner), own_(std::move(inner)) {}
   void all_reduce(const void* s, void* r, std::int64_t n, DType d, RedOp o, Stream t) override {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     inner_.all_reduce(s, r, n, d, o, t);
   }
 
  private:
-  std::unique_ptr<Communicator> own_;
+  std::unique_ptr<comm::Communicator> own_;
 };
-std::unique_ptr<Communicator> Slow::split(int color, int key, const CommunicatorOptions& options) {
+std::unique_ptr<comm::Communicator> Slow::split(int color, int key,
+                                                const comm::CommunicatorOptions& options) {
   auto group = inner_.split(color, key, options);
   if (color != 1) return group;
   return std::make_unique<SlowGroup>(std::move(group));
@@ -73,7 +76,7 @@ std::unique_ptr<Communicator> Slow::split(int color, int key, const Communicator
 
 TEST(SweepSplit, ASlowGroupIsNotAveragedAway) {
   Records records;
-  run_gloo(4, [&](Communicator& comm) {
+  run_gloo(4, [&](comm::Communicator& comm) {
     Slow slow(comm);
     auto sweep = small_sweep();
     sweep.max_bytes = 8;
@@ -89,4 +92,4 @@ TEST(SweepSplit, ASlowGroupIsNotAveragedAway) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

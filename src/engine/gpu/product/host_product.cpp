@@ -1,4 +1,4 @@
-#include "engine/gpu/tests/host_product.h"
+#include "engine/gpu/product/host_product.h"
 
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mm.h>

@@ -1,4 +1,4 @@
-#include "engine/gpu/tests/gemm_case.h"
+#include "engine/gpu/product/gemm_case.h"
 
 #include <algorithm>
 #include <array>

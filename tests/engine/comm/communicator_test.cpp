@@ -5,9 +5,9 @@
 #include <numeric>
 
 #include "engine/comm/group.h"
-#include "ranks.h"
+#include "engine/support/ranks.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 // Rank r's element i; products of four of them stay exact in every type.
@@ -333,4 +333,4 @@ TEST(Gloo, AGroupDoesNotWaitLongerForAPeerThatNeverComes) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

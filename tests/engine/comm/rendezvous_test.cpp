@@ -4,9 +4,9 @@
 #include <chrono>
 #include <thread>
 
-#include "ranks.h"
+#include "engine/support/ranks.h"
 
-namespace sxb::engine {
+namespace sxb::engine::comm {
 namespace {
 
 std::vector<char> text(const std::string& value) { return {value.begin(), value.end()}; }
@@ -123,4 +123,4 @@ TEST(Rendezvous, AnotherBuildIsRefused) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::comm

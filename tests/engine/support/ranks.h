@@ -28,8 +28,8 @@ inline int free_port() {
   return ntohs(address.sin_port);
 }
 
-inline RendezvousOptions local_rendezvous(int rank, int world, int port) {
-  RendezvousOptions options;
+inline comm::RendezvousOptions local_rendezvous(int rank, int world, int port) {
+  comm::RendezvousOptions options;
   options.host = "127.0.0.1";
   options.port = port;
   options.token = "00112233445566778899aabbccddeeff";
@@ -61,11 +61,11 @@ inline void run_ranks(int world, const std::function<void(int rank)>& body) {
 }
 
 /// run_ranks with a Gloo communicator for each.
-inline void run_gloo(int world, const std::function<void(Communicator&)>& body) {
+inline void run_gloo(int world, const std::function<void(comm::Communicator&)>& body) {
   const int port = free_port();
   run_ranks(world, [&](int rank) {
-    Rendezvous rendezvous(local_rendezvous(rank, world, port));
-    const auto comm = create_gloo_communicator(rendezvous, {});
+    comm::Rendezvous rendezvous(local_rendezvous(rank, world, port));
+    const auto comm = comm::create_gloo_communicator(rendezvous, {});
     body(*comm);
     comm->barrier();  // rank 0 serves the rendezvous until all are done
   });

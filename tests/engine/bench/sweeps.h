@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "engine/bench/sweep/sweep.h"
-#include "ranks.h"
-#include "records.h"
+#include "engine/support/ranks.h"
+#include "engine/support/records.h"
 
-namespace sxb::engine {
+namespace sxb::engine::bench {
 
 inline plan::CollectiveSweep small_sweep(const std::string& collective = "all_reduce") {
   plan::CollectiveSweep sweep;
@@ -27,7 +27,7 @@ inline plan::RankPlace place_of(int rank) { return {rank, rank % 2, rank / 2}; }
 
 /// The sweeps one after the other on the same communicators: connecting costs more than they do.
 inline void sweep_on(int world, const std::vector<plan::CollectiveSweep>& sweeps, Records& records) {
-  run_gloo(world, [&](Communicator& comm) {
+  run_gloo(world, [&](comm::Communicator& comm) {
     for (const auto& sweep : sweeps) {
       const auto memory = make_host_memory(world);
       run_sweep(sweep, comm, *memory, Emitter(&Records::add, &records), place_of(comm.rank()));
@@ -35,4 +35,4 @@ inline void sweep_on(int world, const std::vector<plan::CollectiveSweep>& sweeps
   });
 }
 
-}  // namespace sxb::engine
+}  // namespace sxb::engine::bench
