@@ -5,6 +5,7 @@
 #include "analysis/sft/sft_figures.h"
 #include "base/text.h"
 #include "record/record.h"
+#include "report/exports/exports.h"
 
 namespace sxb::report {
 namespace {
@@ -49,8 +50,8 @@ constexpr KindInfo kKinds[] = {
 
 constexpr const char* kIntroduction = R"(# Records, samples and figures
 
-Generated from the field table (`src/record/fields.cpp`) and the figure table (`src/analysis/sft/sft_figures.cpp`); a test keeps
-it equal.
+Generated from the field table (`src/record/fields.cpp`), the figure table (`src/analysis/sft/sft_figures.cpp`) and the
+table of files (`src/report/exports/exports.cpp`); a test keeps it equal.
 
 A run keeps its data in `records.jsonl`, one JSON object a line, appended and never changed, and in `samples/`. A line is:
 
@@ -76,30 +77,16 @@ The names are the columns of `performance_summary.csv`, where several repeats of
 
 )";
 
-constexpr const char* kFiles = R"(
-## Files of a report
+constexpr const char* kDocuments =
+    "- `reports/summary_report.md` with `reports/charts/*.svg`, and `reports/summary_report.html` with "
+    "everything "
+    "inside.\n";
 
-- `summary.json`: `run`, `goals_met`, `verdicts` (PASS, WARN, FAIL, UNSTABLE, IMPLAUSIBLE, NOT MEASURED, NOT JUDGED), `findings`,
-  `speed_of_light` (figures beside their physical limits), `tasks` with figures and evidence, `sft` (one entry per model and node count: medians over repeats, scaling) and `nccl` (one per collective,
-  node count, group of ranks, type, operator and root). `schema` is 1.
-- `summary.json` of a run with GPU micro-benchmarks or burns also has `gpu` and `burn`: every figure, device by device.
-- `summary.json` of a run with a search also has `locate`: one entry per search with its faults, the part, share of
-  normal and evidence of each, and how slow a part would have had to be. `reports/locate.csv` has every probe.
-- `reports/performance_summary.csv`: model_size, nodes, samples_per_sec, gpu_utilization, then the other figures; an empty
-  cell was not measured.
-- `reports/scaling_analysis.json`: model, then `N_nodes`, then efficiency (1 = linear), speedup, base_nodes, throughput,
-  global_batch.
-- `reports/sft_metrics.json`: per task its facts, figures, ranks, GPUs over the window, and the steps column by column.
-- `reports/phases.csv`: per model, node count and part of the step its time, the extremes over the ranks, and activity,
-  power and energy with the number of samples behind them.
-- `reports/gpu_metrics.csv`: GPU samples, every `stride`-th; `t_s` counts from the first sample of that GPU and task.
-- `reports/gpu_benchmarks.csv`: every figure of every GPU micro-benchmark, rank by rank. `reports/burn.csv`: the seconds of a
-  burn, GPU by GPU, with the means of the samples in each. Written where a run has such tasks.
-- `reports/nccl_metrics.csv`: all rows of all sweeps, a line per size, group of ranks and placement, with the fields of
-  `collective` above. `reports/nccl_allreduce.log`: the same in nccl-tests' text layout, whatever the collective.
-- `reports/nccl_COLLECTIVE_Nn.json`: per sweep the JSON that nccl-tests writes with `-J` (docs/nccl.md).
-- `reports/summary_report.md` with `reports/charts/*.svg`, and `reports/summary_report.html` with everything inside.
-)";
+std::string files_section() {
+  std::string out = "\n## Files of a report\n\n";
+  for (const Export& row : exports()) out += fmt::format("- `{}`: {}\n", row.path, row.holds);
+  return out + kDocuments;
+}
 
 std::string kind_section(const KindInfo& info) {
   std::string out = fmt::format("### {}\n\n{}\n\n", info.kind, info.description);
@@ -123,7 +110,7 @@ std::string records_page() {
     page += fmt::format("| `{}` | {} | {} | {} |\n", info.name, info.unit, info.description,
                         join(split(info.sources, '+'), ", "));
   }
-  return page + kFiles;
+  return page + files_section();
 }
 
 }  // namespace sxb::report

@@ -3,15 +3,11 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "base/build_info.h"
-#include "base/json.h"
 #include "base/result.h"
-#include "record/record.h"
 
 namespace sxb::report {
 
@@ -24,34 +20,10 @@ struct Outcome {
 /// `path`: a run folder, or a results folder (then its `latest`).
 Result<Outcome> write_reports(const std::filesystem::path& path);
 
-/// nccl-tests' text layout (2.19.6) of one sweep, line by line, so that `sxbench nccl` can print it live.
-/// A world that is split has a table per group; those of the groups after the first come at the end.
-class NcclText {
- public:
-  /// `sweep`: as in the plan. `version`: that of the sxbench that measured.
-  explicit NcclText(Json sweep, std::string version = sxb::version());
-
-  /// A "device" or "overhead" record; before the first row, in any order. Others are ignored.
-  void add(const record::Record& record);
-  /// A "collective" record. Returns what can be printed now: the header as soon as each group has a row.
-  std::string add_row(const record::Record& collective);
-  /// The rest: tables of the other groups, and the footers. Empty if there was no row.
-  std::string finish();
-
- private:
-  std::string header() const;
-  std::string columns() const;
-  std::string table_head(int group) const;
-  std::string row(const record::Record& collective) const;
-  std::string placement(const Json& data, const char* key) const;
-
-  Json sweep_;
-  std::string version_;
-  bool per_iteration_, timestamps_;
-  std::vector<record::Record> devices_;
-  std::optional<double> overhead_us_;
-  std::map<int, std::vector<record::Record>> rows_;  ///< by group
-  bool started_ = false;
-};
+struct Export;   // exports/exports.h
+struct Section;  // sections/sections.h
+/// The same with other files and sections than those of the two tables.
+Result<Outcome> write_reports(const std::filesystem::path& path, std::span<const Export> exports,
+                              std::span<const Section> sections);
 
 }  // namespace sxb::report

@@ -21,8 +21,18 @@ Errors cannot_write(Errors errors) {
   return errors;
 }
 
-Status write_documents(const analysis::Analysis& analysis, const fs::path& reports) {
-  const Document document = build_document(analysis);
+/// The files for machines.
+Status write_exports(const analysis::Analysis& analysis, std::span<const Export> exports,
+                     const fs::path& run) {
+  for (const Export& one : exports) {
+    for (const auto& [path, content] : one.files(analysis))
+      SXB_RETURN_IF_ERROR(write_file_atomic(run / path, content));
+  }
+  return ok_status();
+}
+
+/// The report for people, in two formats; the charts, which HTML has inside, beside the Markdown.
+Status write_documents(const Document& document, const fs::path& reports) {
   SXB_RETURN_IF_ERROR(write_file_atomic(reports / "summary_report.md", to_markdown(document)));
   SXB_RETURN_IF_ERROR(write_file_atomic(reports / "summary_report.html", to_html(document)));
   for (const Block& block : document.blocks) {
@@ -34,40 +44,7 @@ Status write_documents(const analysis::Analysis& analysis, const fs::path& repor
   return ok_status();
 }
 
-Status write_exports(const analysis::Analysis& analysis, const fs::path& run) {
-  const fs::path reports = run / "reports";
-  SXB_RETURN_IF_ERROR(write_file_atomic(run / "summary.json", summary_json(analysis)));
-  SXB_RETURN_IF_ERROR(
-      write_file_atomic(reports / "performance_summary.csv", performance_summary_csv(analysis)));
-  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "scaling_analysis.json", scaling_analysis_json(analysis)));
-  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "sft_metrics.json", sft_metrics_json(analysis)));
-  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "phases.csv", phases_csv(analysis)));
-  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "gpu_metrics.csv", gpu_metrics_csv(analysis)));
-  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "nccl_metrics.csv", nccl_metrics_csv(analysis)));
-  for (const auto& [name, content] : nccl_tests_json(analysis))
-    SXB_RETURN_IF_ERROR(write_file_atomic(reports / name, content));
-  if (!analysis.searches.empty())
-    SXB_RETURN_IF_ERROR(write_file_atomic(reports / "locate.csv", locate_csv(analysis)));
-  if (!analysis.gpu.empty()) {
-    SXB_RETURN_IF_ERROR(write_file_atomic(reports / "gpu_benchmarks.csv", gpu_benchmarks_csv(analysis)));
-  }
-  if (!analysis.burns.empty())
-    SXB_RETURN_IF_ERROR(write_file_atomic(reports / "burn.csv", burn_csv(analysis)));
-  return write_file_atomic(reports / "nccl_allreduce.log", nccl_log(analysis));
-}
-
-}  // namespace
-
-Result<Outcome> write_reports(const fs::path& path) {
-  SXB_ASSIGN_OR_RETURN(const fs::path run, analysis::find_run(path));
-  SXB_ASSIGN_OR_RETURN(const analysis::Dataset dataset, analysis::load_dataset(run));
-  SXB_ASSIGN_OR_RETURN(const analysis::Hardware hardware, analysis::load_hardware(dataset));
-  const analysis::Analysis analysis = analysis::analyze(dataset, hardware);
-
-  Status written = write_exports(analysis, run);
-  if (written.ok()) written = write_documents(analysis, run / "reports");
-  if (!written.ok()) return cannot_write(written.errors());
-
+Outcome outcome_of(const analysis::Analysis& analysis, const fs::path& run) {
   Outcome outcome;
   outcome.summary_report = run / "reports" / "summary_report.md";
   for (const analysis::Verdict& verdict : analysis.verdicts) {
@@ -75,7 +52,7 @@ Result<Outcome> write_reports(const fs::path& path) {
     outcome.missed.push_back(fmt::format("{}  {}: {} (required: {})", analysis::to_string(verdict.mark),
                                          verdict.item, verdict.achieved, verdict.required));
   }
-  for (const analysis::TaskData& task : dataset.tasks) {
+  for (const analysis::TaskData& task : analysis.dataset->tasks) {
     switch (task.status()) {
       case analysis::TaskStatus::kOk:
         ++outcome.tasks_ok;
@@ -90,6 +67,29 @@ Result<Outcome> write_reports(const fs::path& path) {
     }
   }
   return outcome;
+}
+
+}  // namespace
+
+Result<Outcome> write_reports(const fs::path& path) { return write_reports(path, exports(), sections()); }
+
+Result<Outcome> write_reports(const fs::path& path, std::span<const Export> exports,
+                              std::span<const Section> sections) {
+  // Which run is meant: this folder, or the latest of a results folder.
+  SXB_ASSIGN_OR_RETURN(const fs::path run, analysis::find_run(path));
+  // Its journal, sorted by task.
+  SXB_ASSIGN_OR_RETURN(const analysis::Dataset dataset, analysis::load_dataset(run));
+  // What its GPUs can do at most, which figures are held against.
+  SXB_ASSIGN_OR_RETURN(const analysis::Hardware hardware, analysis::load_hardware(dataset));
+  // Figures, verdicts and findings: everything below only says what stands here.
+  const analysis::Analysis analysis = analysis::analyze(dataset, hardware);
+  // For machines: one file per row of the table.
+  Status written = write_exports(analysis, exports, run);
+  // For people: one document, its sections by the table.
+  if (written.ok()) written = write_documents(build_document(analysis, sections), run / "reports");
+  if (!written.ok()) return cannot_write(written.errors());
+  // For the caller: where it lies, and whether the run did what was asked of it.
+  return outcome_of(analysis, run);
 }
 
 }  // namespace sxb::report

@@ -4,6 +4,7 @@
 
 #include "analysis/locate/locate.h"
 #include "report/exports/exports.h"
+#include "report/exports/summary_parts.h"
 #include "report/sections/sections.h"
 
 namespace sxb::report {

@@ -7,7 +7,7 @@
 
 #include "base/files.h"
 #include "base/text.h"
-#include "report/report.h"
+#include "report/nccl_tests/nccl_text.h"
 #include "support/nccl_run.h"
 #include "support/synthetic_run.h"
 

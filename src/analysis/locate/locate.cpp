@@ -97,6 +97,20 @@ std::string names_of(const LocateSearch& search, Standing standing) {
 
 }  // namespace
 
+const char* LocateFault::verdict() const {
+  switch (trial.standing) {
+    case Standing::kConfirmed:
+      return "FAIL";
+    case Standing::kInconclusive:
+      return "inconclusive";
+    case Standing::kNotRepeated:
+      return "not repeated";
+    case Standing::kUntested:
+      return "not tested";
+  }
+  return "";
+}
+
 int LocateSearch::count(Standing standing) const {
   return static_cast<int>(std::count_if(faults.begin(), faults.end(), [&](const LocateFault& fault) {
     return fault.trial.standing == standing;

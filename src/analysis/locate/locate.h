@@ -15,6 +15,9 @@ struct LocateFault {
   plan::Trial trial;
   std::string name;      ///< "node003", "GPU 5 of node003 (rank 29)", "link node001 - node004"
   std::string evidence;  ///< the figures, the partners and the tests
+
+  /// FAIL, inconclusive, not repeated, not tested.
+  const char* verdict() const;
 };
 
 /// One task of phase locate.

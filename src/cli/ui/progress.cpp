@@ -12,7 +12,6 @@
 #include "launch/head/step_line.h"
 #include "record/kinds/kinds.h"
 #include "record/typed.h"
-#include "report/report.h"
 
 namespace sxb::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "cli/ui/run_status.h"
 #include "cli/ui/terminal.h"
 #include "launch/head/observer.h"
-#include "report/report.h"
+#include "report/nccl_tests/nccl_text.h"
 
 namespace sxb::cli {
 

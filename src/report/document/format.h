@@ -33,6 +33,9 @@ std::string readable_json(const Json& value);
 /// median of an even number of repeats) stays as it is. null where the value is missing.
 Json json_number(const std::optional<double>& value, record::Hint hint);
 /// null where the value is missing.
-inline Json json_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+template <typename T>
+Json json_or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 
 }  // namespace sxb::report

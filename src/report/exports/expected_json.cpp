@@ -1,6 +1,6 @@
 // The parts of summary.json that say what was expected.
 #include "report/document/format.h"
-#include "report/exports/exports.h"
+#include "report/exports/summary_parts.h"
 
 namespace sxb::report {
 

@@ -2,6 +2,7 @@
 
 #include "report/document/format.h"
 #include "report/exports/exports.h"
+#include "report/exports/summary_parts.h"
 
 namespace sxb::report {
 namespace {

@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
-#include "report/sections/sections.h"
+#include "report/exports/summary_parts.h"
 
 namespace sxb::report {
 namespace {
@@ -58,7 +58,7 @@ Json fault_json(const LocateSearch& search, const analysis::LocateFault& fault) 
           {"node", node(fault.trial.suspect.node)},
           {"peer", node(fault.trial.suspect.peer)},
           {"rail", fault.trial.suspect.rail < 0 ? Json(nullptr) : Json(fault.trial.suspect.rail)},
-          {"verdict", verdict_of(fault)},
+          {"verdict", fault.verdict()},
           {"share_of_normal", fault.trial.share},
           {"evidence", fault.evidence}};
 }

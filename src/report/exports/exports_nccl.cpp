@@ -5,7 +5,7 @@
 #include "report/document/format.h"
 #include "report/exports/exports.h"
 #include "report/nccl_tests/nccl_records.h"
-#include "report/report.h"
+#include "report/nccl_tests/nccl_text.h"
 
 namespace sxb::report {
 namespace {
@@ -67,11 +67,6 @@ std::string backend_of(const TaskData& task) {
 }
 
 }  // namespace
-
-std::string measured_by(const analysis::Dataset& dataset) {
-  const std::string build = text(dataset.run.record.data, "build_id");
-  return build.empty() ? "unknown" : split(build, ' ').front();
-}
 
 std::string nccl_metrics_csv(const analysis::Analysis& analysis) {
   std::vector<std::string> header = {"task", "nodes", "backend", "repeat"};

@@ -199,7 +199,7 @@ std::string task_json(const TaskData& task, const analysis::Dataset& dataset) {
                         {"start_time", time_text(begin)},
                         {"args", words_of(text(run, "command"))},
                         {"env", environment(run)},
-                        {"nccl_version", code ? Json(*code) : Json(nullptr)},
+                        {"nccl_version", json_or_null(code)},
                         {"config", config_json(task, group_of_ranks(by_group))},
                         {"results", std::move(results)},
                         {"out_of_bounds",
@@ -221,7 +221,7 @@ std::vector<std::pair<std::string, std::string>> nccl_tests_json(const analysis:
     if (task.phase != "nccl" || rows.empty()) continue;
     std::string name = fmt::format("nccl_{}_{}n", text(rows.front().record.data, "collective"), task.nodes);
     if (task.repeat > 0) name += fmt::format("_repeat{}", task.repeat + 1);
-    files.emplace_back(name + ".json", task_json(task, *analysis.dataset));
+    files.emplace_back("reports/" + name + ".json", task_json(task, *analysis.dataset));
   }
   return files;
 }

@@ -1,5 +1,6 @@
 #include "report/document/format.h"
 #include "report/exports/exports.h"
+#include "report/exports/summary_parts.h"
 
 namespace sxb::report {
 namespace {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
+#include "report/exports/summary_parts.h"
 
 namespace sxb::report {
 namespace {
@@ -175,7 +176,7 @@ std::string scaling_analysis_json(const analysis::Analysis& analysis) {
     json[group.model][fmt::format("{}_nodes", group.nodes)] = {
         {"efficiency", json_or_null(group.efficiency)},
         {"speedup", json_or_null(group.speedup)},
-        {"base_nodes", group.base_nodes ? Json(*group.base_nodes) : Json(nullptr)},
+        {"base_nodes", json_or_null(group.base_nodes)},
         {"samples_per_sec", json_or_null(group.figures.get("samples_per_sec"))},
         {"tokens_per_sec", json_or_null(group.figures.get("tokens_per_sec"))},
         {"tokens_per_sec_per_gpu", json_or_null(group.figures.get("tokens_per_sec_per_gpu"))},

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
+#include "report/exports/summary_parts.h"
 
 namespace sxb::report {
 namespace {
@@ -109,7 +110,7 @@ Json sft_json(const Analysis& analysis) {
                     {"step_noise", json_or_null(group.step_noise)},
                     {"unstable", group.unstable},
                     {"implausible", group.implausible},
-                    {"base_nodes", group.base_nodes ? Json(*group.base_nodes) : Json(nullptr)},
+                    {"base_nodes", json_or_null(group.base_nodes)},
                     {"speedup", json_or_null(group.speedup)},
                     {"scaling_efficiency", json_or_null(group.efficiency)}});
   }
@@ -126,7 +127,7 @@ Json bandwidth_json(const analysis::Bandwidth& bandwidth) {
           {"p99_us", json_or_null(bandwidth.p99_us)},
           {"cv_pct", json_or_null(bandwidth.cv_pct)},
           {"rank_spread_pct", json_or_null(bandwidth.rank_spread_pct)},
-          {"slowest_rank", bandwidth.slowest_rank ? Json(*bandwidth.slowest_rank) : Json(nullptr)}};
+          {"slowest_rank", json_or_null(bandwidth.slowest_rank)}};
 }
 
 Json nccl_json(const Analysis& analysis) {
@@ -144,7 +145,7 @@ Json nccl_json(const Analysis& analysis) {
                       {"in_place", bandwidth_json(row.in_place)},
                       {"algorithm", row.algorithm},
                       {"protocol", row.protocol},
-                      {"channels", row.channels ? Json(*row.channels) : Json(nullptr)},
+                      {"channels", json_or_null(row.channels)},
                       {"path", row.path},
                       {"implausible", row.implausible},
                       {"verdict", to_string(row.mark)},

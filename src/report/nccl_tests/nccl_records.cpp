@@ -7,6 +7,7 @@ namespace sxb::report {
 
 using analysis::member;
 using analysis::number;
+using analysis::text;
 
 SweepTotals sum_up(const std::vector<record::Record>& rows) {
   SweepTotals totals;
@@ -56,6 +57,11 @@ std::optional<int> nccl_version_code(const std::string& text) {
     code = code * 100 + std::stoi(parts[i]);
   }
   return code;
+}
+
+std::string measured_by(const analysis::Dataset& dataset) {
+  const std::string build = text(dataset.run.record.data, "build_id");
+  return build.empty() ? "unknown" : split(build, ' ').front();
 }
 
 }  // namespace sxb::report

@@ -27,4 +27,7 @@ std::map<int, int> group_of_ranks(const std::map<int, std::vector<record::Record
 /// "2.28.9" -> 22809, as NCCL codes its version; nullopt if the text has another form.
 std::optional<int> nccl_version_code(const std::string& text);
 
+/// "0.1.0+abc123": the sxbench that measured, not the one that reports.
+std::string measured_by(const analysis::Dataset& dataset);
+
 }  // namespace sxb::report

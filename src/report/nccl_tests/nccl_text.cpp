@@ -1,15 +1,14 @@
-// nccl-tests' text layout (version 2.19.6), so that a parser made for nccl-tests reads our sweeps. What
-// it has no place for stands in comment lines.
+// What nccl-tests' layout has no place for stands in comment lines.
+#include "report/nccl_tests/nccl_text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>
 
 #include "analysis/read/json_read.h"
-#include "base/build_info.h"
 #include "base/text.h"
 #include "report/nccl_tests/nccl_records.h"
-#include "report/report.h"
 
 namespace sxb::report {
 namespace {

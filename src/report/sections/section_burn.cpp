@@ -20,14 +20,6 @@ using analysis::BurnTask;
 constexpr std::size_t kMostLines = 16;
 constexpr std::size_t kMostRows = 64;
 
-std::string throttle_text(const BurnGpu& gpu) {
-  if (!gpu.use) return "–";
-  std::vector<std::string> parts;
-  for (const auto& [reason, share] : gpu.use->throttle)
-    parts.push_back(fmt::format("{} {:.0f} %", reason, share * 100));
-  return join(parts, ", ");
-}
-
 std::string bytes_cell(const std::optional<double>& bytes) {
   return bytes ? format_bytes(static_cast<std::int64_t>(*bytes)) : "–";
 }
@@ -44,7 +36,7 @@ std::vector<std::string> row_of(const BurnGpu& gpu) {
           of_use(&analysis::GpuUse::power_w),
           of_use(&analysis::GpuUse::sm_mhz),
           of_use(&analysis::GpuUse::temp_max_c),
-          throttle_text(gpu),
+          gpu.use ? throttle_text(*gpu.use) : "–",
           gpu.seconds.empty() ? "–" : bytes_cell(gpu.seconds.front().memory_bytes),
           gpu.seconds.empty() ? "–" : bytes_cell(gpu.seconds.back().memory_bytes)};
 }
@@ -121,8 +113,6 @@ void add_burn(const BurnTask& burn, std::size_t index, Document& document) {
 }  // namespace
 
 void add_burns(const analysis::Analysis& analysis, Document& document) {
-  if (analysis.burns.empty()) return;
-  document.add(Heading{2, "Burn"});
   document.add(
       Paragraph{"All devices at once multiply the same matrices over and over and compare every result with "
                 "the first, bit for "

@@ -19,6 +19,10 @@ bool shown(const NcclGroup& group) {
   return group.backend == "nccl" && group.ranks > 1 && !group.rows.empty();
 }
 
+bool any_shown(const Analysis& analysis) {
+  return std::any_of(analysis.nccl.begin(), analysis.nccl.end(), shown);
+}
+
 std::string percent(std::optional<double> share) {
   return share ? fmt::format("{:.0f} %", *share * 100) : "–";
 }
@@ -136,11 +140,10 @@ LineChart expected_chart(const NcclGroup& group) {
   return chart;
 }
 
+bool has_expected(const Analysis& analysis) { return any_shown(analysis) || !analysis.checks().empty(); }
+
 void add_expected(const Analysis& analysis, Document& document) {
-  const bool any = std::any_of(analysis.nccl.begin(), analysis.nccl.end(), shown);
-  if (!any && analysis.checks().empty()) return;
-  document.add(Heading{2, "Expected and measured"});
-  if (any) {
+  if (any_shown(analysis)) {
     document.add(
         Paragraph{"Expected: busbw of large messages (B) and latency (α) from the topology, the algorithm "
                   "and the facts in "

@@ -37,7 +37,7 @@ void add_faults(const LocateSearch& search, Document& document) {
   Table table{{{"Part"}, {"Verdict"}, {"Of normal (%)", true}, {"Evidence"}}, {}};
   for (const LocateFault& fault : search.faults)
     table.rows.push_back(
-        {fault.name, verdict_of(fault), fmt::format("{:.0f}", fault.trial.share * 100), fault.evidence});
+        {fault.name, fault.verdict(), fmt::format("{:.0f}", fault.trial.share * 100), fault.evidence});
   document.add(std::move(table));
 }
 
@@ -158,23 +158,7 @@ void add_search(const LocateSearch& search, std::size_t number, Document& docume
 
 }  // namespace
 
-const char* verdict_of(const LocateFault& fault) {
-  switch (fault.trial.standing) {
-    case Standing::kConfirmed:
-      return "FAIL";
-    case Standing::kInconclusive:
-      return "inconclusive";
-    case Standing::kNotRepeated:
-      return "not repeated";
-    case Standing::kUntested:
-      return "not tested";
-  }
-  return "";
-}
-
 void add_locate(const analysis::Analysis& analysis, Document& document) {
-  if (analysis.searches.empty()) return;
-  document.add(Heading{2, "Slow parts"});
   document.add(
       Paragraph{"Pairs run on each rail (ranks of equal local rank) as rings of two; a cell is the slowest "
                 "rail. The matrix is "
@@ -193,7 +177,7 @@ std::string locate_text(const LocateSearch& search) {
     out +=
         fmt::format("a pair of nodes normally reaches {} GB/s a rail\n", sensible(*search.spread.pair_gBps));
   for (const LocateFault& fault : search.faults) {
-    const char* word = fault.trial.standing == Standing::kConfirmed ? "SLOW" : verdict_of(fault);
+    const char* word = fault.trial.standing == Standing::kConfirmed ? "SLOW" : fault.verdict();
     out += fmt::format("{}  {}\n      {}\n", word, fault.name, fault.evidence);
   }
   const std::string why = inconclusive(search);

@@ -200,8 +200,6 @@ void add_split(const std::vector<const NcclGroup*>& groups, Document& document) 
 }  // namespace
 
 void add_nccl(const analysis::Analysis& analysis, Document& document) {
-  if (analysis.nccl.empty()) return;
-  document.add(Heading{2, "Collectives"});
   std::string definitions =
       "Definitions of nccl-tests: time is that of the slowest rank where nothing else is said, algbw = size "
       "/ "

@@ -186,8 +186,6 @@ void add_traces(const Analysis& analysis, Document& document) {
 }  // namespace
 
 void add_phases(const Analysis& analysis, Document& document) {
-  if (analysis.sft.empty()) return;
-  document.add(Heading{2, "Where the step goes"});
   std::vector<const SftGroup*> groups;
   for (const SftGroup& group : analysis.sft) {
     if (group.phases.steps > 0) groups.push_back(&group);

@@ -190,7 +190,6 @@ void add_recipes(const Analysis& analysis, Document& document) {
 }  // namespace
 
 void add_provenance(const Analysis& analysis, Document& document) {
-  document.add(Heading{2, "Provenance"});
   add_run(analysis, document);
   add_nodes(analysis, document);
   add_recipes(analysis, document);

@@ -1,3 +1,4 @@
+// Fine-tuning: throughput, step times, use of the device and scaling, from the figure table.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -5,7 +6,6 @@
 
 #include "analysis/read/json_read.h"
 #include "base/text.h"
-#include "base/units.h"
 #include "report/document/format.h"
 #include "report/sections/sections.h"
 
@@ -13,8 +13,6 @@ namespace sxb::report {
 namespace {
 
 using analysis::Analysis;
-using analysis::GpuMetric;
-using analysis::GpuUse;
 using analysis::number;
 using analysis::SftGroup;
 using analysis::SftTask;
@@ -199,81 +197,15 @@ void add_scaling(const Analysis& analysis, Document& document) {
   }
 }
 
-std::string throttle_text(const GpuUse& use) {
-  std::vector<std::string> parts;
-  for (const auto& [reason, share] : use.throttle)
-    parts.push_back(fmt::format("{} {:.0f} %", reason, share * 100));
-  return parts.empty() ? "–" : join(parts, ", ");
-}
-
-void add_gpu_rows(const SftGroup& group, const SftTask& item, Table& table) {
-  for (const GpuUse& use : item.samples.gpus) {
-    std::optional<double> memory = use.memory_max_bytes;
-    if (memory) *memory /= static_cast<double>(kGiB);
-    std::string task = group_label(group);
-    if (group.tasks.size() > 1) task += fmt::format(", repeat {}", item.task->repeat + 1);
-    table.rows.push_back(
-        {task, use.node, std::to_string(use.gpu), std::to_string(use.samples),
-         cell(use.util_pct, record::Hint::kPercent), cell(use.sm_active_pct, record::Hint::kPercent),
-         cell(use.tensor_active_pct, record::Hint::kPercent),
-         cell(use.dram_active_pct, record::Hint::kPercent), cell(use.power_w), cell(use.power_max_w),
-         cell(use.sm_mhz, record::Hint::kCount), cell(use.temp_max_c, record::Hint::kCount), cell(memory),
-         cell(use.nvlink_tx_gBps), throttle_text(use)});
-  }
-}
-
 }  // namespace
 
 void add_sft(const Analysis& analysis, Document& document) {
-  if (analysis.sft.empty()) return;
-  document.add(Heading{2, "Fine-tuning"});
   add_throughput(analysis, document);
   add_step_times(analysis, document);
   add_efficiency(analysis, document);
   add_scaling(analysis, document);
   for (Figure figure : {Figure{"scaling", scaling_chart(analysis)}, Figure{"loss", loss_chart(analysis)},
                         Figure{"step_time", step_time_chart(analysis)}}) {
-    if (!is_empty(figure.chart)) document.add(std::move(figure));
-  }
-}
-
-void add_gpus(const Analysis& analysis, Document& document) {
-  Table table{{{"Task"},
-               {"Node"},
-               {"GPU", true},
-               {"Samples", true},
-               {"Use (%)", true},
-               {"SM (%)", true},
-               {"Tensor (%)", true},
-               {"DRAM (%)", true},
-               {"Power (W)", true},
-               {"Max power (W)", true},
-               {"SM clock (MHz)", true},
-               {"Max temp (°C)", true},
-               {"Max memory (GiB)", true},
-               {"NVLink tx (GB/s)", true},
-               {"Clock limited by"}},
-              {}};
-  for (const SftGroup& group : analysis.sft) {
-    for (const SftTask& item : group.tasks) add_gpu_rows(group, item, table);
-  }
-  if (table.rows.empty()) return;
-  document.add(Heading{2, "GPUs over the measured window"});
-  constexpr std::size_t kRows = 64;
-  const std::size_t all = table.rows.size();
-  if (all > kRows) table.rows.resize(kRows);
-  document.add(std::move(table));
-  if (all > kRows)
-    document.add(
-        Paragraph{fmt::format("The first {} of {} rows; all are in `sft_metrics.json`.", kRows, all)});
-  document.add(Paragraph{
-      "Means over the samples inside the measured window; the clock is the median. \"Use\" is NVML's coarse "
-      "figure, which counts a spinning communication kernel as work: SM, tensor and DRAM activity say what "
-      "the GPU did."});
-  for (Figure figure :
-       {Figure{"gpu_power", gpu_chart(analysis, GpuMetric::kPower, "GPU power, mean over the GPUs", "W")},
-        Figure{"gpu_use",
-               gpu_chart(analysis, GpuMetric::kUtil, "GPU use (NVML), mean over the GPUs", "%")}}) {
     if (!is_empty(figure.chart)) document.add(std::move(figure));
   }
 }

@@ -1,12 +1,7 @@
 // The summary report: verdicts first, then figures, then what to doubt, then where it all comes from.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "analysis/read/json_read.h"
-#include "base/text.h"
-#include "base/units.h"
-#include "report/document/format.h"
 #include "report/sections/sections.h"
 
 namespace sxb::report {
@@ -46,87 +41,56 @@ void add_implausible_notice(const Analysis& analysis, Document& document) {
   }
 }
 
-/// What fails comes first, then what asks for a look.
-int urgency(analysis::Mark mark) {
-  if (analysis::fails(mark)) return 0;
-  return mark == analysis::Mark::kWarn || mark == analysis::Mark::kUnstable ? 1 : 2;
+/// A run with such figures or tasks.
+template <auto kMember>
+bool has(const Analysis& analysis) {
+  return !(analysis.*kMember).empty();
 }
 
 }  // namespace
 
-void add_verdicts(const Analysis& analysis, Document& document) {
-  document.add(Heading{2, "Verdicts"});
-  const Json& goals =
-      analysis::member(analysis::member(analysis.dataset->run.record.data, "cluster"), "goals");
-  if (!goals.is_object() || goals.empty()) {
-    document.add(Paragraph{
-        "The cluster config states no goals (`goals`): only what holds on every cluster is judged."});
-  }
-  if (analysis.verdicts.empty()) return;
-  std::vector<analysis::Verdict> verdicts = analysis.verdicts;
-  std::stable_sort(verdicts.begin(), verdicts.end(),
-                   [](const analysis::Verdict& a, const analysis::Verdict& b) {
-                     return urgency(a.mark) < urgency(b.mark);
-                   });
-  Table table{{{"Item"}, {"Required"}, {"Achieved"}, {"Status"}, {"Note"}}, {}};
-  for (const analysis::Verdict& verdict : verdicts) {
-    table.rows.push_back({verdict.item, verdict.required, verdict.achieved.empty() ? "–" : verdict.achieved,
-                          analysis::to_string(verdict.mark), verdict.note});
-  }
-  document.add(std::move(table));
+std::span<const Section> sections() {
+  static constexpr Section kTable[] = {
+      // What was asked for and what came of it: all that a reader in a hurry needs.
+      {"Verdicts", add_verdicts},
+      // Throughput, step times and scaling of each model.
+      {"Fine-tuning", add_sft, has<&Analysis::sft>},
+      // The same time by phase: what to make faster.
+      {"Where the step goes", add_phases, has<&Analysis::sft>},
+      // Power, clocks and activity meanwhile: whether a GPU was held down.
+      {"GPUs over the measured window", add_gpu_use, has_gpu_use},
+      // Each sweep, size by size.
+      {"Collectives", add_nccl, has<&Analysis::nccl>},
+      // The same beside what the topology lets expect, and every figure beside the speed of light.
+      {"Expected and measured", add_expected, has_expected},
+      // Which node, GPU, link or rail a search blames.
+      {"Slow parts", add_locate, has<&Analysis::searches>},
+      // What a GPU does by itself: memory, matrix products, copies between pairs.
+      {"GPU micro-benchmarks", add_gpu_tests, has<&Analysis::gpu>},
+      // Each GPU against the fleet under full load.
+      {"Burn", add_burns, has<&Analysis::burns>},
+      // What to doubt in the figures above.
+      {"Findings", add_findings},
+      // What has no result, and why.
+      {"Tasks", add_tasks},
+      // Where, with what and how it was measured.
+      {"Provenance", add_provenance},
+  };
+  return kTable;
 }
 
-void add_findings(const Analysis& analysis, Document& document) {
-  document.add(Heading{2, "Findings"});
-  if (analysis.findings.empty()) document.add(Paragraph{"None."});
-  List list;
-  for (const analysis::Finding& finding : analysis.findings) {
-    std::string item = fmt::format("{} `{}`", finding.severity, finding.code);
-    if (!finding.where.empty()) item += fmt::format(" ({})", finding.where);
-    item += fmt::format(": {}", finding.message);
-    if (!finding.help.empty()) item += fmt::format(" (help: {})", finding.help);
-    list.items.push_back(std::move(item));
-  }
-  if (!list.items.empty()) document.add(std::move(list));
-}
-
-void add_tasks(const Analysis& analysis, Document& document) {
-  document.add(Heading{2, "Tasks"});
-  Table table{{{"Task"},
-               {"What"},
-               {"Repeat", true},
-               {"Status"},
-               {"Attempt", true},
-               {"Duration", true},
-               {"Why there is no result"}},
-              {}};
-  for (const TaskData& task : analysis.dataset->tasks) {
-    std::optional<double> seconds;
-    if (task.end) seconds = analysis::number(task.end->record.data, "duration_s");
-    table.rows.push_back(
-        {fmt::format("`{}`", task.id), task.label, std::to_string(task.repeat + 1),
-         analysis::to_string(task.status()), task.attempt == 0 ? "–" : std::to_string(task.attempt),
-         seconds ? format_duration(static_cast<std::int64_t>(*seconds * 1e9)) : "–", task.reason()});
-  }
-  document.add(std::move(table));
-}
-
-Document build_document(const Analysis& analysis) {
+Document build_document(const Analysis& analysis, std::span<const Section> sections) {
   Document document;
+  // What run this is, and how much of it there is.
   add_head(analysis, document);
+  // Figures that cannot be, before anyone reads one.
   add_implausible_notice(analysis, document);
-  add_verdicts(analysis, document);
-  add_sft(analysis, document);
-  add_phases(analysis, document);
-  add_gpus(analysis, document);
-  add_nccl(analysis, document);
-  add_expected(analysis, document);
-  add_locate(analysis, document);
-  add_gpu_tests(analysis, document);
-  add_burns(analysis, document);
-  add_findings(analysis, document);
-  add_tasks(analysis, document);
-  add_provenance(analysis, document);
+  // Every section that has something to say; its title is also its line in the contents.
+  for (const Section& section : sections) {
+    if (section.applies != nullptr && !section.applies(analysis)) continue;
+    document.add(Heading{2, section.title});
+    section.add(analysis, document);
+  }
   return document;
 }
 

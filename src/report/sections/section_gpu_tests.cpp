@@ -170,8 +170,6 @@ void add_group(const GpuGroup& group, Document& document) {
 }  // namespace
 
 void add_gpu_tests(const analysis::Analysis& analysis, Document& document) {
-  if (analysis.gpu.empty()) return;
-  document.add(Heading{2, "GPU micro-benchmarks"});
   document.add(
       Paragraph{"Each figure is the median over the devices of the median over a device's runs; TFLOP/s, and "
                 "GB/s of 10^9 bytes. "
