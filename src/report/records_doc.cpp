@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/sft/sft_figures.h"
 #include "base/text.h"
 #include "record/record.h"
@@ -50,8 +52,8 @@ constexpr KindInfo kKinds[] = {
 
 constexpr const char* kIntroduction = R"(# Records, samples and figures
 
-Generated from the field table (`src/record/fields.cpp`), the figure table (`src/analysis/sft/sft_figures.cpp`) and the
-table of files (`src/report/exports/exports.cpp`); a test keeps it equal.
+Generated from the tables of fields (`src/record/kinds`), of figures (`src/analysis/sft/sft_figures.cpp`) and of files
+(`src/report/exports/exports.cpp`); a test keeps it equal.
 
 A run keeps its data in `records.jsonl`, one JSON object a line, appended and never changed, and in `samples/`. A line is:
 
@@ -88,14 +90,36 @@ std::string files_section() {
   return out + kDocuments;
 }
 
+bool same_members(const record::Field& a, const record::Field& b) {
+  return std::equal(
+      a.members.begin(), a.members.end(), b.members.begin(), b.members.end(),
+      [](const record::Field& x, const record::Field& y) { return std::string_view(x.name) == y.name; });
+}
+
+/// A row of the table per field; those of an object follow it as "out_of_place.time_us", of a list of objects
+/// as "gpus[].name". An object that is like one before it is not listed again.
+std::string field_rows(const std::vector<record::Field>& fields, const std::string& prefix) {
+  std::string rows;
+  for (auto field = fields.begin(); field != fields.end(); ++field) {
+    const std::string name = prefix + field->name;
+    rows += fmt::format("| `{}` | {} | {} | {} |\n", name, field->type, field->unit, field->description);
+    if (field->members.empty()) continue;
+    const bool known = std::any_of(fields.begin(), field,
+                                   [&](const record::Field& before) { return same_members(before, *field); });
+    if (!known) rows += field_rows(field->members, name + (field->type.starts_with("list") ? "[]." : "."));
+  }
+  return rows;
+}
+
 std::string kind_section(const KindInfo& info) {
   std::string out = fmt::format("### {}\n\n{}\n\n", info.kind, info.description);
-  std::string rows;
+  std::vector<record::Field> fields;
   for (const record::Field& field : record::fields()) {
-    if (std::string(info.kind) != field.kind) continue;
-    rows += fmt::format("| `{}` | {} | {} |\n", field.name, field.unit, field.description);
+    if (std::string(info.kind) == field.kind) fields.push_back(field);
   }
-  if (!rows.empty()) out += fmt::format("| Field | Unit | Meaning |\n|---|---|---|\n{}\n", rows);
+  if (!fields.empty()) {
+    out += fmt::format("| Field | Type | Unit | Meaning |\n|---|---|---|---|\n{}\n", field_rows(fields, ""));
+  }
   return out;
 }
 

@@ -57,7 +57,7 @@ fs::path reported() {
   return run;
 }
 
-std::string content(const fs::path& path) {
+std::string file_text(const fs::path& path) {
   const auto text = read_file(path);
   EXPECT_TRUE(text.ok()) << path;
   return text.ok() ? *text : "";
@@ -65,7 +65,7 @@ std::string content(const fs::path& path) {
 
 TEST(Extension, AnExportIsOneFunctionAndOneRow) {
   const fs::path reports = reported() / "reports";
-  const std::string csv = content(reports / "tasks.csv");
+  const std::string csv = file_text(reports / "tasks.csv");
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3) << csv;
   int texts = 0;
   for (const auto& entry : fs::directory_iterator(reports))
@@ -77,9 +77,9 @@ TEST(Extension, AnExportIsOneFunctionAndOneRow) {
 
 TEST(Extension, ASectionIsOneFunctionAndOneRow) {
   const fs::path reports = reported() / "reports";
-  EXPECT_THAT(content(reports / "summary_report.md"),
+  EXPECT_THAT(file_text(reports / "summary_report.md"),
               AllOf(HasSubstr("\n## How many tasks\n\n2 of them.\n"), Not(HasSubstr("## Never"))));
-  EXPECT_THAT(content(reports / "summary_report.html"),
+  EXPECT_THAT(file_text(reports / "summary_report.html"),
               AllOf(HasSubstr("<li><a href=\"#s2\">How many tasks</a></li>"),
                     HasSubstr("<h2 id=\"s2\">How many tasks</h2>\n<p>2 of them.</p>")));
 }
@@ -90,7 +90,7 @@ TEST(Extension, EveryExportIsDescribedOnce) {
     EXPECT_TRUE(paths.insert(row.path).second) << row.path << " stands twice";
     EXPECT_STRNE(row.holds, "") << row.path;
   }
-  const std::string page = content(fs::path(SXB_SOURCE_DIR) / "docs" / "records.md");
+  const std::string page = file_text(fs::path(SXB_SOURCE_DIR) / "docs" / "records.md");
   for (const std::string& path : paths) EXPECT_THAT(page, HasSubstr("\n- `" + path + "`: "));
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/files.h"
+#include "record/record.h"
 #include "report/document/document.h"
 #include "report/records_doc.h"
 #include "report/report.h"
@@ -168,6 +169,8 @@ TEST(Golden, RecordsPageIsTheFieldTable) {
     ASSERT_TRUE(write_file_atomic(page, records_page()).ok());
   }
   EXPECT_EQ(content(page), records_page()) << "run SXB_UPDATE_GOLDENS=1 ctest -R Golden";
+  for (const record::Field& field : record::fields())
+    EXPECT_THAT(records_page(), HasSubstr(std::string("\n### ") + field.kind + "\n"));
 }
 
 TEST(WriteReports, AgainAndElsewhereGivesTheSameBytes) {

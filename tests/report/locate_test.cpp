@@ -82,9 +82,11 @@ TEST(LocateReport, ManyNodesGetTheirSlowestPairsInsteadOfAMatrix) {
 }
 
 TEST(LocateReport, NothingIsAddedToARunWithoutASearch) {
-  Document document;
-  add_locate({}, document);
-  EXPECT_TRUE(document.blocks.empty());
+  const auto row = std::find_if(sections().begin(), sections().end(),
+                                [](const Section& section) { return section.add == add_locate; });
+  ASSERT_NE(row, sections().end());
+  EXPECT_FALSE(row->applies({}));
+  EXPECT_TRUE(row->applies(Made(4, 2).analysis));
 }
 
 TEST(HeatMap, DarkensWithTheShareAndTellsMissingFromNoAnswer) {

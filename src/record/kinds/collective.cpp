@@ -109,5 +109,7 @@ void rows(V& visit, R& r) {
 
 SXB_RECORD_KIND(Collective)
 SXB_RECORD_KIND(Overhead)
+// Reports show it by itself.
+template Json write<FirstWrong>(const FirstWrong&);
 
 }  // namespace sxb::record

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <map>
 
-#include "analysis/read/json_read.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 #include "report/document/document.h"
 #include "report/document/format.h"
 
@@ -115,7 +116,7 @@ std::string counts_text(const Comparison& comparison) {
 std::vector<std::string> runs_text(const analysis::Side& side) {
   std::vector<std::string> lines;
   for (const auto& run : side) {
-    lines.push_back(fmt::format("{}, {}", analysis::text(run->dataset.run.record.data, "run_id"),
+    lines.push_back(fmt::format("{}, {}", record::read<record::Run>(run->dataset.run.record).run_id,
                                 format_utc(run->dataset.start_wall_ns)));
   }
   return lines;
@@ -256,7 +257,7 @@ Json item_json(const Compared& item) {
 Json runs_json(const analysis::Side& side) {
   Json runs = Json::array();
   for (const auto& run : side) {
-    runs.push_back({{"run_id", analysis::text(run->dataset.run.record.data, "run_id")},
+    runs.push_back({{"run_id", record::read<record::Run>(run->dataset.run.record).run_id},
                     {"started", format_utc(run->dataset.start_wall_ns)}});
   }
   return runs;

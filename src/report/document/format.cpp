@@ -15,7 +15,7 @@ void write_json(const Json& value, int depth, std::string& out) {
                     (value.is_array() && std::none_of(value.begin(), value.end(),
                                                       [](const Json& item) { return item.is_structured(); }));
   if (flat) {
-    out += value.dump();
+    out += dump(value);
     return;
   }
   const std::string indent(static_cast<std::size_t>(depth + 1) * 2, ' ');
@@ -23,7 +23,7 @@ void write_json(const Json& value, int depth, std::string& out) {
   bool first = true;
   for (const auto& item : value.items()) {
     out += fmt::format("{}\n{}", first ? "" : ",", indent);
-    if (value.is_object()) out += fmt::format("{}: ", Json(item.key()).dump());
+    if (value.is_object()) out += fmt::format("{}: ", dump(Json(item.key())));
     write_json(item.value(), depth + 1, out);
     first = false;
   }

@@ -1,6 +1,7 @@
 #include "analysis/locate/locate.h"
-#include "analysis/read/json_read.h"
 #include "base/text.h"
+#include "record/kinds/locate.h"
+#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
 #include "report/exports/summary_parts.h"
@@ -8,42 +9,39 @@
 namespace sxb::report {
 namespace {
 
-namespace kind = record::kind;
 using analysis::Entry;
 using analysis::LocateSearch;
-using analysis::member;
-using analysis::number;
-using analysis::text;
 
-std::string numbers(const Json& values) {
-  std::vector<std::string> words;
-  for (const Json& value : values)
-    words.push_back(value.is_number() ? csv(std::optional(value.get<double>())) : "");
-  return join(words, " ");
+std::string names(const record::LocateNode& probe) { return probe.node; }
+std::string names(const record::LocateGroup& probe) { return join(probe.nodes, " "); }
+std::string names(const record::LocateLink& probe) {
+  const record::LocateEnd none;
+  return probe.a.value_or(none).node + " " + probe.b.value_or(none).node;
 }
 
-std::string names(const record::Record& record) {
-  const Json& data = record.data;
-  if (record.kind == kind::kLocateNode) return text(data, "node");
-  std::vector<std::string> words;
-  if (record.kind == kind::kLocateLink)
-    words = {text(member(data, "a"), "node"), text(member(data, "b"), "node")};
-  for (const Json& name : member(data, "nodes"))
-    words.push_back(name.is_string() ? name.get<std::string>() : "");
-  return join(words, " ");
+/// One line of locate.csv; what a kind of probe does not have is an empty cell.
+template <typename Probe>
+std::string row(const LocateSearch& search, const Probe& probe) {
+  std::optional<double> rail, a_to_b_gBps, b_to_a_gBps;
+  std::vector<std::string> tflops;
+  if constexpr (requires { probe.rail; }) rail = probe.rail;
+  if constexpr (requires { probe.a_to_b_gBps; }) {
+    a_to_b_gBps = probe.a_to_b_gBps;
+    b_to_a_gBps = probe.b_to_a_gBps;
+  }
+  if constexpr (requires { probe.tflops; }) {
+    for (const std::optional<double>& value : probe.tflops) tflops.push_back(csv(value));
+  }
+  return csv_line({csv(search.task->id), csv(probe.stage), csv(probe.round), csv(names(probe)), csv(rail),
+                   csv(probe.ranks), csv(probe.size_bytes), csv(probe.busbw_gBps), csv(probe.time_us),
+                   csv(probe.iterations), csv(a_to_b_gBps), csv(b_to_a_gBps), csv(join(tflops, " ")),
+                   csv(probe.failure)});
 }
 
-std::string row(const LocateSearch& search, const Entry& entry) {
-  const Json& data = entry.record.data;
-  std::vector<std::string> cells = {csv(search.task->id),           csv(text(data, "stage")),
-                                    csv(number(data, "round")),     csv(names(entry.record)),
-                                    csv(number(data, "rail")),      csv(number(data, "ranks")),
-                                    csv(number(data, "size_bytes"))};
-  for (const char* key : {"busbw_gBps", "time_us", "iterations", "a_to_b_gBps", "b_to_a_gBps"})
-    cells.push_back(csv(number(data, key)));
-  cells.push_back(csv(numbers(member(data, "tflops"))));
-  cells.push_back(csv(text(data, "failure")));
-  return csv_line(cells);
+template <typename Probe>
+void add_rows(const LocateSearch& search, std::string& out) {
+  for (const Entry& entry : search.task->of(Probe::kKind))
+    out += row(search, record::read<Probe>(entry.record));
 }
 
 Json text_or_null(const std::string& words) { return words.empty() ? Json(nullptr) : Json(words); }
@@ -69,9 +67,9 @@ std::string locate_csv(const analysis::Analysis& analysis) {
   std::string out = csv_line({"task", "stage", "round", "nodes", "rail", "ranks", "size_bytes", "busbw_gBps",
                               "time_us", "iterations", "a_to_b_gBps", "b_to_a_gBps", "tflops", "failure"});
   for (const LocateSearch& search : analysis.searches) {
-    for (const char* one : {kind::kLocateNode, kind::kLocateGroup, kind::kLocateLink}) {
-      for (const Entry& entry : search.task->of(one)) out += row(search, entry);
-    }
+    add_rows<record::LocateNode>(search, out);
+    add_rows<record::LocateGroup>(search, out);
+    add_rows<record::LocateLink>(search, out);
   }
   return out;
 }

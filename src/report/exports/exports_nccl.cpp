@@ -1,7 +1,13 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/read/json_read.h"
 #include "base/text.h"
+#include "record/kinds/collective.h"
+#include "record/kinds/node.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
 #include "report/nccl_tests/nccl_records.h"
@@ -12,36 +18,51 @@ namespace {
 
 using analysis::Entry;
 using analysis::member;
-using analysis::number;
 using analysis::TaskData;
-using analysis::text;
+using record::Collective;
+using record::Field;
 
-constexpr const char* kPlacements[] = {"out_of_place", "in_place"};
-/// Fields of a placement, and of the object per_iteration in it.
-constexpr const char* kFigures[] = {"time_us",     "algbw_gBps",   "busbw_gBps",     "wrong",
-                                    "wrong_timed", "slowest_rank", "rank_spread_pct"};
-constexpr const char* kIterationFigures[] = {"count",  "min_us", "p50_us",  "p95_us",
-                                             "p99_us", "max_us", "mean_us", "cv_pct"};
+/// Whether the field is a cell of its own: no object, and no list of a length that differs by row.
+bool is_cell(const Field& field) { return field.members.empty() && !field.type.ends_with("of number"); }
 
-/// Fields of a "collective" record that are a cell of their own: all but the objects.
-std::vector<std::string> row_fields() {
-  std::vector<std::string> names;
-  for (const record::Field& field : record::fields()) {
-    const std::string name = field.name;
-    const bool object = name == "out_of_place" || name == "in_place" || name == "first_wrong";
-    if (std::string(field.kind) == record::kind::kCollective && !object) names.push_back(name);
+/// The fields of `table` that are a cell of their own.
+std::vector<const Field*> cells_of(const std::vector<Field>& table) {
+  std::vector<const Field*> cells;
+  for (const Field& field : table) {
+    if (is_cell(field)) cells.push_back(&field);
   }
-  return names;
+  return cells;
+}
+
+/// The fields of the object `name` in `table`.
+const std::vector<Field>& members_of(const std::vector<Field>& table, const std::string& name) {
+  return std::find_if(table.begin(), table.end(), [&](const Field& field) { return name == field.name; })
+      ->members;
+}
+
+/// The columns of nccl_metrics.csv, as far as they are fields of a "collective" record: of the row, of one
+/// placement, of its iterations.
+struct Columns {
+  std::vector<const Field*> row, placement, iterations;
+};
+
+const Columns& columns() {
+  static const Columns kColumns = [] {
+    const std::vector<Field>& row = record::fields_of<Collective>();
+    const std::vector<Field>& placement = members_of(row, "out_of_place");
+    return Columns{cells_of(row), cells_of(placement), cells_of(members_of(placement, "per_iteration"))};
+  }();
+  return kColumns;
 }
 
 /// Numbers, texts, and arrays with ';' between their items; empty where the field is absent.
 std::string value_cell(const Json& value) {
   if (value.is_string()) return csv(value.get<std::string>());
-  if (value.is_number_integer()) return value.dump();
+  if (value.is_number_integer()) return dump(value);
   if (value.is_number()) return csv(std::optional(value.get<double>()));
   if (!value.is_array()) return "";
   std::vector<std::string> items;
-  for (const Json& item : value) items.push_back(item.dump());
+  for (const Json& item : value) items.push_back(dump(item));
   return join(items, ";");
 }
 
@@ -49,12 +70,13 @@ void add_placement(const TaskData& task, const Json& data, const std::string& ba
                    std::string& out) {
   std::vector<std::string> cells = {task.id, std::to_string(task.nodes), csv(backend),
                                     std::to_string(task.repeat)};
-  for (const std::string& name : row_fields()) cells.push_back(value_cell(member(data, name)));
-  cells.emplace_back(placement);
   const Json& values = member(data, placement);
-  for (const char* name : kFigures) cells.push_back(value_cell(member(values, name)));
-  for (const char* name : kIterationFigures)
-    cells.push_back(value_cell(member(member(values, "per_iteration"), name)));
+  for (const Field* field : columns().row) cells.push_back(value_cell(member(data, field->name)));
+  cells.emplace_back(placement);
+  for (const Field* field : columns().placement) cells.push_back(value_cell(member(values, field->name)));
+  const Json& iterations = member(values, "per_iteration");
+  for (const Field* field : columns().iterations)
+    cells.push_back(value_cell(member(iterations, field->name)));
   const auto wrong = record::read<record::Collective>(data).first_wrong;
   cells.push_back(wrong && wrong->placement == placement ? csv(analysis::to_text(*wrong)) : "");
   cells.emplace_back(analysis::to_string(task.status()));
@@ -63,23 +85,23 @@ void add_placement(const TaskData& task, const Json& data, const std::string& ba
 
 std::string backend_of(const TaskData& task) {
   const std::vector<Entry>& devices = task.of(record::kind::kDevice);
-  return devices.empty() ? "" : text(devices.front().record.data, "backend");
+  return devices.empty() ? "" : record::read<record::Device>(devices.front().record).backend;
 }
 
 }  // namespace
 
 std::string nccl_metrics_csv(const analysis::Analysis& analysis) {
   std::vector<std::string> header = {"task", "nodes", "backend", "repeat"};
-  for (const std::string& name : row_fields()) header.push_back(name);
+  for (const Field* field : columns().row) header.emplace_back(field->name);
   header.emplace_back("placement");
-  for (const char* name : kFigures) header.emplace_back(name);
-  for (const char* name : kIterationFigures) header.push_back(std::string("iteration_") + name);
+  for (const Field* field : columns().placement) header.emplace_back(field->name);
+  for (const Field* field : columns().iterations) header.push_back(std::string("iteration_") + field->name);
   header.insert(header.end(), {"first_wrong", "status"});
   std::string out = csv_line(header);
   for (const TaskData& task : analysis.dataset->tasks) {
     if (task.phase != "nccl") continue;
     for (const Entry& entry : task.of(record::kind::kCollective)) {
-      for (const char* placement : kPlacements)
+      for (const char* placement : {"out_of_place", "in_place"})
         add_placement(task, entry.record.data, backend_of(task), placement, out);
     }
   }
@@ -87,12 +109,13 @@ std::string nccl_metrics_csv(const analysis::Analysis& analysis) {
 }
 
 std::string nccl_log(const analysis::Analysis& analysis) {
+  const std::string version = measured_by(record::read<record::Run>(analysis.dataset->run.record));
   std::string out;
   for (const TaskData& task : analysis.dataset->tasks) {
     if (task.phase != "nccl") continue;
     out += fmt::format("# task {}: {}, {}\n", task.id, task.label, analysis::to_string(task.status()));
     if (!task.reason().empty()) out += fmt::format("# reason: {}\n", task.reason());
-    NcclText layout(member(task.plan, "sweep"), measured_by(*analysis.dataset));
+    NcclText layout(member(task.plan, "sweep"), version);
     for (const char* kind : {record::kind::kDevice, record::kind::kOverhead}) {
       for (const Entry& entry : task.of(kind)) layout.add(entry.record);
     }

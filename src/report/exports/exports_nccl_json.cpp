@@ -8,6 +8,10 @@
 #include "analysis/read/json_read.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "record/kinds/collective.h"
+#include "record/kinds/node.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
 #include "report/nccl_tests/nccl_records.h"
@@ -18,11 +22,8 @@ namespace {
 using analysis::Entry;
 using analysis::integer;
 using analysis::member;
-using analysis::number;
 using analysis::TaskData;
 using analysis::text;
-
-using RowsByGroup = std::map<int, std::vector<record::Record>>;
 
 /// nccl-tests writes truth values as text.
 const char* truth(bool value) { return value ? "true" : "false"; }
@@ -57,10 +58,10 @@ Json words_of(const std::string& command) {
   return words;
 }
 
-Json environment(const Json& run) {
+Json environment(const record::Run& run) {
   Json list = Json::array();
-  for (const auto& [name, value] : member(run, "nccl_env").items()) {
-    if (name.starts_with("NCCL_") && value.is_string()) list.push_back(name + "=" + value.get<std::string>());
+  for (const auto& [name, value] : run.nccl_env) {
+    if (name.starts_with("NCCL_")) list.push_back(name + "=" + value);
   }
   return list;
 }
@@ -69,16 +70,16 @@ Json devices_json(const TaskData& task, const std::map<int, int>& groups) {
   std::map<int, const record::Record*> by_rank;
   for (const Entry& entry : task.of(record::kind::kDevice)) by_rank[entry.record.rank] = &entry.record;
   Json list = Json::array();
-  for (const auto& [rank, device] : by_rank) {
+  for (const auto& [rank, record] : by_rank) {
+    const auto device = record::read<record::Device>(*record);
     const auto group = groups.find(rank);
-    const std::string pci = text(device->data, "pci");
     list.push_back({{"rank", rank},
                     {"group", group == groups.end() ? 0 : group->second},
-                    {"pid", integer(device->data, "pid").value_or(0)},
-                    {"hostname", device->node},
-                    {"device", integer(device->data, "gpu").value_or(-1)},
-                    {"device_hex", pci.empty() ? "cpu" : pci},
-                    {"device_info", text(device->data, "name")}});
+                    {"pid", device.pid.value_or(0)},
+                    {"hostname", record->node},
+                    {"device", device.gpu.value_or(-1)},
+                    {"device_hex", device.pci.empty() ? "cpu" : device.pci},
+                    {"device_info", device.name}});
   }
   return list;
 }
@@ -106,122 +107,143 @@ Json config_json(const TaskData& task, const std::map<int, int>& groups) {
 }
 
 /// nccl-tests has "nan" where a figure does not exist.
-Json figure(const Json& object, const char* key) {
-  const auto value = number(object, key);
-  return value ? Json(*value) : Json("nan");
+Json figure(const std::optional<double>& value) { return value ? Json(*value) : Json("nan"); }
+
+Json placement_json(const record::Placement& placement) {
+  return {{"time", figure(placement.time_us)},
+          {"alg_bw", figure(placement.algbw_gBps)},
+          {"bus_bw", figure(placement.busbw_gBps)},
+          {"nwrong", json_or_null(wrong_elements(placement))}};
 }
 
-Json placement_json(const Json& placement) {
-  const auto wrong = wrong_elements(placement);
-  return {{"time", figure(placement, "time_us")},
-          {"alg_bw", figure(placement, "algbw_gBps")},
-          {"bus_bw", figure(placement, "busbw_gBps")},
-          {"nwrong", json_or_null(wrong)}};
-}
-
-Json iterations_json(const Json& iterations, std::int64_t skipped) {
-  Json json = {{"skipped_iterations", skipped}, {"avg_us", figure(iterations, "mean_us")}};
-  for (const char* key : {"min_us", "max_us", "p50_us", "p95_us", "p99_us", "cv_pct"})
-    json[key] = figure(iterations, key);
-  const auto mean = number(iterations, "mean_us");
-  const auto cv = number(iterations, "cv_pct");
-  json["stdev_us"] = mean && cv ? Json(*mean * *cv / 100) : Json("nan");
+Json iterations_json(const record::Placement& placement, std::int64_t skipped) {
+  const record::Iterations& iterations = *placement.per_iteration;
+  const auto& mean = iterations.mean_us;
+  const auto& cv = iterations.cv_pct;
+  Json json = {{"skipped_iterations", skipped},
+               {"avg_us", figure(mean)},
+               {"min_us", figure(iterations.min_us)},
+               {"max_us", figure(iterations.max_us)},
+               {"p50_us", figure(iterations.p50_us)},
+               {"p95_us", figure(iterations.p95_us)},
+               {"p99_us", figure(iterations.p99_us)},
+               {"cv_pct", figure(cv)},
+               {"stdev_us", mean && cv ? Json(*mean * *cv / 100) : Json("nan")}};
+  if (!placement.times_us.empty()) json["times_us"] = placement.times_us;
+  if (!placement.rank_times_us.empty()) json["per_process_max_times_us"] = placement.rank_times_us;
   return json;
 }
 
-Json result_json(const Json& data, const Json& sweep) {
-  Json json = {{"size", integer(data, "size_bytes").value_or(0)},
-               {"count", integer(data, "count").value_or(0)},
-               {"type", text(data, "dtype")},
-               {"redop", text(data, "redop")},
-               {"root", fmt::format("{:6}", integer(data, "root").value_or(-1))},
-               {"experiment_name", ""}};
-  for (const std::string placement : {"out_of_place", "in_place"}) {
-    const Json& values = member(data, placement);
-    json[placement] = placement_json(values);
-    const Json& single = member(values, "per_iteration");
-    if (single.is_object()) {
-      Json& each = json[placement + "_per_iter"];
-      each = iterations_json(single, integer(sweep, "per_iteration_skip").value_or(0));
-      if (const Json& times = member(values, "times_us"); !times.is_null()) each["times_us"] = times;
-      if (const Json& ranks = member(values, "rank_times_us"); !ranks.is_null())
-        each["per_process_max_times_us"] = ranks;
+/// What nccl-tests has no place for; what a record lacks is left out.
+Json own_json(const record::Collective& row) {
+  const record::Placement placement = row.out_of_place.value_or(record::Placement{});
+  Json json = Json::object();
+  const auto put = [&](const char* name, const auto& value) {
+    if constexpr (requires { value.has_value(); }) {
+      if (value) json[name] = *value;
+    } else {
+      if (!value.empty()) json[name] = value;
     }
-  }
-  json["actual_iterations"] = integer(data, "iterations").value_or(0);
-  Json own = Json::object();
-  for (const char* key : {"ranks", "group", "groups", "group_ranks", "path", "algorithm", "protocol",
-                          "channels", "registration", "cta_policy", "timestamp", "first_wrong"}) {
-    if (const Json& value = member(data, key); !value.is_null()) own[key] = value;
-  }
-  for (const char* key : {"slowest_rank", "rank_spread_pct", "wrong_timed"}) {
-    const Json& value = member(member(data, "out_of_place"), key);
-    if (!value.is_null()) own[key] = value;
-  }
-  json["sxbench"] = std::move(own);
+  };
+  put("ranks", row.ranks);
+  put("group", row.group);
+  put("groups", row.groups);
+  put("group_ranks", row.group_ranks);
+  put("path", row.path);
+  put("algorithm", row.algorithm);
+  put("protocol", row.protocol);
+  put("channels", row.channels);
+  put("registration", row.registration);
+  put("cta_policy", row.cta_policy);
+  put("timestamp", row.timestamp);
+  if (row.first_wrong) json["first_wrong"] = record::write(*row.first_wrong);
+  put("slowest_rank", placement.slowest_rank);
+  put("rank_spread_pct", placement.rank_spread_pct);
+  put("wrong_timed", placement.wrong_timed);
   return json;
 }
 
-std::string task_json(const TaskData& task, const analysis::Dataset& dataset) {
-  const Json& run = dataset.run.record.data;
+Json result_json(const record::Collective& row, const Json& sweep) {
+  Json json = {{"size", row.size_bytes.value_or(0)},
+               {"count", row.count.value_or(0)},
+               {"type", row.dtype},
+               {"redop", row.redop},
+               {"root", fmt::format("{:6}", row.root.value_or(-1))},
+               {"experiment_name", ""}};
+  const std::int64_t skipped = integer(sweep, "per_iteration_skip").value_or(0);
+  for (const auto& [name, given] :
+       {std::pair<std::string, const std::optional<record::Placement>*>{"out_of_place", &row.out_of_place},
+        {"in_place", &row.in_place}}) {
+    const record::Placement placement = given->value_or(record::Placement{});
+    json[name] = placement_json(placement);
+    if (placement.per_iteration) json[name + "_per_iter"] = iterations_json(placement, skipped);
+  }
+  json["actual_iterations"] = row.iterations.value_or(0);
+  json["sxbench"] = own_json(row);
+  return json;
+}
+
+std::string task_json(const TaskData& task, const record::Run& run, const std::string& version) {
   const std::vector<Entry>& entries = task.of(record::kind::kCollective);
   const Json& sweep = member(task.plan, "sweep");
   RowsByGroup by_group;
-  std::vector<record::Record> rows;
+  std::vector<record::Collective> rows;
   Json results = Json::array();
   for (const Entry& entry : entries) {
-    by_group[static_cast<int>(integer(entry.record.data, "group").value_or(0))].push_back(entry.record);
-    rows.push_back(entry.record);
-    results.push_back(result_json(entry.record.data, sweep));
+    rows.push_back(record::read<record::Collective>(entry.record));
+    by_group[rows.back().group.value_or(0)].push_back(rows.back());
+    results.push_back(result_json(rows.back(), sweep));
   }
   const SweepTotals totals = sum_up(rows);
   const std::vector<Entry>& devices = task.of(record::kind::kDevice);
-  const Json first = devices.empty() ? Json() : devices.front().record.data;
-  const auto code = nccl_version_code(text(first, "nccl"));
-  Json own = {{"version", measured_by(dataset)},
-              {"run_id", text(run, "run_id")},
+  const auto first =
+      devices.empty() ? record::Device{} : record::read<record::Device>(devices.front().record);
+  const auto code = nccl_version_code(first.nccl);
+  Json own = {{"version", version},
+              {"run_id", run.run_id},
               {"task", task.id},
               {"collective", text(sweep, "collective")},
               {"nodes", task.nodes},
               {"repeat", task.repeat},
-              {"backend", text(first, "backend")},
+              {"backend", first.backend},
               {"split", text(sweep, "split")},
               {"average", integer(sweep, "average").value_or(3)}};
   for (const Entry& entry : task.of(record::kind::kOverhead))
-    own["null_call_us"] = member(entry.record.data, "null_call_us");
+    own["null_call_us"] = json_or_null(record::read<record::Overhead>(entry.record).null_call_us);
   Json errors = Json::array();
   if (!task.reason().empty()) errors.push_back(task.reason());
   const std::vector<Entry>& starts = task.of(record::kind::kTaskStart);
   const std::int64_t begin = starts.empty() ? entries.front().record.wall_ns : starts.back().record.wall_ns;
   const std::int64_t end = task.end ? task.end->record.wall_ns : entries.back().record.wall_ns;
-  return readable_json({{"version", 3},
-                        {"sxbench", std::move(own)},
-                        {"start_time", time_text(begin)},
-                        {"args", words_of(text(run, "command"))},
-                        {"env", environment(run)},
-                        {"nccl_version", json_or_null(code)},
-                        {"config", config_json(task, group_of_ranks(by_group))},
-                        {"results", std::move(results)},
-                        {"out_of_bounds",
-                         {{"count", json_or_null(totals.wrong)},
-                          {"okay", totals.wrong ? truth(*totals.wrong == 0) : "unchecked"}}},
-                        {"average_bus_bandwidth",
-                         {{"bandwidth", totals.average_busbw ? Json(*totals.average_busbw) : Json("nan")},
-                          {"okay", "unchecked"}}},
-                        {"errors", std::move(errors)},
-                        {"end_time", time_text(end)}});
+  return readable_json(
+      {{"version", 3},
+       {"sxbench", std::move(own)},
+       {"start_time", time_text(begin)},
+       {"args", words_of(run.command)},
+       {"env", environment(run)},
+       {"nccl_version", json_or_null(code)},
+       {"config", config_json(task, group_of_ranks(by_group))},
+       {"results", std::move(results)},
+       {"out_of_bounds",
+        {{"count", json_or_null(totals.wrong)},
+         {"okay", totals.wrong ? truth(*totals.wrong == 0) : "unchecked"}}},
+       {"average_bus_bandwidth", {{"bandwidth", figure(totals.average_busbw)}, {"okay", "unchecked"}}},
+       {"errors", std::move(errors)},
+       {"end_time", time_text(end)}});
 }
 
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> nccl_tests_json(const analysis::Analysis& analysis) {
+  const auto run = record::read<record::Run>(analysis.dataset->run.record);
   std::vector<std::pair<std::string, std::string>> files;
   for (const TaskData& task : analysis.dataset->tasks) {
     const std::vector<Entry>& rows = task.of(record::kind::kCollective);
     if (task.phase != "nccl" || rows.empty()) continue;
-    std::string name = fmt::format("nccl_{}_{}n", text(rows.front().record.data, "collective"), task.nodes);
+    std::string name = fmt::format(
+        "nccl_{}_{}n", record::read<record::Collective>(rows.front().record).collective, task.nodes);
     if (task.repeat > 0) name += fmt::format("_repeat{}", task.repeat + 1);
-    files.emplace_back("reports/" + name + ".json", task_json(task, *analysis.dataset));
+    files.emplace_back("reports/" + name + ".json", task_json(task, run, measured_by(run)));
   }
   return files;
 }

@@ -4,6 +4,8 @@
 
 #include "analysis/read/json_read.h"
 #include "base/text.h"
+#include "record/kinds/training.h"
+#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
 #include "report/exports/summary_parts.h"
@@ -54,18 +56,27 @@ Json figure_values(const analysis::Figures& figures) {
   return json;
 }
 
+/// Names of the fields of a step that are no column: they follow from the others, or place the step among the
+/// samples.
+Json fields_without_column() {
+  record::Step step;
+  step.documents = step.begin_ns = step.end_ns = 0;
+  step.sum_len_sq = step.tokens_per_s = step.mfu = 0;
+  return record::write(step);
+}
+
 /// The steps column by column: a fraction of the size of one object per step.
 Json steps_json(const analysis::TaskData& task) {
+  const Json left_out = fields_without_column();
   Json json = Json::object();
-  for (const char* name :
-       {"step", "loss", "lr", "grad_norm", "tokens", "loss_tokens", "samples", "step_time_ms", "data_wait_ms",
-        "forward_ms", "backward_ms", "optimizer_ms", "exposed_comm_ms", "memory_bytes", "measured"}) {
+  for (const record::Field& field : record::fields_of<record::Step>()) {
+    if (left_out.contains(field.name)) continue;
     Json column = Json::array();
     for (const analysis::Entry& entry : task.of(record::kind::kStep))
-      column.push_back(member(entry.record.data, name));
+      column.push_back(member(entry.record.data, field.name));
     const bool known =
         std::any_of(column.begin(), column.end(), [](const Json& value) { return !value.is_null(); });
-    if (known) json[name] = std::move(column);
+    if (known) json[field.name] = std::move(column);
   }
   return json;
 }

@@ -2,9 +2,10 @@
 // task's `evidence` says on which lines of records.jsonl and in which samples files those are.
 #include <fmt/format.h>
 
-#include "analysis/read/json_read.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
 #include "report/exports/summary_parts.h"
@@ -13,19 +14,19 @@ namespace sxb::report {
 namespace {
 
 using analysis::Analysis;
-using analysis::Entry;
-using analysis::member;
 using analysis::NcclGroup;
 using analysis::SftGroup;
 using analysis::SftTask;
 using analysis::TaskData;
-using analysis::text;
 
 Json run_json(const Analysis& analysis) {
   const analysis::Dataset& dataset = *analysis.dataset;
-  const Json& run = dataset.run.record.data;
-  Json json = Json::object();
-  for (const char* key : {"run_id", "name", "command", "build_id", "config_hash"}) json[key] = text(run, key);
+  const auto run = record::read<record::Run>(dataset.run.record);
+  Json json = {{"run_id", run.run_id},
+               {"name", run.name},
+               {"command", run.command},
+               {"build_id", run.build_id},
+               {"config_hash", run.config_hash}};
   json["started"] = format_utc(dataset.start_wall_ns);
   json["ended"] = format_utc(dataset.end_wall_ns);
   json["complete"] = dataset.complete;
@@ -71,7 +72,7 @@ Json task_json(const TaskData& task, const SftTask* sft) {
                {"attempt", task.attempt},
                {"status", analysis::to_string(task.status())}};
   if (!task.reason().empty()) json["reason"] = task.reason();
-  if (task.end) json["duration_s"] = json_or_null(analysis::number(task.end->record.data, "duration_s"));
+  if (task.end) json["duration_s"] = json_or_null(record::read<record::TaskEnd>(task.end->record).duration_s);
   if (sft != nullptr) json["figures"] = figures_with_sources(sft->figures);
   json["evidence"] = evidence_json(task, sft != nullptr ? &sft->samples : nullptr);
   return json;

@@ -1,46 +1,39 @@
 #include "report/nccl_tests/nccl_records.h"
 
-#include "analysis/read/json_read.h"
 #include "base/text.h"
 
 namespace sxb::report {
 
-using analysis::member;
-using analysis::number;
-using analysis::text;
-
-SweepTotals sum_up(const std::vector<record::Record>& rows) {
+SweepTotals sum_up(const std::vector<record::Collective>& rows) {
   SweepTotals totals;
   double busbw = 0;
   int placements = 0;
-  for (const record::Record& row : rows) {
-    for (const char* key : {"out_of_place", "in_place"}) {
-      const Json& values = member(row.data, key);
-      if (const auto value = number(values, "busbw_gBps")) {
-        busbw += *value;
+  for (const record::Collective& row : rows) {
+    for (const auto* placement : {&row.out_of_place, &row.in_place}) {
+      if (!*placement) continue;
+      if ((*placement)->busbw_gBps) {
+        busbw += *(*placement)->busbw_gBps;
         ++placements;
       }
-      if (const auto value = wrong_elements(values)) totals.wrong = totals.wrong.value_or(0) + *value;
+      if (const auto wrong = wrong_elements(**placement)) totals.wrong = totals.wrong.value_or(0) + *wrong;
     }
   }
   if (placements > 0) totals.average_busbw = busbw / placements;
   return totals;
 }
 
-std::optional<double> wrong_elements(const Json& placement) {
+std::optional<double> wrong_elements(const record::Placement& placement) {
   std::optional<double> sum;
-  for (const char* key : {"wrong", "wrong_timed"}) {
-    if (const auto value = number(placement, key)) sum = sum.value_or(0) + *value;
+  for (const auto& wrong : {placement.wrong, placement.wrong_timed}) {
+    if (wrong) sum = sum.value_or(0) + static_cast<double>(*wrong);
   }
   return sum;
 }
 
-std::map<int, int> group_of_ranks(const std::map<int, std::vector<record::Record>>& rows_by_group) {
+std::map<int, int> group_of_ranks(const RowsByGroup& rows_by_group) {
   std::map<int, int> groups;
   for (const auto& [group, rows] : rows_by_group) {
-    for (const Json& rank : member(rows.front().data, "group_ranks")) {
-      if (rank.is_number_integer()) groups[rank.get<int>()] = group;
-    }
+    for (const int rank : rows.front().group_ranks) groups[rank] = group;
   }
   return groups;
 }
@@ -59,9 +52,8 @@ std::optional<int> nccl_version_code(const std::string& text) {
   return code;
 }
 
-std::string measured_by(const analysis::Dataset& dataset) {
-  const std::string build = text(dataset.run.record.data, "build_id");
-  return build.empty() ? "unknown" : split(build, ' ').front();
+std::string measured_by(const record::Run& run) {
+  return run.build_id.empty() ? "unknown" : split(run.build_id, ' ').front();
 }
 
 }  // namespace sxb::report

@@ -6,19 +6,16 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "analysis/analysis.h"
 #include "analysis/read/json_read.h"
 #include "base/text.h"
-#include "report/nccl_tests/nccl_records.h"
+#include "record/typed.h"
 
 namespace sxb::report {
 namespace {
 
 using analysis::integer;
-using analysis::member;
-using analysis::number;
 using analysis::text;
-
-constexpr const char* kPlacements[] = {"out_of_place", "in_place"};
 
 /// A number in `width` characters: two decimals if they fit, else one, none, at last an exponent.
 std::string fitted(std::optional<double> figure, int width) {
@@ -31,18 +28,16 @@ std::string fitted(std::optional<double> figure, int width) {
 }
 
 /// What stands behind the communicator, in place of nccl-tests' own version.
-std::string library(const Json& device) {
-  if (text(device, "backend") != "nccl") return fmt::format("backend={}", text(device, "backend"));
-  const std::optional<int> code = nccl_version_code(text(device, "nccl"));
-  return "nccl-library=" + (code ? std::to_string(*code) : text(device, "nccl"));
+std::string library(const record::Device& device) {
+  if (device.backend != "nccl") return fmt::format("backend={}", device.backend);
+  const std::optional<int> code = nccl_version_code(device.nccl);
+  return "nccl-library=" + (code ? std::to_string(*code) : device.nccl);
 }
 
-std::string device_line(const record::Record& device, int group) {
-  const std::string pci = text(device.data, "pci");
-  return fmt::format("#  Rank {:2} Group {:2} Pid {:6} on {:>10} device {:2} [{}] {}\n", device.rank, group,
-                     integer(device.data, "pid").value_or(0), device.node,
-                     integer(device.data, "gpu").value_or(-1), pci.empty() ? "cpu" : pci,
-                     text(device.data, "name"));
+std::string device_line(int rank, int group, const std::string& node, const record::Device& device) {
+  return fmt::format("#  Rank {:2} Group {:2} Pid {:6} on {:>10} device {:2} [{}] {}\n", rank, group,
+                     device.pid.value_or(0), node, device.gpu.value_or(-1),
+                     device.pci.empty() ? "cpu" : device.pci, device.name);
 }
 
 std::string blocking_line(std::int64_t mode) {
@@ -59,41 +54,39 @@ std::string blocking_line(std::int64_t mode) {
 }
 
 /// "RING/LL, 4 channels" where NCCL tells it, else the kernels; empty if neither is known.
-std::string path_of(const Json& row) {
-  const std::string algorithm = text(row, "algorithm");
-  if (algorithm.empty()) return text(row, "path");
-  return fmt::format("{}/{}, {} channels", algorithm, text(row, "protocol"),
-                     integer(row, "channels").value_or(0));
+std::string path_of(const record::Collective& row) {
+  if (row.algorithm.empty()) return row.path;
+  return fmt::format("{}/{}, {} channels", row.algorithm, row.protocol, row.channels.value_or(0));
 }
 
 /// One line for each run of sizes that NCCL moved in the same way.
-std::string path_lines(const std::vector<record::Record>& rows) {
+std::string path_lines(const std::vector<record::Collective>& rows) {
   std::string out;
   for (std::size_t begin = 0; begin < rows.size();) {
-    const std::string path = path_of(rows[begin].data);
+    const std::string path = path_of(rows[begin]);
     std::size_t end = begin;
-    while (end < rows.size() && path_of(rows[end].data) == path) ++end;
+    while (end < rows.size() && path_of(rows[end]) == path) ++end;
     if (!path.empty()) {
-      out += fmt::format("# sxbench: {} to {} B: {}\n", integer(rows[begin].data, "size_bytes").value_or(0),
-                         integer(rows[end - 1].data, "size_bytes").value_or(0), path);
+      out += fmt::format("# sxbench: {} to {} B: {}\n", rows[begin].size_bytes.value_or(0),
+                         rows[end - 1].size_bytes.value_or(0), path);
     }
     begin = end;
   }
   return out;
 }
 
-std::string wrong_lines(const std::vector<record::Record>& rows) {
+std::string wrong_lines(const std::vector<record::Collective>& rows) {
   std::string out;
-  for (const record::Record& row : rows) {
-    if (const auto wrong = record::read<record::Collective>(row).first_wrong) {
-      out += fmt::format("# sxbench: WRONG at {} B: {}\n", integer(row.data, "size_bytes").value_or(0),
-                         analysis::to_text(*wrong));
+  for (const record::Collective& row : rows) {
+    if (row.first_wrong) {
+      out += fmt::format("# sxbench: WRONG at {} B: {}
+", row.size_bytes.value_or(0), analysis::to_text(*row.first_wrong));
     }
   }
   return out;
 }
 
-std::string footer(const std::vector<record::Record>& rows) {
+std::string footer(const std::vector<record::Collective>& rows) {
   const SweepTotals totals = sum_up(rows);
   // nccl-tests writes "0 OK" also when -c 0 checked nothing; that would be a claim without evidence.
   const std::string verdict =
@@ -115,20 +108,21 @@ void NcclText::add(const record::Record& record) {
   if (record.kind == record::kind::kDevice) {
     const auto place = std::find_if(devices_.begin(), devices_.end(),
                                     [&](const auto& other) { return other.rank > record.rank; });
-    devices_.insert(place, record);
+    devices_.insert(place, {record.rank, record.node, record::read<record::Device>(record)});
   }
-  if (record.kind == record::kind::kOverhead) overhead_us_ = number(record.data, "null_call_us");
+  if (record.kind == record::kind::kOverhead)
+    overhead_us_ = record::read<record::Overhead>(record).null_call_us;
 }
 
-std::string NcclText::add_row(const record::Record& collective) {
-  const int group = static_cast<int>(integer(collective.data, "group").value_or(0));
+std::string NcclText::add_row(const record::Record& record) {
+  const auto collective = record::read<record::Collective>(record);
+  const int group = collective.group.value_or(0);
   rows_[group].push_back(collective);
   if (started_) return group == rows_.begin()->first ? row(collective) : "";
-  const auto groups = static_cast<std::size_t>(integer(collective.data, "groups").value_or(1));
-  if (rows_.size() < groups) return "";
+  if (rows_.size() < static_cast<std::size_t>(collective.groups.value_or(1))) return "";
   started_ = true;
   std::string out = header() + table_head(rows_.begin()->first);
-  for (const record::Record& record : rows_.begin()->second) out += row(record);
+  for (const record::Collective& one : rows_.begin()->second) out += row(one);
   return out;
 }
 
@@ -139,7 +133,7 @@ std::string NcclText::finish() {
     const bool first = group == rows_.begin()->first;
     if (!first || !started_) {
       out += (first ? header() : "#\n") + table_head(group);
-      for (const record::Record& record : rows) out += row(record);
+      for (const record::Collective& one : rows) out += row(one);
     }
     if (first && overhead_us_) {
       out += fmt::format("# sxbench: a call that does nothing takes {:.2f} us here; it is in every time\n",
@@ -155,7 +149,7 @@ std::string NcclText::header() const {
   const std::int64_t step_bytes = integer(sweep_, "step_bytes").value_or(0);
   const bool additive = step_bytes > 0;
   std::string out = fmt::format("# nccl-tests version 2.19.6 (its layout; measured by sxbench {}){}\n",
-                                version_, devices_.empty() ? "" : " " + library(devices_.front().data));
+                                version_, devices_.empty() ? "" : " " + library(devices_.front().facts));
   out += fmt::format("# Collective test starting: {}_perf\n", text(sweep_, "collective"));
   out += fmt::format(
       "# nThread 1 nGpus 1 minBytes {} maxBytes {} step: {}({}) warmup iters: {} iters: {} agg iters: {} "
@@ -173,19 +167,17 @@ std::string NcclText::header() const {
   }
   out += "#\n# Using devices\n";
   const std::map<int, int> groups = group_of_ranks(rows_);
-  for (const record::Record& device : devices_) {
+  for (const DeviceOfRank& device : devices_) {
     const auto it = groups.find(device.rank);
-    out += device_line(device, it == groups.end() ? 0 : it->second);
+    out += device_line(device.rank, it == groups.end() ? 0 : it->second, device.node, device.facts);
   }
   return out + "#\n";
 }
 
 std::string NcclText::table_head(int group) const {
-  const Json& ranks = member(rows_.at(group).front().data, "group_ranks");
-  if (!ranks.is_array()) return columns();
-  std::vector<std::string> names;
-  for (const Json& rank : ranks) names.push_back(rank.dump());
-  return fmt::format("# Group {}: ranks {}\n#\n", group, join(names, ",")) + columns();
+  const std::vector<int>& ranks = rows_.at(group).front().group_ranks;
+  if (ranks.empty()) return columns();
+  return fmt::format("# Group {}: ranks {}\n#\n", group, fmt::join(ranks, ",")) + columns();
 }
 
 std::string NcclText::columns() const {
@@ -211,27 +203,25 @@ std::string NcclText::columns() const {
               {"(us)", "(us)", "(us)", "(%)"}, "%Y-%m-%d %H:%M:%S");
 }
 
-std::string NcclText::placement(const Json& data, const char* key) const {
-  const Json& values = member(data, key);
-  const std::optional<double> wrong = wrong_elements(values);
+std::string NcclText::placement(const record::Placement& placement) const {
+  const std::optional<double> wrong = wrong_elements(placement);
   // nccl-tests gives N/A one column less than a number.
-  std::string out = fmt::format(
-      "  {}  {}  {}  {}", fitted(number(values, "time_us"), 7), fitted(number(values, "algbw_gBps"), 6),
-      fitted(number(values, "busbw_gBps"), 6), wrong ? fmt::format("{:6g}", *wrong) : "  N/A");
+  std::string out =
+      fmt::format("  {}  {}  {}  {}", fitted(placement.time_us, 7), fitted(placement.algbw_gBps, 6),
+                  fitted(placement.busbw_gBps, 6), wrong ? fmt::format("{:6g}", *wrong) : "  N/A");
   if (!per_iteration_) return out;
-  const Json& iterations = member(values, "per_iteration");
-  for (const char* field : {"min_us", "max_us", "p99_us", "cv_pct"})
-    out += "  " + fitted(number(iterations, field), 7);
+  const record::Iterations iterations = placement.per_iteration.value_or(record::Iterations{});
+  for (const auto& value : {iterations.min_us, iterations.max_us, iterations.p99_us, iterations.cv_pct})
+    out += "  " + fitted(value, 7);
   return out;
 }
 
-std::string NcclText::row(const record::Record& collective) const {
-  const Json& data = collective.data;
-  std::string out = fmt::format("{:12}  {:12}  {:>8}  {:>6}  {:>6}", integer(data, "size_bytes").value_or(0),
-                                integer(data, "count").value_or(0), text(data, "dtype"), text(data, "redop"),
-                                integer(data, "root").value_or(-1));
-  for (const char* key : kPlacements) out += placement(data, key);
-  if (timestamps_) out += fmt::format("{:>21}", text(data, "timestamp"));
+std::string NcclText::row(const record::Collective& row) const {
+  std::string out = fmt::format("{:12}  {:12}  {:>8}  {:>6}  {:>6}", row.size_bytes.value_or(0),
+                                row.count.value_or(0), row.dtype, row.redop, row.root.value_or(-1));
+  for (const auto* one : {&row.out_of_place, &row.in_place})
+    out += placement(one->value_or(record::Placement{}));
+  if (timestamps_) out += fmt::format("{:>21}", row.timestamp);
   return out + "\n";
 }
 

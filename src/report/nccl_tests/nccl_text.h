@@ -1,14 +1,15 @@
 // nccl-tests' text layout (version 2.19.6), so that a parser made for nccl-tests reads our sweeps.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/build_info.h"
 #include "base/json.h"
+#include "record/kinds/node.h"
 #include "record/record.h"
+#include "report/nccl_tests/nccl_records.h"
 
 namespace sxb::report {
 
@@ -30,15 +31,20 @@ class NcclText {
   std::string header() const;
   std::string columns() const;
   std::string table_head(int group) const;
-  std::string row(const record::Record& collective) const;
-  std::string placement(const Json& data, const char* key) const;
+  std::string row(const record::Collective& row) const;
+  std::string placement(const record::Placement& placement) const;
 
   Json sweep_;
   std::string version_;
   bool per_iteration_, timestamps_;
-  std::vector<record::Record> devices_;
+  struct DeviceOfRank {
+    int rank = 0;
+    std::string node;
+    record::Device facts;
+  };
+  std::vector<DeviceOfRank> devices_;  ///< by rank
   std::optional<double> overhead_us_;
-  std::map<int, std::vector<record::Record>> rows_;  ///< by group
+  RowsByGroup rows_;
   bool started_ = false;
 };
 

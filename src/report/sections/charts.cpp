@@ -4,7 +4,8 @@
 #include <map>
 
 #include "analysis/nccl/nccl_rows.h"
-#include "analysis/read/json_read.h"
+#include "record/kinds/training.h"
+#include "record/typed.h"
 #include "report/sections/sections.h"
 
 namespace sxb::report {
@@ -14,7 +15,6 @@ using analysis::Analysis;
 using analysis::Entry;
 using analysis::GpuMetric;
 using analysis::GpuUse;
-using analysis::number;
 using analysis::SftGroup;
 using analysis::SftTask;
 using analysis::TaskStatus;
@@ -29,17 +29,17 @@ const SftTask* representative(const SftGroup& group) {
   return nullptr;
 }
 
-LineChart chart_over_steps(const Analysis& analysis, const char* field, const char* title,
-                           const char* y_label) {
+LineChart chart_over_steps(const Analysis& analysis, std::optional<double> record::Step::*field,
+                           const char* title, const char* y_label) {
   LineChart chart{title, "optimizer step", y_label, false, false, {}};
   for (const SftGroup& group : analysis.sft) {
     const SftTask* item = representative(group);
     if (item == nullptr) continue;
     Series series{group_label(group), {}};
     for (const Entry& entry : item->task->of(record::kind::kStep)) {
-      const auto x = number(entry.record.data, "step");
-      const auto y = number(entry.record.data, field);
-      if (x && y) series.points.emplace_back(*x, *y);
+      const auto step = record::read<record::Step>(entry.record);
+      if (step.step && step.*field)
+        series.points.emplace_back(static_cast<double>(*step.step), *(step.*field));
     }
     series.points = thin(series.points, kPoints);
     chart.series.push_back(std::move(series));
@@ -91,11 +91,12 @@ std::string group_label(const SftGroup& group) {
 }
 
 LineChart loss_chart(const Analysis& analysis) {
-  return chart_over_steps(analysis, "loss", "Training loss", "loss");
+  return chart_over_steps(analysis, &record::Step::loss, "Training loss", "loss");
 }
 
 LineChart step_time_chart(const Analysis& analysis) {
-  LineChart chart = chart_over_steps(analysis, "step_time_ms", "Step time, warm-up included", "ms");
+  LineChart chart =
+      chart_over_steps(analysis, &record::Step::step_time_ms, "Step time, warm-up included", "ms");
   chart.y_from_zero = true;
   return chart;
 }

@@ -8,6 +8,10 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "record/kinds/node.h"
+#include "record/kinds/run.h"
+#include "record/kinds/training.h"
+#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/sections/sections.h"
 
@@ -16,7 +20,6 @@ namespace {
 
 using analysis::Analysis;
 using analysis::Entry;
-using analysis::integer;
 using analysis::member;
 using analysis::number;
 using analysis::TaskData;
@@ -27,11 +30,12 @@ std::string or_dash(const std::string& value) { return value.empty() ? "–" : v
 std::string code(const std::string& value) { return value.empty() ? "–" : fmt::format("`{}`", value); }
 
 /// The distinct values of a text field over all records of a kind, in order of appearance.
-std::string distinct(const Analysis& analysis, const char* kind, const char* field) {
+template <typename Kind>
+std::string distinct(const Analysis& analysis, std::string Kind::*field) {
   std::vector<std::string> values;
   for (const TaskData& task : analysis.dataset->tasks) {
-    for (const Entry& entry : task.of(kind)) {
-      const std::string value = text(entry.record.data, field);
+    for (const Entry& entry : task.of(Kind::kKind)) {
+      const std::string value = record::read<Kind>(entry.record).*field;
       if (!value.empty() && std::find(values.begin(), values.end(), value) == values.end())
         values.push_back(value);
     }
@@ -41,19 +45,18 @@ std::string distinct(const Analysis& analysis, const char* kind, const char* fie
 
 void add_run(const Analysis& analysis, Document& document) {
   const analysis::Dataset& dataset = *analysis.dataset;
-  const Json& run = dataset.run.record.data;
+  const auto run = record::read<record::Run>(dataset.run.record);
   Table table{{{"What"}, {"Value"}}, {}};
   const auto row = [&](const char* what, const std::string& value) { table.rows.push_back({what, value}); };
-  row("Run", code(text(run, "run_id")));
-  row("Command", code(text(run, "command")));
+  row("Run", code(run.run_id));
+  row("Command", code(run.command));
   row("Started, ended",
       fmt::format("{} – {}{}", format_utc(dataset.start_wall_ns), format_utc(dataset.end_wall_ns),
                   dataset.complete ? "" : " (last record; the run did not end)"));
-  row("sxbench", code(text(run, "build_id")));
-  row("Config hash", code(text(run, "config_hash")));
-  const Json& cluster = member(run, "cluster");
-  row("Cluster", or_dash(text(cluster, "name")));
-  const Json& network = member(cluster, "network");
+  row("sxbench", code(run.build_id));
+  row("Config hash", code(run.config_hash));
+  row("Cluster", or_dash(text(run.cluster, "name")));
+  const Json& network = member(run.cluster, "network");
   std::vector<std::string> nics;
   for (const Json& nic : member(network, "nics")) {
     nics.push_back(
@@ -61,57 +64,45 @@ void add_run(const Analysis& analysis, Document& document) {
   }
   row("Network (as configured)",
       fmt::format("{}{}{}", or_dash(text(network, "fabric")), nics.empty() ? "" : ": ", join(nics, ", ")));
-  row("Devices", distinct(analysis, record::kind::kDevice, "name"));
-  row("Backend", distinct(analysis, record::kind::kDevice, "backend"));
-  row("libtorch", distinct(analysis, record::kind::kDevice, "torch"));
-  row("CUDA", distinct(analysis, record::kind::kDevice, "cuda"));
-  row("NCCL", distinct(analysis, record::kind::kDevice, "nccl"));
-  row("cuDNN", distinct(analysis, record::kind::kDevice, "cudnn"));
-  row("NVIDIA driver", distinct(analysis, record::kind::kNode, "driver"));
+  row("Devices", distinct(analysis, &record::Device::name));
+  row("Backend", distinct(analysis, &record::Device::backend));
+  row("libtorch", distinct(analysis, &record::Device::torch));
+  row("CUDA", distinct(analysis, &record::Device::cuda));
+  row("NCCL", distinct(analysis, &record::Device::nccl));
+  row("cuDNN", distinct(analysis, &record::Device::cudnn));
+  row("NVIDIA driver", distinct(analysis, &record::Node::driver));
   document.add(std::move(table));
-  const Json& env = member(run, "nccl_env");
-  if (!env.is_object() || env.empty()) return;
-  std::string lines;
-  for (const auto& item : env.items()) {
-    lines += fmt::format("{}{}={}", lines.empty() ? "" : "\n", item.key(),
-                         item.value().is_string() ? item.value().get<std::string>() : item.value().dump());
-  }
+  if (run.nccl_env.empty()) return;
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : run.nccl_env) lines.push_back(name + "=" + value);
   document.add(Paragraph{"NCCL variables applied to the ranks:"});
-  document.add(Preformatted{lines});
+  document.add(Preformatted{join(lines, "\n")});
 }
 
 /// Facts of a node as one row; nodes that agree share it.
-std::vector<std::string> node_facts(const Json& node) {
+std::vector<std::string> node_facts(const record::Node& node) {
   std::set<std::string> names, caps, clocks;
-  for (const Json& gpu : member(node, "gpus")) {
-    names.insert(text(gpu, "name"));
-    caps.insert(cell(number(gpu, "power_limit_w")));
-    clocks.insert(cell(number(gpu, "sm_clock_max_mhz"), record::Hint::kCount));
+  for (const record::NodeGpu& gpu : node.gpus) {
+    names.insert(gpu.name);
+    caps.insert(cell(gpu.power_limit_w));
+    clocks.insert(cell(gpu.sm_clock_max_mhz, record::Hint::kCount));
   }
-  const Json& gpus = member(node, "gpus");
-  const std::size_t count = gpus.is_array() ? gpus.size() : 0;
   const auto list = [](const std::set<std::string>& values) {
     return values.empty() ? std::string("–") : join({values.begin(), values.end()}, ", ");
   };
-  const auto memory = integer(node, "memory_bytes");
-  return {or_dash(text(node, "os")),
-          or_dash(text(node, "kernel")),
-          or_dash(text(node, "cpu_model")),
-          cell(number(node, "cpus"), record::Hint::kCount),
-          memory ? format_bytes(*memory) : "–",
-          count == 0 ? "none" : fmt::format("{} × {}", count, list(names)),
+  return {or_dash(node.os),
+          or_dash(node.kernel),
+          or_dash(node.cpu_model),
+          cell(node.cpus, record::Hint::kCount),
+          node.memory_bytes ? format_bytes(*node.memory_bytes) : "–",
+          node.gpus.empty() ? "none" : fmt::format("{} × {}", node.gpus.size(), list(names)),
           list(caps),
           list(clocks)};
 }
 
-std::string topology_text(const Json& topology) {
+std::string topology_text(const std::vector<std::vector<std::string>>& topology) {
   std::vector<std::string> lines;
-  for (const Json& row : topology) {
-    std::string line;
-    for (const Json& value : row)
-      line += fmt::format("{:>6}", value.is_string() ? value.get<std::string>() : value.dump());
-    lines.push_back(line);
-  }
+  for (const auto& row : topology) lines.push_back(fmt::format("{:>6}", fmt::join(row, "")));
   return join(lines, "\n");
 }
 
@@ -126,9 +117,8 @@ void add_nodes(const Analysis& analysis, Document& document) {
   for (const TaskData& task : analysis.dataset->tasks) {
     for (const Entry& entry : task.of(record::kind::kNode)) {
       if (!seen.insert(entry.record.node).second) continue;
-      SameNodes node{{entry.record.node},
-                     node_facts(entry.record.data),
-                     topology_text(member(entry.record.data, "topology"))};
+      const auto facts = record::read<record::Node>(entry.record);
+      SameNodes node{{entry.record.node}, node_facts(facts), topology_text(facts.topology)};
       const auto same = std::find_if(groups.begin(), groups.end(), [&](const SameNodes& other) {
         return other.facts == node.facts && other.topology == node.topology;
       });
@@ -164,20 +154,34 @@ void add_nodes(const Analysis& analysis, Document& document) {
   }
 }
 
+/// The settings of a fine-tuning task that its figures depend on: name and value.
+std::vector<std::pair<const char*, std::string>> recipe_of(const record::Training& training) {
+  const auto whole = [](const std::optional<std::int64_t>& value) {
+    return value ? std::to_string(*value) : std::string("–");
+  };
+  return {{"parameters", whole(training.parameters)},
+          {"precision", or_dash(training.precision)},
+          {"sharding", or_dash(training.sharding)},
+          {"recompute", or_dash(training.recompute)},
+          {"attention_kernel", or_dash(training.attention_kernel)},
+          {"seq_len", whole(training.seq_len)},
+          {"micro_batch", whole(training.micro_batch)},
+          {"grad_accumulation", whole(training.grad_accumulation)},
+          {"steps", whole(training.steps)},
+          {"warmup", whole(training.warmup)},
+          {"dataset", or_dash(training.dataset)},
+          {"init", or_dash(training.init)}};
+}
+
 void add_recipes(const Analysis& analysis, Document& document) {
-  constexpr const char* kFields[] = {
-      "parameters",  "precision",         "sharding", "recompute", "attention_kernel", "seq_len",
-      "micro_batch", "grad_accumulation", "steps",    "warmup",    "dataset",          "init"};
   Table table{{{"Model"}, {"Nodes", true}}, {}};
-  for (const char* field : kFields) table.columns.push_back({field});
+  for (const auto& [name, value] : recipe_of({})) table.columns.push_back({name});
   for (const analysis::SftGroup& group : analysis.sft) {
     for (const analysis::SftTask& item : group.tasks) {
       if (item.task->training().is_null()) continue;
       std::vector<std::string> row = {group.model, std::to_string(group.nodes)};
-      for (const char* field : kFields) {
-        const Json& value = member(item.task->training(), field);
-        row.push_back(value.is_string() ? value.get<std::string>() : value.is_null() ? "–" : value.dump());
-      }
+      for (const auto& [name, value] : recipe_of(record::read<record::Training>(item.task->training())))
+        row.push_back(value);
       table.rows.push_back(std::move(row));
       break;
     }

@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <set>
 
-#include "analysis/read/json_read.h"
 #include "base/text.h"
+#include "record/kinds/training.h"
+#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/sections/sections.h"
 
@@ -13,10 +14,8 @@ namespace sxb::report {
 namespace {
 
 using analysis::Analysis;
-using analysis::number;
 using analysis::SftGroup;
 using analysis::SftTask;
-using analysis::text;
 
 /// Column from the figure table: unit and format are the table's, the heading is short.
 struct FigureColumn {
@@ -119,7 +118,7 @@ void add_peak_note(const Analysis& analysis, Document& document) {
   for (const SftGroup& group : analysis.sft) {
     if (group.ok == 0) continue;
     for (const SftTask& item : group.tasks) {
-      const auto peak = number(item.task->training(), "peak_tflops");
+      const auto peak = record::read<record::Training>(item.task->training()).peak_tflops;
       if (peak && *peak > 0) peaks.insert(fmt::format("{:g}", *peak));
       unknown = unknown || !peak || *peak <= 0;
       packed = packed || item.figures.get("mfu_causal_as_full_sequences").has_value();

@@ -1,8 +1,9 @@
 // What was planned, and what became of it.
 #include <fmt/format.h>
 
-#include "analysis/read/json_read.h"
 #include "base/units.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 #include "report/sections/sections.h"
 
 namespace sxb::report {
@@ -18,7 +19,7 @@ void add_tasks(const analysis::Analysis& analysis, Document& document) {
               {}};
   for (const analysis::TaskData& task : analysis.dataset->tasks) {
     std::optional<double> seconds;
-    if (task.end) seconds = analysis::number(task.end->record.data, "duration_s");
+    if (task.end) seconds = record::read<record::TaskEnd>(task.end->record).duration_s;
     table.rows.push_back(
         {fmt::format("`{}`", task.id), task.label, std::to_string(task.repeat + 1),
          analysis::to_string(task.status()), task.attempt == 0 ? "–" : std::to_string(task.attempt),

@@ -1,7 +1,8 @@
 // The summary report: verdicts first, then figures, then what to doubt, then where it all comes from.
 #include <fmt/format.h>
 
-#include "analysis/read/json_read.h"
+#include "record/kinds/run.h"
+#include "record/typed.h"
 #include "report/sections/sections.h"
 
 namespace sxb::report {
@@ -10,11 +11,10 @@ namespace {
 using analysis::Analysis;
 using analysis::TaskData;
 using analysis::TaskStatus;
-using analysis::text;
 
 void add_head(const Analysis& analysis, Document& document) {
-  const Json& run = analysis.dataset->run.record.data;
-  document.title = fmt::format("sxbench report: {}", text(run, "run_id"));
+  document.title =
+      fmt::format("sxbench report: {}", record::read<record::Run>(analysis.dataset->run.record).run_id);
   if (analysis.cpu && !analysis.cuda) {
     document.add(Notice{
         "CPU run: ranks on CPU cores over Gloo. It shows that the whole path works; none of its figures "
