@@ -56,6 +56,7 @@ libcli11-dev CLI/CLI.hpp
 libfmt-dev fmt/format.h
 libspdlog-dev spdlog/spdlog.h
 nlohmann-json3-dev nlohmann/json.hpp
+libsimdjson-dev simdjson.h
 libxxhash-dev xxhash.h
 zlib1g-dev zlib.h
 libsentencepiece-dev sentencepiece_processor.h

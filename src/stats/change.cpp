@@ -38,7 +38,7 @@ double draw_normal(Generator& generator) {
 }
 
 /// Student's 97.5 % quantile: a table where the expansion in 1/df (Abramowitz & Stegun 26.7.5) is too far
-/// off.
+/// off. The first two terms are at most 0.9 % low, at 5 degrees of freedom.
 double student_975(double df) {
   constexpr std::array kTable = {12.706, 4.303, 3.182, 2.776};
   if (df <= kTable.size()) return kTable[static_cast<std::size_t>(df) - 1];

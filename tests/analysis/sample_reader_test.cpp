@@ -70,7 +70,7 @@ TEST(SampleReader, NothingOfALineStaysForTheNext) {
                           sample(R"("source":"host","cpu_pct":3.5)") + sample(R"("source":"gpu")"));
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_EQ(lines[1].cpu_pct, 3.5);
-  EXPECT_FALSE(lines[2].has_throttle);
+  EXPECT_FALSE(lines[2].throttle);
   EXPECT_EQ(lines[2].index, -1);
   EXPECT_TRUE(std::isnan(lines[2][GpuMetric::kPower]));
 }

@@ -1,217 +1,136 @@
 #include "analysis/read/sample_reader.h"
 
 #include <fcntl.h>
+#include <simdjson.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <limits>
-#include <optional>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
-#include "analysis/read/json_read.h"
+#include "record/kinds/node.h"
+#include "record/typed.h"
 
 namespace sxb::analysis {
 namespace {
 
+namespace ondemand = simdjson::ondemand;
+
 constexpr double kAbsent = std::numeric_limits<double>::quiet_NaN();
 
-/// The keys of a sample that anything is made of; the GPU's metrics come first, in their order.
-enum Field : std::uint8_t {
-  kMonoNs = kGpuMetrics,
-  kWallNs,
-  kIndex,
-  kCpuPct,
-  kTxBytes,
-  kRxBytes,
-  kSource,
-  kName,
-  kReason,
-  kThrottle,
-  kFieldCount,
-  kUnknown = kFieldCount
-};
-constexpr std::array<std::string_view, kFieldCount> kNames = {"util_pct",
-                                                              "mem_used_bytes",
-                                                              "power_w",
-                                                              "energy_mj",
-                                                              "temp_c",
-                                                              "sm_mhz",
-                                                              "mem_mhz",
-                                                              "nvlink_tx_bytes",
-                                                              "nvlink_rx_bytes",
-                                                              "sm_active_pct",
-                                                              "tensor_active_pct",
-                                                              "dram_active_pct",
-                                                              "power_instant_w",
-                                                              "mono_ns",
-                                                              "wall_ns",
-                                                              "index",
-                                                              "cpu_pct",
-                                                              "tx_bytes",
-                                                              "rx_bytes",
-                                                              "source",
-                                                              "name",
-                                                              "reason",
-                                                              "throttle"};
+/// Names of the fields behind the metrics, in their order.
+const std::array<const char*, kGpuMetrics>& metric_fields() {
+  using record::row_of;
+  using record::Sample;
+  static const std::array<const char*, kGpuMetrics> names = {row_of(&Sample::util_pct).name,
+                                                             row_of(&Sample::mem_used_bytes).name,
+                                                             row_of(&Sample::power_w).name,
+                                                             row_of(&Sample::energy_mj).name,
+                                                             row_of(&Sample::temp_c).name,
+                                                             row_of(&Sample::sm_mhz).name,
+                                                             row_of(&Sample::mem_mhz).name,
+                                                             row_of(&Sample::nvlink_tx_bytes).name,
+                                                             row_of(&Sample::nvlink_rx_bytes).name,
+                                                             row_of(&Sample::sm_active_pct).name,
+                                                             row_of(&Sample::tensor_active_pct).name,
+                                                             row_of(&Sample::dram_active_pct).name,
+                                                             row_of(&Sample::power_instant_w).name};
+  return names;
+}
 
-/// From a key to its field: a hash table that the compiler fills, as each line asks a dozen times.
-class FieldTable {
+/// Reads lines into one SampleLine, to whose members the names of the fields are bound.
+class LineReader {
  public:
-  constexpr FieldTable() {
-    slots_.fill(kUnknown);
-    for (std::uint8_t field = 0; field < kFieldCount; ++field) {
-      std::size_t slot = first_slot(kNames[field]);
-      while (slots_[slot] != kUnknown) slot = (slot + 1) % kSlots;
-      slots_[slot] = field;
-    }
+  LineReader() {
+    // The clocks of the reading; those of the record around it say when it was sent.
+    bound_ = {{"mono_ns", &line_.mono_ns}, {"wall_ns", &line_.wall_ns}};
+    using record::Sample;
+    for (const record::Field& field : record::fields_of<Sample>()) bound_.emplace_back(field.name, kNotRead);
+    bind(record::row_of(&Sample::source).name, &line_.source);
+    bind(record::row_of(&Sample::index).name, &line_.index);
+    bind(record::row_of(&Sample::name).name, &line_.name);
+    bind(record::row_of(&Sample::reason).name, &line_.reason);
+    for (std::size_t i = 0; i < kGpuMetrics; ++i) bind(metric_fields()[i], &line_.values[i]);
+    bind(record::row_of(&Sample::throttle).name, &line_.throttle);
+    bind(record::row_of(&Sample::rx_bytes).name, &line_.rx_bytes);
+    bind(record::row_of(&Sample::tx_bytes).name, &line_.tx_bytes);
+    bind(record::row_of(&Sample::cpu_pct).name, &line_.cpu_pct);
   }
-  constexpr std::uint8_t find(std::string_view key) const {
-    if (key.empty()) return kUnknown;
-    std::size_t slot = first_slot(key);
-    while (slots_[slot] != kUnknown && kNames[slots_[slot]] != key) slot = (slot + 1) % kSlots;
-    return slots_[slot];
+
+  /// nullptr if `text` is cut off or no sample. SIMDJSON_PADDING bytes behind it must be readable.
+  const SampleLine* read(std::string_view text) {
+    line_.clear();
+    next_ = 0;
+    ondemand::document document;
+    ondemand::object record, data;
+    const std::size_t readable = text.size() + simdjson::SIMDJSON_PADDING;
+    if (parser_.iterate(text.data(), text.size(), readable).get(document) ||
+        document.get_object().get(record) || record["data"].get_object().get(data))
+      return nullptr;
+    for (auto field : data) {
+      std::string_view name;
+      ondemand::value value;
+      if (field.unescaped_key().get(name) || field.value().get(value) || !take(name, value)) return nullptr;
+    }
+    return &line_;
   }
 
  private:
-  static constexpr std::size_t kSlots = 128;
-  static constexpr std::size_t first_slot(std::string_view key) {
-    return (key.size() * 37 + static_cast<unsigned char>(key.front()) * 5u +
-            static_cast<unsigned char>(key[key.size() / 2]) * 3u) %
-           kSlots;
-  }
-  std::array<std::uint8_t, kSlots> slots_{};
-};
-constexpr FieldTable kTable;
+  using Target =
+      std::variant<std::monostate, double*, std::int64_t*, std::string*, std::optional<std::string>*>;
+  static constexpr std::monostate kNotRead{};
 
-void set_text(std::uint8_t field, std::string_view value, SampleLine& line) {
-  if (field == kSource) line.source = value;
-  if (field == kName) line.name = value;
-  if (field == kReason) line.reason = value;
-  if (field == kThrottle) {
-    line.throttle = value;
-    line.has_throttle = true;
-  }
-}
+  void bind(std::string_view name, Target target) { find(name) = target; }
 
-/// Reads the JSON number at `p` into `value`; where it ends, or null if there is none.
-template <typename T>
-const char* read_number(const char* p, const char* end, T& value) {
-  const char* first = p < end && *p == '-' ? p + 1 : p;
-  if (first == end || *first < '0' || *first > '9') return nullptr;  // from_chars takes "inf" and "nan"
-  T parsed{};
-  const auto [rest, error] = std::from_chars(p, end, parsed);
-  if (error == std::errc()) value = parsed;
-  return rest;
-}
-
-/// A whole number of up to 15 digits, as most are, is read without the care that a fraction takes.
-const char* read_number(const char* p, const char* end, double& value) {
-  constexpr std::ptrdiff_t kExactDigits = 15;
-  std::int64_t whole = 0;
-  const char* digit = p;
-  const auto more = [&] {
-    return digit < end && digit - p <= kExactDigits && *digit >= '0' && *digit <= '9';
-  };
-  for (; more(); ++digit) whole = whole * 10 + (*digit - '0');
-  const bool is_whole = digit == end || *digit == ',';
-  if (is_whole && digit > p && digit - p <= kExactDigits) {
-    value = static_cast<double>(whole);
-    return digit;
-  }
-  return read_number<double>(p, end, value);
-}
-
-/// The value at `p` is a number, true, false or null; the last three say nothing. Null: anything else.
-const char* read_plain(std::uint8_t field, const char* p, const char* end, SampleLine& line) {
-  const std::string_view rest(p, static_cast<std::size_t>(end - p));
-  for (const std::string_view word : {"null", "true", "false"}) {
-    if (rest.starts_with(word)) return p + word.size();
-  }
-  double ignored = 0;
-  switch (field) {
-    case kMonoNs:
-      return read_number(p, end, line.mono_ns);
-    case kWallNs:
-      return read_number(p, end, line.wall_ns);
-    case kIndex:
-      return read_number(p, end, line.index);
-    case kCpuPct:
-      return read_number(p, end, line.cpu_pct);
-    case kTxBytes:
-      return read_number(p, end, line.tx_bytes);
-    case kRxBytes:
-      return read_number(p, end, line.rx_bytes);
-    default:
-      return read_number(p, end, field < kGpuMetrics ? line.values[field] : ignored);
-  }
-}
-
-/// `"key":value` pairs between commas, no white space, values without structure.
-bool read_pairs(const char* p, const char* end, SampleLine& line) {
-  while (p < end && *p == '"') {
-    const char* const key = ++p;
-    while (p < end && *p != '"') ++p;
-    if (end - p < 3 || p[1] != ':') return false;
-    const std::uint8_t field = kTable.find({key, static_cast<std::size_t>(p - key)});
-    p += 2;
-    if (*p == '"') {
-      const char* const text = ++p;
-      while (p < end && *p != '"' && *p != '\\') ++p;
-      if (p == end || *p != '"') return false;
-      set_text(field, {text, static_cast<std::size_t>(p - text)}, line);
-      ++p;
-    } else {
-      p = read_plain(field, p, end, line);
-      if (p == nullptr) return false;
+  /// Fields come in the order of the table, though not all in every line: the search goes on behind the last.
+  Target& find(std::string_view name) {
+    for (std::size_t tried = 0; tried < bound_.size(); ++tried) {
+      auto& [bound, target] = bound_[next_];
+      if (++next_ == bound_.size()) next_ = 0;
+      if (bound == name) return target;
     }
-    if (p == end) return true;
-    if (*p++ != ',') return false;
+    return unknown_;
   }
-  return false;
-}
 
-/// Reads a sample as the head writes it: one line, no white space, a flat `data` object last. False if the
-/// line is anything else. `data_at`: where that object was in the line before, and most likely is again.
-bool read_flat(std::string_view text, std::size_t& data_at, SampleLine& line) {
-  constexpr std::string_view kBegin = R"({"v":1,"kind":"sample",)", kData = R"("data":{)", kEnd = "}}";
-  if (!text.starts_with(kBegin) || !text.ends_with(kEnd)) return false;
-  if (data_at >= text.size() || text.substr(data_at, kData.size()) != kData) data_at = text.find(kData);
-  if (data_at == std::string_view::npos) return false;
-  return read_pairs(text.data() + data_at + kData.size(), text.data() + text.size() - kEnd.size(), line);
-}
-
-/// Any other line; false if it is no sample.
-bool read_json(std::string_view text, SampleLine& line) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return false;
-  const Json& data = json.contains("data") ? json["data"] : json;
-  line.source = sxb::analysis::text(data, "source");
-  line.name = sxb::analysis::text(data, "name");
-  line.reason = sxb::analysis::text(data, "reason");
-  line.throttle = sxb::analysis::text(data, "throttle");
-  line.has_throttle = member(data, "throttle").is_string();
-  line.mono_ns = integer(data, "mono_ns").value_or(0);
-  line.wall_ns = integer(data, "wall_ns").value_or(0);
-  line.index = static_cast<int>(integer(data, "index").value_or(-1));
-  for (std::size_t i = 0; i < kGpuMetrics; ++i) {
-    line.values[i] = number(data, std::string(kNames[i])).value_or(kAbsent);
+  /// A value of another type says nothing. False: it cannot be read.
+  bool take(std::string_view name, ondemand::value& value) {
+    ondemand::json_type type{};
+    if (value.type().get(type)) return false;
+    const Target* target = &find(name);
+    if (type == ondemand::json_type::number) {
+      if (auto* const* number = std::get_if<double*>(target)) return !value.get_double().get(**number);
+      if (auto* const* whole = std::get_if<std::int64_t*>(target)) return !value.get_int64().get(**whole);
+    }
+    if (type == ondemand::json_type::string) {
+      std::string_view text;
+      if (value.get_string().get(text)) return false;
+      if (auto* const* always = std::get_if<std::string*>(target)) **always = text;
+      if (auto* const* maybe = std::get_if<std::optional<std::string>*>(target)) **maybe = text;
+    }
+    return true;
   }
-  line.cpu_pct = number(data, "cpu_pct").value_or(kAbsent);
-  line.tx_bytes = number(data, "tx_bytes").value_or(kAbsent);
-  line.rx_bytes = number(data, "rx_bytes").value_or(kAbsent);
-  return true;
-}
 
-/// Calls `take` with each line of the file, without its newline. False: it cannot be read.
-bool for_each_line(int fd, const std::function<void(std::string_view)>& take) {
-  std::vector<char> buffer(1 << 20);
+  ondemand::parser parser_;
+  SampleLine line_;
+  std::vector<std::pair<std::string_view, Target>> bound_;
+  std::size_t next_ = 0;
+  Target unknown_;
+};
+
+/// Calls `take` with each line of the file, without its newline and with padding behind it for the parser.
+/// False: it cannot be read.
+template <typename Take>
+bool for_each_line(int fd, const Take& take) {
+  std::vector<char> buffer((1 << 20) + simdjson::SIMDJSON_PADDING);
   std::size_t kept = 0;  // bytes of a line whose end is still to come
   while (true) {
-    if (kept == buffer.size()) buffer.resize(2 * buffer.size());
-    const ssize_t n = ::read(fd, buffer.data() + kept, buffer.size() - kept);
+    if (kept + simdjson::SIMDJSON_PADDING == buffer.size()) buffer.resize(2 * buffer.size());
+    const std::size_t room = buffer.size() - simdjson::SIMDJSON_PADDING - kept;
+    const ssize_t n = ::read(fd, buffer.data() + kept, room);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return false;
     std::string_view text(buffer.data(), kept + static_cast<std::size_t>(n));
@@ -230,14 +149,13 @@ bool for_each_line(int fd, const std::function<void(std::string_view)>& take) {
 
 }  // namespace
 
-const char* field_name(GpuMetric metric) { return kNames[static_cast<std::size_t>(metric)].data(); }
+const char* field_name(GpuMetric metric) { return metric_fields()[static_cast<std::size_t>(metric)]; }
 
 void SampleLine::clear() {
   source.clear();
   name.clear();
   reason.clear();
-  throttle.clear();
-  has_throttle = false;
+  throttle.reset();
   mono_ns = wall_ns = 0;
   index = -1;
   values.fill(kAbsent);
@@ -247,15 +165,9 @@ void SampleLine::clear() {
 bool read_samples(const std::filesystem::path& path, const std::function<void(const SampleLine&)>& take) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
-  SampleLine line;
-  std::size_t data_at = 0;
+  LineReader reader;
   const bool whole = for_each_line(fd, [&](std::string_view text) {
-    line.clear();
-    if (!read_flat(text, data_at, line)) {
-      line.clear();
-      if (!read_json(text, line)) return;
-    }
-    take(line);
+    if (const SampleLine* line = reader.read(text)) take(*line);
   });
   ::close(fd);
   return whole;

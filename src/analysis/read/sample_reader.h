@@ -7,11 +7,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace sxb::analysis {
 
-/// Fields of a GPU sample that are numbers.
+/// Fields of a GPU sample that are numbers, as columns of gpu_metrics.csv.
 enum class GpuMetric {
   kUtil,
   kMemoryUsed,
@@ -29,14 +30,15 @@ enum class GpuMetric {
   kCount
 };
 inline constexpr std::size_t kGpuMetrics = static_cast<std::size_t>(GpuMetric::kCount);
+/// Its name in the table of fields.
 const char* field_name(GpuMetric metric);
 
 /// One sample. A number that the line lacks is NaN, which JSON cannot say; a text is empty.
 struct SampleLine {
-  std::string source, name, reason, throttle;
-  bool has_throttle = false;  ///< "" says that nothing throttles
+  std::string source, name, reason;
+  std::optional<std::string> throttle;  ///< "" says that nothing throttles
   std::int64_t mono_ns = 0, wall_ns = 0;
-  int index = -1;
+  std::int64_t index = -1;
   std::array<double, kGpuMetrics> values;
   double cpu_pct, tx_bytes, rx_bytes;
 

@@ -218,14 +218,14 @@ GpuUse summarize(const std::string& node, int gpu, const GpuSeries& samples,
 
 /// Where the text of a sample is in `throttles`; it is added if it is new.
 std::uint32_t throttle_index(const SampleLine& line, std::vector<std::optional<std::string>>& throttles) {
-  if (!line.has_throttle) return 0;
+  if (!line.throttle) return 0;
   const auto found = std::find(throttles.begin() + 1, throttles.end(), line.throttle) - throttles.begin();
-  if (static_cast<std::size_t>(found) == throttles.size()) throttles.emplace_back(line.throttle);
+  if (static_cast<std::size_t>(found) == throttles.size()) throttles.push_back(line.throttle);
   return static_cast<std::uint32_t>(found);
 }
 
 void take_gpu(const SampleLine& line, bool in_window, NodeSamples& out) {
-  GpuSeries& series = out.gpus[line.index];
+  GpuSeries& series = out.gpus[static_cast<int>(line.index)];
   series.mono_ns.push_back(line.mono_ns);
   series.wall_ns.push_back(line.wall_ns);
   series.in_window.push_back(in_window ? 1 : 0);
