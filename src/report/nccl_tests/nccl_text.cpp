@@ -79,8 +79,8 @@ std::string wrong_lines(const std::vector<record::Collective>& rows) {
   std::string out;
   for (const record::Collective& row : rows) {
     if (row.first_wrong) {
-      out += fmt::format("# sxbench: WRONG at {} B: {}
-", row.size_bytes.value_or(0), analysis::to_text(*row.first_wrong));
+      out += fmt::format("# sxbench: WRONG at {} B: {}\n", row.size_bytes.value_or(0),
+                         analysis::to_text(*row.first_wrong));
     }
   }
   return out;
