@@ -106,7 +106,6 @@ struct Recorded {
         if (probe.nodes.size() > 2) add_ring(round, probe.nodes);
       }
     }
-    TaskData& task = dataset.tasks.front();
     if (ended) {
       add(kind::kLocate, {{"rounds", 9}, {"all_pairs", true}, {"duration_s", 12.5}});
       add(kind::kTaskEnd, {{"status", "ok"}});

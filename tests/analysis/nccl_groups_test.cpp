@@ -66,7 +66,7 @@ TEST_F(NcclRun, RowsOfFailedTasksCountNowhereButAreKept) {
   ASSERT_EQ(group.failed_rows.size(), 1u);
   EXPECT_EQ(group.failed_rows[0].out_of_place.wrong, 3);  // checks and timed iterations together
   ASSERT_TRUE(group.failed_rows[0].first_wrong.has_value());
-  EXPECT_EQ(group.failed_rows[0].first_wrong->to_text(),
+  EXPECT_EQ(to_text(*group.failed_rows[0].first_wrong),
             "rank 3, element 17 out of place: expected 1.5, found -nan (after the timed iterations)");
 }
 

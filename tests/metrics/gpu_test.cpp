@@ -7,7 +7,9 @@
 #include <mutex>
 #include <thread>
 
+#include "base/json.h"
 #include "metrics/sampler.h"
+#include "record/typed.h"
 
 namespace sxb::metrics {
 namespace {
@@ -24,21 +26,20 @@ TEST(RealNvml, GpusHaveIdentityAndMemory) {
 }
 
 TEST(RealNvml, FactsNameDriverLimitsAndLinks) {
-  const Json facts = node_facts({});
-  std::printf("%s\n", facts.dump(1).c_str());
-  EXPECT_FALSE(facts["driver"].get<std::string>().empty());
-  const std::size_t count = facts["gpus"].size();
-  ASSERT_GT(count, 0U);
-  for (const Json& gpu : facts["gpus"]) {
-    EXPECT_GT(gpu["power_limit_w"].get<double>(), 10.0);
-    EXPECT_GT(gpu["sm_clock_max_mhz"].get<int>(), 100);
+  const record::Node facts = node_facts({});
+  std::printf("%s\n", dump(record::write(facts)).c_str());
+  EXPECT_FALSE(facts.driver.empty());
+  ASSERT_FALSE(facts.gpus.empty());
+  for (const record::NodeGpu& gpu : facts.gpus) {
+    EXPECT_GT(gpu.power_limit_w.value_or(0), 10.0);
+    EXPECT_GT(gpu.sm_clock_max_mhz.value_or(0), 100);
   }
-  ASSERT_EQ(facts["topology"].size(), count);
-  for (std::size_t i = 0; i < count; ++i) {
-    ASSERT_EQ(facts["topology"][i].size(), count);
-    for (std::size_t j = 0; j < count; ++j) {
-      EXPECT_EQ(facts["topology"][i][j], facts["topology"][j][i]);
-      EXPECT_NE(facts["topology"][i][j], "?");
+  ASSERT_EQ(facts.topology.size(), facts.gpus.size());
+  for (std::size_t i = 0; i < facts.gpus.size(); ++i) {
+    ASSERT_EQ(facts.topology[i].size(), facts.gpus.size());
+    for (std::size_t j = 0; j < facts.gpus.size(); ++j) {
+      EXPECT_EQ(facts.topology[i][j], facts.topology[j][i]);
+      EXPECT_NE(facts.topology[i][j], "?");
     }
   }
 }
@@ -60,11 +61,11 @@ TEST(RealNvml, SamplesHavePowerAndMemoryOfEveryGpu) {
       if (waited > 20 && !last.empty()) break;
     }
   }
-  for (const Json& one : missing) std::printf("%s\n", one.dump().c_str());
+  for (const Json& one : missing) std::printf("%s\n", dump(one).c_str());
   ASSERT_FALSE(last.empty());
   EXPECT_EQ(last.size(), list_gpus().size());
   for (const auto& [index, sample] : last) {
-    std::printf("%s\n", sample.dump().c_str());
+    std::printf("%s\n", dump(sample).c_str());
     EXPECT_GT(sample["power_w"].get<double>(), 5.0);
     EXPECT_GE(sample["mem_used_bytes"].get<std::int64_t>(), 0);
     EXPECT_GT(sample["temp_c"].get<int>(), 10);

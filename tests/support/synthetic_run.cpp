@@ -111,7 +111,14 @@ void SyntheticRun::add_sample(const std::string& task, const std::string& node, 
   auto it =
       std::find_if(samples_.begin(), samples_.end(), [&](const auto& entry) { return entry.first == file; });
   if (it == samples_.end()) it = samples_.insert(samples_.end(), {file, ""});
-  it->second += sample.dump() + "\n";
+  record::Record record;
+  record.kind = record::kind::kSample;
+  record.task = task;
+  record.node = node;
+  record.mono_ns = sample.value("mono_ns", std::int64_t{0});
+  record.wall_ns = sample.value("wall_ns", std::int64_t{0});
+  record.data = sample;
+  it->second += dump(record::to_json(record)) + "\n";
 }
 
 void SyntheticRun::write() const {

@@ -12,6 +12,7 @@
 #include "cli/ui/run_status.h"
 #include "cli/ui/terminal.h"
 #include "launch/head/observer.h"
+#include "record/kinds/node.h"
 #include "report/nccl_tests/nccl_text.h"
 
 namespace sxb::cli {
