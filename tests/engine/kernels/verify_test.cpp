@@ -98,7 +98,7 @@ TEST(Verify, ExpectsWhatAReductionInAnyOrderGives) {
           for (const bool reversed : {false, true}) {
             const auto result = reduce<decltype(zero)>(pattern, reversed);
             EXPECT_EQ(cpu::verify_count(result.data(), kCount, pattern, kAllRanks, kFirst), 0)
-                << engine::dtype_name(dtype) << " " << engine::redop_name(op) << " of " << ranks;
+                << engine::comm::dtype_name(dtype) << " " << engine::comm::redop_name(op) << " of " << ranks;
           }
         });
       }
@@ -174,7 +174,7 @@ TEST(Verify, AFixedPointStaysAndAWrongElementStaysWrong) {
       const VerifyPattern pattern{dtype, op, 3, 9, true};
       verify_with_type(dtype, [&](auto zero) {
         using T = decltype(zero);
-        const std::string where = std::string(engine::dtype_name(dtype)) + " " + engine::redop_name(op);
+        const std::string where = std::string(engine::comm::dtype_name(dtype)) + " " + engine::comm::redop_name(op);
         auto data = reduce_again(pattern, reduce<T>(pattern, false), 5);
         EXPECT_EQ(cpu::verify_count(data.data(), kCount, pattern, kAllRanks, kFirst), 0) << where;
         auto* byte = reinterpret_cast<unsigned char*>(&data[123]);
@@ -193,7 +193,7 @@ TEST(Verify, AMissingRankIsSeen) {
     const auto without_last = reduce<float>(pattern, false);
     pattern.ranks = 4;
     EXPECT_GT(cpu::verify_count(without_last.data(), kCount, pattern, kAllRanks, kFirst), 0)
-        << engine::redop_name(op);
+        << engine::comm::redop_name(op);
   }
 }
 
