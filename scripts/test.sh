@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up, builds and tests sxbench in one command.
 # usage: scripts/test.sh [--preset release|dev|asan|tsan|core] [ctest arguments, e.g. -R config]
-#        scripts/test.sh --all     what CI runs: lint, release, asan, tsan; ends with the minutes of each
+#        scripts/test.sh --ci      what CI runs: lint without what compiles much, release; ends with the minutes of each
+#        scripts/test.sh --all     that, and headers by themselves, clang-tidy, asan, tsan
 #        scripts/test.sh --long    what takes too long for that: every source by itself, clang-tidy over everything, tests
 #                                   labelled long
 # Tests with the label gpu run too where nvidia-smi lists a GPU.
@@ -16,8 +17,8 @@ case ${1:-} in
     preset=${2:?"--preset needs a name: release, dev, asan, tsan or core"}
     shift 2
     ;;
-  --all | --long) mode=${1#--} && shift ;;
-  -h | --help) sed -n '2,7s/^# //p' "$0" && exit 0 ;;
+  --ci | --all | --long) mode=${1#--} && shift ;;
+  -h | --help) sed -n '2,8s/^# //p' "$0" && exit 0 ;;
 esac
 [ "$mode" = preset ] || [ $# = 0 ] || { say "error: --$mode takes no arguments" && exit 2; }
 
@@ -85,13 +86,15 @@ build_and() {
 minutes_since() { awk -v s=$((SECONDS - $1)) 'BEGIN { print s / 60 }'; }
 
 part set-up set_up --lint
-if [ "$mode" = all ]; then
+if [ "$mode" != long ]; then
   part lint "$repo/scripts/lint.sh" text format shell python links
-  build_and release "release tests" run_tests release
-  part "lint, compiled" "$repo/scripts/lint.sh" headers tidy style
+  build_and release "release tests" run_tests release # style_test is among them
+fi
+if [ "$mode" = all ]; then
+  part "lint, compiled" "$repo/scripts/lint.sh" headers tidy
   build_and asan "asan tests" run_tests asan
   build_and tsan "tsan tests" run_tests tsan
-else
+elif [ "$mode" = long ]; then
   part "dev build" build dev # every source by itself
   part "full clang-tidy" "$repo/scripts/lint.sh" --long tidy
   build_and release "long tests" run_tests long --no-tests=ignore

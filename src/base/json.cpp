@@ -43,6 +43,8 @@ std::optional<Json> try_parse_json(std::string_view text) {
   return json.ok() ? std::optional(std::move(json).value()) : std::nullopt;
 }
 
+bool is_json(std::string_view text) { return Json::accept(text); }
+
 Result<Json> load_json(const std::filesystem::path& path) {
   SXB_ASSIGN_OR_RETURN(const std::string text, read_file(path));
   return parse_json(text, path.string());

@@ -19,6 +19,8 @@ using Json = nlohmann::ordered_json;
 Result<Json> parse_json(std::string_view text, const std::string& where);
 /// nullopt if `text` is no JSON; for text that need not be any.
 std::optional<Json> try_parse_json(std::string_view text);
+/// True if `text` is one JSON value, without comments.
+bool is_json(std::string_view text);
 Result<Json> load_json(const std::filesystem::path& path);
 
 /// One line, keys in the order given. As the two below: bytes that are no UTF-8 become U+FFFD, nothing is

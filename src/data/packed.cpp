@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "data/mapped_file.h"
 #include "data/shard.h"
 
@@ -40,7 +41,7 @@ Result<Index> read_index(const fs::path& file) {
   const Json schema = json.is_object() ? json.value("schema", Json()) : Json();
   if (schema != kPackedSchema) {
     return dataset_error(
-        fmt::format("the dataset has schema {}, this sxbench reads {}", schema.dump(), kPackedSchema), file);
+        fmt::format("the dataset has schema {}, this sxbench reads {}", dump(schema), kPackedSchema), file);
   }
   Index index;
   try {

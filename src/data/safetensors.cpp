@@ -242,7 +242,7 @@ Result<std::string> make_header(const std::vector<const TensorToWrite*>& tensors
                             {"data_offsets", {offset, offset + tensor->bytes}}};
     offset += tensor->bytes;
   }
-  std::string text = header.dump();
+  std::string text = dump(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // aligns the data, as the format recommends
   return text;
 }

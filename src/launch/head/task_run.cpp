@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "base/units.h"
 #include "launch/head/head_record.h"
 #include "launch/head/rendezvous_host.h"
@@ -179,7 +180,7 @@ bool TaskRun::take_sample(int job, RemoteAgent& agent, std::string_view text) {
     if (!rest.starts_with(part)) return false;
     rest.remove_prefix(part.size());
   }
-  if (!Json::accept(text)) return false;
+  if (!is_json(text)) return false;
   if (agent.samples.empty()) sampled_.push_back(job);
   agent.samples.append(text).push_back('\n');
   return true;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "base/units.h"
 #include "launch/os/private_dir.h"
 #include "launch/transport/group_transport.h"
@@ -140,7 +141,7 @@ class SlurmTransport final : public GroupTransport {
     }
     member.begun += text;
     const std::size_t json = std::string_view(record::kWirePrefix).size();
-    const bool whole = member.begun.back() == '}' && Json::accept(member.begun.substr(json));
+    const bool whole = member.begun.back() == '}' && is_json(std::string_view(member.begun).substr(json));
     if (whole || member.begun.size() > kLongestRecord) {
       line(member, false, std::exchange(member.begun, {}), events);
     }

@@ -6,6 +6,7 @@
 #include "engine/base/error.h"
 #include "engine/train/loop/step.h"
 #include "engine/train/model/flops.h"
+#include "plan/limits.h"
 
 namespace sxb::engine::train {
 namespace {
@@ -50,17 +51,17 @@ void check_shape(const config::Architecture& a, bool cuda, bool bf16) {
     }
     return;
   }
-  const std::int64_t vector = bf16 ? 8 : 4;
-  if (a.hidden % vector != 0 || a.ffn % vector != 0 || a.vocab % vector != 0 ||
-      a.head_dim() / 2 % vector != 0) {
-    throw EngineError("on the GPU hidden, ffn, vocab and half of the head size must be multiples of " +
-                          std::to_string(vector),
-                      "shape_unsupported", "change arch.hidden, arch.ffn, arch.vocab or arch.heads",
-                      ExitCode::kUsage);
-  }
-  if (a.hidden > 16384) {
-    throw EngineError("hidden sizes above 16384 are not supported on the GPU", "shape_unsupported", "",
-                      ExitCode::kUsage);
+  // plan::validate() has refused what follows, with the key to change: a rank that meets it has found a bug.
+  const std::int64_t vector = bf16 ? limits::kVectorElements : limits::kVectorElements / 2;  // of 16 bytes
+  const bool whole_vectors = a.hidden % vector == 0 && a.ffn % vector == 0 && a.vocab % vector == 0 &&
+                             a.head_dim() / 2 % vector == 0;
+  if (!whole_vectors || a.hidden > limits::kMaxHidden) {
+    throw EngineError(
+        "the plan has a model that the kernels cannot compute, which planning should have refused",
+        "shape_unsupported",
+        "report it with the model file (" + std::to_string(a.hidden) + " hidden, " + std::to_string(a.heads) +
+            " heads)",
+        ExitCode::kUsage);
   }
 }
 
