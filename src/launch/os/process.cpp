@@ -90,8 +90,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 /// What the child does between fork and exec: only async-signal-safe calls, because this process
-/// may have other threads. posix_spawn() has group, signals and descriptors, but neither the signal that a rank
-/// gets when its agent dies (PR_SET_PDEATHSIG) nor the limit of open files.
+/// may have other threads. posix_spawn() has group, signals and descriptors, but neither the signal that a
+/// rank gets when its agent dies (PR_SET_PDEATHSIG) nor the limit of open files.
 [[noreturn]] void become_child(const ProcessSpec& spec, char* const* argv, char* const* envp, pid_t parent,
                                const Pipe& in, const Pipe& out, const Pipe& err, const Pipe& status) {
   ::setpgid(0, 0);

@@ -174,7 +174,8 @@ TEST(Verify, AFixedPointStaysAndAWrongElementStaysWrong) {
       const VerifyPattern pattern{dtype, op, 3, 9, true};
       verify_with_type(dtype, [&](auto zero) {
         using T = decltype(zero);
-        const std::string where = std::string(engine::comm::dtype_name(dtype)) + " " + engine::comm::redop_name(op);
+        const std::string where =
+            std::string(engine::comm::dtype_name(dtype)) + " " + engine::comm::redop_name(op);
         auto data = reduce_again(pattern, reduce<T>(pattern, false), 5);
         EXPECT_EQ(cpu::verify_count(data.data(), kCount, pattern, kAllRanks, kFirst), 0) << where;
         auto* byte = reinterpret_cast<unsigned char*>(&data[123]);
