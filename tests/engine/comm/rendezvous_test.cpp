@@ -102,7 +102,7 @@ TEST(Rendezvous, TakenPortIsAnError) {
     FAIL() << "no error";
   } catch (const EngineError& error) {
     EXPECT_EQ(error.code, "rendezvous_port");
-    EXPECT_NE(error.help.find("rendezvous_port"), std::string::npos);
+    EXPECT_NE(error.help.find("rendezvous.port"), std::string::npos);
   }
 }
 
