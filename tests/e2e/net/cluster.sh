@@ -32,6 +32,8 @@ machine() {
   local node=$1
   ip netns exec "$node" unshare --mount --uts --pid --fork --kill-child --mount-proc -- bash -c "
     hostname $node
+    # A login shell reads it, and what it starts may hold locks that a killed node leaves behind.
+    [ ! -f $HOME/.bashrc ] || mount --bind /dev/null $HOME/.bashrc
     ${slurm:+slurmd -D >> $dir/$node.slurmd.log 2>&1 &}
     exec /usr/sbin/sshd -D -e -f $dir/$node.sshd_config >> $dir/$node.sshd.log 2>&1" &
   pid[$node]=$!
