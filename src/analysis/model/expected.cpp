@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/model/latency_bandwidth_fit.h"
+#include "plan/collectives.h"
 
 namespace sxb::analysis {
 namespace {
@@ -263,18 +264,6 @@ double Expectation::busbw_at(double size_bytes) const {
   return size_bytes / time_us(size_bytes) * 1e-3 * factor;
 }
 
-std::optional<double> busbw_factor(const std::string& collective, int ranks) {
-  const double n = ranks;
-  if (collective == "all_reduce") return 2 * (n - 1) / n;
-  for (const char* name : {"all_gather", "reduce_scatter", "alltoall", "alltoallv", "gather", "scatter"}) {
-    if (collective == name) return (n - 1) / n;
-  }
-  for (const char* name : {"broadcast", "reduce", "sendrecv", "hypercube"}) {
-    if (collective == name) return 1;
-  }
-  return std::nullopt;
-}
-
 Expected expect_collective(const std::string& collective, const Topology& t, const AlgorithmFacts& facts,
                            const Interconnects& paths) {
   if (std::string why = blocked(t, facts); !why.empty()) return {{}, std::move(why)};
@@ -282,7 +271,7 @@ Expected expect_collective(const std::string& collective, const Topology& t, con
   if (std::string why = blocked_path(t, facts, network); !why.empty()) return {{}, std::move(why)};
   const std::vector<CollectiveShare>& shares = t.hosts > 1 ? network->collectives : paths.node.collectives;
   const CollectiveShare* share = config::find_share(shares, collective);
-  const auto factor = busbw_factor(collective, t.ranks);
+  const auto factor = plan::bus_bandwidth_factor(collective, t.ranks);
   if (share == nullptr || !factor) {
     return {{},
             fmt::format("configs/hardware/interconnects.json has no figure for {} {}", collective,

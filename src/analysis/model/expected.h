@@ -44,9 +44,6 @@ struct Expected {
 Expected expect_collective(const std::string& collective, const Topology& topology,
                            const AlgorithmFacts& facts, const config::Interconnects& paths);
 
-/// busbw / algbw in nccl-tests' definitions; nullopt for an unknown collective.
-std::optional<double> busbw_factor(const std::string& collective, int ranks);
-
 /// Bytes/s that each NIC sends when the collective runs at this busbw. Ring: each host boundary carries
 /// busbw. Tree of two hosts: algbw; of more: 2·algbw on the busiest host. alltoall: each rank sends the
 /// (n-g)/(n-1) that lives elsewhere. sendrecv: one NIC carries a boundary. nullopt: one host, no NICs known,

@@ -2,8 +2,14 @@
 #include "analysis/nccl/nccl_groups.h"
 #include "analysis/nccl/nccl_rows.h"
 #include "analysis/nccl/sweep_verdicts.h"
+#include "plan/collectives.h"
 
 namespace sxb::analysis {
+
+std::optional<double> NcclGroup::fitted_busbw_gBps() const {
+  const auto factor = plan::bus_bandwidth_factor(collective, ranks);
+  return fit && factor ? std::optional(fit->algbw_gBps * *factor) : std::nullopt;
+}
 
 std::string NcclGroup::status() const { return status_of_repeats(ok, tasks); }
 

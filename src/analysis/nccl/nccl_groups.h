@@ -54,7 +54,9 @@ struct NcclGroup {
   std::vector<NicRate> nics;            ///< between hosts, by their counters
   std::optional<double> nic_formula_gBps;  ///< what each must have sent for the highest busbw
   std::vector<Check> checks;               ///< against the speed of light
-  std::string status() const;              ///< as status_of_repeats()
+  /// Bus bandwidth of large sizes, by the fit.
+  std::optional<double> fitted_busbw_gBps() const;
+  std::string status() const;  ///< as status_of_repeats()
   /// "all_reduce on 2 nodes", "all_gather (rails, group 1) of half on 2 nodes".
   std::string label() const;
 };

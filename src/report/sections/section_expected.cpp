@@ -44,9 +44,7 @@ Table groups_table(const Analysis& analysis) {
     if (!shown(group)) continue;
     const auto& expected = group.expected.value;
     const analysis::SweepRow& largest = group.rows.back();
-    std::optional<double> fitted_b, fitted_alpha;
-    const auto factor = analysis::busbw_factor(group.collective, group.ranks);
-    if (group.fit && factor) fitted_b = group.fit->algbw_gBps * *factor;
+    std::optional<double> fitted_alpha;
     if (group.fit) fitted_alpha = group.fit->alpha_us;
     std::string algorithm = "–";
     if (expected)
@@ -54,10 +52,11 @@ Table groups_table(const Analysis& analysis) {
                       ? expected->algorithm
                       : fmt::format("{} ({})", expected->algorithm, expected->chosen_by);
     table.rows.push_back({group.label(), algorithm, expected ? expected->resource : "–",
-                          expected ? fmt::format("{:.1f}", expected->busbw_gBps) : "–", cell(fitted_b),
-                          expected ? cell(expected->alpha_us) : "–", cell(fitted_alpha),
-                          cell(largest.out_of_place.busbw_gBps), percent(largest.of_expected()),
-                          to_string(group.mark), expected ? group.bound : group.expected.unknown});
+                          expected ? fmt::format("{:.1f}", expected->busbw_gBps) : "–",
+                          cell(group.fitted_busbw_gBps()), expected ? cell(expected->alpha_us) : "–",
+                          cell(fitted_alpha), cell(largest.out_of_place.busbw_gBps),
+                          percent(largest.of_expected()), to_string(group.mark),
+                          expected ? group.bound : group.expected.unknown});
   }
   return table;
 }
