@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "analysis/analysis.h"
+#include "analysis/verdict/verdicts.h"
 #include "support/nccl_run.h"
 #include "support/synthetic_run.h"
 
@@ -68,6 +69,14 @@ TEST_F(NcclRun, RowsOfFailedTasksCountNowhereButAreKept) {
   ASSERT_TRUE(group.failed_rows[0].first_wrong.has_value());
   EXPECT_EQ(to_text(*group.failed_rows[0].first_wrong),
             "rank 3, element 17 out of place: expected 1.5, found -nan (after the timed iterations)");
+}
+
+/// A journal that lost them.
+TEST_F(NcclRun, ATaskThatIsOkMayHaveNoRows) {
+  NcclGroup group = groups_[0];
+  group.rows.clear();
+  group.expected.value.emplace();
+  for (const Verdict& verdict : judge_sweeps({group})) EXPECT_FALSE(verdict.missed()) << verdict.item;
 }
 
 }  // namespace

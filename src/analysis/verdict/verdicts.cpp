@@ -158,7 +158,7 @@ void judge_data(const NcclGroup& group, std::vector<Verdict>& out) {
 }
 
 void judge_expected(const NcclGroup& group, std::vector<Verdict>& out) {
-  if (group.backend != "nccl" || group.ranks < 2) return;
+  if (group.backend != "nccl" || group.ranks < 2 || group.rows.empty()) return;
   Verdict verdict{"Expected bandwidth, " + group.label(), "–", "", Mark::kNotJudged, group.expected.unknown};
   if (group.expected.value) {
     const Expectation& expected = *group.expected.value;
