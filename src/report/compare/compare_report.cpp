@@ -7,8 +7,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "record/kinds/run.h"
-#include "record/typed.h"
 #include "report/document/document.h"
 #include "report/document/format.h"
 
@@ -116,8 +114,7 @@ std::string counts_text(const Comparison& comparison) {
 std::vector<std::string> runs_text(const analysis::Side& side) {
   std::vector<std::string> lines;
   for (const auto& run : side) {
-    lines.push_back(fmt::format("{}, {}", record::read<record::Run>(run->dataset.run.record).run_id,
-                                format_utc(run->dataset.start_wall_ns)));
+    lines.push_back(fmt::format("{}, {}", run->dataset.asked.run_id, format_utc(run->dataset.start_wall_ns)));
   }
   return lines;
 }
@@ -257,8 +254,8 @@ Json item_json(const Compared& item) {
 Json runs_json(const analysis::Side& side) {
   Json runs = Json::array();
   for (const auto& run : side) {
-    runs.push_back({{"run_id", record::read<record::Run>(run->dataset.run.record).run_id},
-                    {"started", format_utc(run->dataset.start_wall_ns)}});
+    runs.push_back(
+        {{"run_id", run->dataset.asked.run_id}, {"started", format_utc(run->dataset.start_wall_ns)}});
   }
   return runs;
 }

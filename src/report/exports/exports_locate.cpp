@@ -1,7 +1,6 @@
 #include "analysis/locate/locate.h"
 #include "base/text.h"
 #include "record/kinds/locate.h"
-#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
 #include "report/exports/summary_parts.h"
@@ -9,7 +8,6 @@
 namespace sxb::report {
 namespace {
 
-using analysis::Entry;
 using analysis::LocateSearch;
 
 std::string names(const record::LocateNode& probe) { return probe.node; }
@@ -40,8 +38,7 @@ std::string row(const LocateSearch& search, const Probe& probe) {
 
 template <typename Probe>
 void add_rows(const LocateSearch& search, std::string& out) {
-  for (const Entry& entry : search.task->of(Probe::kKind))
-    out += row(search, record::read<Probe>(entry.record));
+  for (const analysis::Typed<Probe>& probe : search.task->of<Probe>()) out += row(search, probe.data);
 }
 
 Json text_or_null(const std::string& words) { return words.empty() ? Json(nullptr) : Json(words); }

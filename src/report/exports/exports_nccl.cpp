@@ -66,9 +66,14 @@ std::string value_cell(const Json& value) {
   return join(items, ";");
 }
 
-void add_placement(const TaskData& task, const Json& data, const std::string& backend, const char* placement,
-                   std::string& out) {
-  std::vector<std::string> cells = {task.id, std::to_string(task.nodes), csv(backend),
+std::string backend_of(const TaskData& task) {
+  const auto& devices = task.of<record::Device>();
+  return devices.empty() ? "" : devices.front().data.backend;
+}
+
+void add_placement(const TaskData& task, const Json& data, const std::optional<record::FirstWrong>& wrong,
+                   const char* placement, std::string& out) {
+  std::vector<std::string> cells = {task.id, std::to_string(task.nodes), csv(backend_of(task)),
                                     std::to_string(task.repeat)};
   const Json& values = member(data, placement);
   for (const Field* field : columns().row) cells.push_back(value_cell(member(data, field->name)));
@@ -77,15 +82,9 @@ void add_placement(const TaskData& task, const Json& data, const std::string& ba
   const Json& iterations = member(values, "per_iteration");
   for (const Field* field : columns().iterations)
     cells.push_back(value_cell(member(iterations, field->name)));
-  const auto wrong = record::read<record::Collective>(data).first_wrong;
   cells.push_back(wrong && wrong->placement == placement ? csv(analysis::to_text(*wrong)) : "");
   cells.emplace_back(analysis::to_string(task.status()));
   out += csv_line(cells);
-}
-
-std::string backend_of(const TaskData& task) {
-  const std::vector<Entry>& devices = task.of(record::kind::kDevice);
-  return devices.empty() ? "" : record::read<record::Device>(devices.front().record).backend;
 }
 
 }  // namespace
@@ -100,16 +99,19 @@ std::string nccl_metrics_csv(const analysis::Analysis& analysis) {
   std::string out = csv_line(header);
   for (const TaskData& task : analysis.dataset->tasks) {
     if (task.phase != "nccl") continue;
-    for (const Entry& entry : task.of(record::kind::kCollective)) {
-      for (const char* placement : {"out_of_place", "in_place"})
-        add_placement(task, entry.record.data, backend_of(task), placement, out);
+    // As JSON for the columns that are fields, whichever these are; as structs for the others.
+    const std::vector<Entry>& rows = task.of(record::kind::kCollective);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      for (const char* placement : {"out_of_place", "in_place"}) {
+        add_placement(task, rows[i].record.data, task.of<Collective>()[i].data.first_wrong, placement, out);
+      }
     }
   }
   return out;
 }
 
 std::string nccl_log(const analysis::Analysis& analysis) {
-  const std::string version = measured_by(record::read<record::Run>(analysis.dataset->run.record));
+  const std::string version = measured_by(analysis.dataset->asked);
   std::string out;
   for (const TaskData& task : analysis.dataset->tasks) {
     if (task.phase != "nccl") continue;

@@ -19,7 +19,6 @@
 namespace sxb::report {
 namespace {
 
-using analysis::Entry;
 using analysis::integer;
 using analysis::member;
 using analysis::TaskData;
@@ -67,11 +66,12 @@ Json environment(const record::Run& run) {
 }
 
 Json devices_json(const TaskData& task, const std::map<int, int>& groups) {
-  std::map<int, const record::Record*> by_rank;
-  for (const Entry& entry : task.of(record::kind::kDevice)) by_rank[entry.record.rank] = &entry.record;
+  std::map<int, const analysis::Typed<record::Device>*> by_rank;
+  for (const analysis::Typed<record::Device>& device : task.of<record::Device>())
+    by_rank[device.rank] = &device;
   Json list = Json::array();
   for (const auto& [rank, record] : by_rank) {
-    const auto device = record::read<record::Device>(*record);
+    const record::Device& device = record->data;
     const auto group = groups.find(rank);
     list.push_back({{"rank", rank},
                     {"group", group == groups.end() ? 0 : group->second},
@@ -184,20 +184,19 @@ Json result_json(const record::Collective& row, const Json& sweep) {
 }
 
 std::string task_json(const TaskData& task, const record::Run& run, const std::string& version) {
-  const std::vector<Entry>& entries = task.of(record::kind::kCollective);
+  const auto& entries = task.of<record::Collective>();
   const Json& sweep = member(task.plan, "sweep");
   RowsByGroup by_group;
   std::vector<record::Collective> rows;
   Json results = Json::array();
-  for (const Entry& entry : entries) {
-    rows.push_back(record::read<record::Collective>(entry.record));
+  for (const analysis::Typed<record::Collective>& entry : entries) {
+    rows.push_back(entry.data);
     by_group[rows.back().group.value_or(0)].push_back(rows.back());
     results.push_back(result_json(rows.back(), sweep));
   }
   const SweepTotals totals = sum_up(rows);
-  const std::vector<Entry>& devices = task.of(record::kind::kDevice);
-  const auto first =
-      devices.empty() ? record::Device{} : record::read<record::Device>(devices.front().record);
+  const auto& devices = task.of<record::Device>();
+  const record::Device first = devices.empty() ? record::Device{} : devices.front().data;
   const auto code = nccl_version_code(first.nccl);
   Json own = {{"version", version},
               {"run_id", run.run_id},
@@ -208,13 +207,13 @@ std::string task_json(const TaskData& task, const record::Run& run, const std::s
               {"backend", first.backend},
               {"split", text(sweep, "split")},
               {"average", integer(sweep, "average").value_or(3)}};
-  for (const Entry& entry : task.of(record::kind::kOverhead))
-    own["null_call_us"] = json_or_null(record::read<record::Overhead>(entry.record).null_call_us);
+  for (const analysis::Typed<record::Overhead>& overhead : task.of<record::Overhead>())
+    own["null_call_us"] = json_or_null(overhead.data.null_call_us);
   Json errors = Json::array();
   if (!task.reason().empty()) errors.push_back(task.reason());
-  const std::vector<Entry>& starts = task.of(record::kind::kTaskStart);
-  const std::int64_t begin = starts.empty() ? entries.front().record.wall_ns : starts.back().record.wall_ns;
-  const std::int64_t end = task.end ? task.end->record.wall_ns : entries.back().record.wall_ns;
+  const auto& starts = task.of<record::TaskStart>();
+  const std::int64_t begin = starts.empty() ? entries.front().wall_ns : starts.back().wall_ns;
+  const std::int64_t end = task.end ? task.end->record.wall_ns : entries.back().wall_ns;
   return readable_json(
       {{"version", 3},
        {"sxbench", std::move(own)},
@@ -235,13 +234,12 @@ std::string task_json(const TaskData& task, const record::Run& run, const std::s
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> nccl_tests_json(const analysis::Analysis& analysis) {
-  const auto run = record::read<record::Run>(analysis.dataset->run.record);
+  const record::Run& run = analysis.dataset->asked;
   std::vector<std::pair<std::string, std::string>> files;
   for (const TaskData& task : analysis.dataset->tasks) {
-    const std::vector<Entry>& rows = task.of(record::kind::kCollective);
+    const auto& rows = task.of<record::Collective>();
     if (task.phase != "nccl" || rows.empty()) continue;
-    std::string name = fmt::format(
-        "nccl_{}_{}n", record::read<record::Collective>(rows.front().record).collective, task.nodes);
+    std::string name = fmt::format("nccl_{}_{}n", rows.front().data.collective, task.nodes);
     if (task.repeat > 0) name += fmt::format("_repeat{}", task.repeat + 1);
     files.emplace_back("reports/" + name + ".json", task_json(task, run, measured_by(run)));
   }

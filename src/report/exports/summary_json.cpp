@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "record/kinds/run.h"
-#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/exports/exports.h"
 #include "report/exports/summary_parts.h"
@@ -21,7 +20,7 @@ using analysis::TaskData;
 
 Json run_json(const Analysis& analysis) {
   const analysis::Dataset& dataset = *analysis.dataset;
-  const auto run = record::read<record::Run>(dataset.run.record);
+  const record::Run& run = dataset.asked;
   Json json = {{"run_id", run.run_id},
                {"name", run.name},
                {"command", run.command},
@@ -72,7 +71,7 @@ Json task_json(const TaskData& task, const SftTask* sft) {
                {"attempt", task.attempt},
                {"status", analysis::to_string(task.status())}};
   if (!task.reason().empty()) json["reason"] = task.reason();
-  if (task.end) json["duration_s"] = json_or_null(record::read<record::TaskEnd>(task.end->record).duration_s);
+  if (task.end) json["duration_s"] = json_or_null(task.last<record::TaskEnd>().duration_s);
   if (sft != nullptr) json["figures"] = figures_with_sources(sft->figures);
   json["evidence"] = evidence_json(task, sft != nullptr ? &sft->samples : nullptr);
   return json;

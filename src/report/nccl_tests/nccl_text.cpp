@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "analysis/analysis.h"
+#include "analysis/nccl/sweep_row.h"
 #include "analysis/read/json_read.h"
 #include "base/text.h"
 #include "record/typed.h"
@@ -78,10 +78,9 @@ std::string path_lines(const std::vector<record::Collective>& rows) {
 std::string wrong_lines(const std::vector<record::Collective>& rows) {
   std::string out;
   for (const record::Collective& row : rows) {
-    if (row.first_wrong) {
-      out += fmt::format("# sxbench: WRONG at {} B: {}\n", row.size_bytes.value_or(0),
-                         analysis::to_text(*row.first_wrong));
-    }
+    if (!row.first_wrong) continue;
+    out += fmt::format("# sxbench: WRONG at {} B: {}\n", row.size_bytes.value_or(0),
+                       analysis::to_text(*row.first_wrong));
   }
   return out;
 }

@@ -5,14 +5,12 @@
 
 #include "analysis/nccl/nccl_rows.h"
 #include "record/kinds/training.h"
-#include "record/typed.h"
 #include "report/sections/sections.h"
 
 namespace sxb::report {
 namespace {
 
 using analysis::Analysis;
-using analysis::Entry;
 using analysis::GpuMetric;
 using analysis::GpuUse;
 using analysis::SftGroup;
@@ -24,7 +22,7 @@ constexpr std::size_t kPoints = 300;  ///< of one line; more cannot be seen
 /// The first repeat of a group that has steps; nullptr if none has.
 const SftTask* representative(const SftGroup& group) {
   for (const SftTask& item : group.tasks) {
-    if (item.task->status() == TaskStatus::kOk && !item.task->of(record::kind::kStep).empty()) return &item;
+    if (item.task->status() == TaskStatus::kOk && !item.task->of<record::Step>().empty()) return &item;
   }
   return nullptr;
 }
@@ -36,8 +34,8 @@ LineChart chart_over_steps(const Analysis& analysis, std::optional<double> recor
     const SftTask* item = representative(group);
     if (item == nullptr) continue;
     Series series{group_label(group), {}};
-    for (const Entry& entry : item->task->of(record::kind::kStep)) {
-      const auto step = record::read<record::Step>(entry.record);
+    for (const analysis::Typed<record::Step>& row : item->task->of<record::Step>()) {
+      const record::Step& step = row.data;
       if (step.step && step.*field)
         series.points.emplace_back(static_cast<double>(*step.step), *(step.*field));
     }

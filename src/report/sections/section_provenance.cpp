@@ -11,7 +11,6 @@
 #include "record/kinds/node.h"
 #include "record/kinds/run.h"
 #include "record/kinds/training.h"
-#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/sections/sections.h"
 
@@ -19,7 +18,6 @@ namespace sxb::report {
 namespace {
 
 using analysis::Analysis;
-using analysis::Entry;
 using analysis::member;
 using analysis::number;
 using analysis::TaskData;
@@ -34,8 +32,8 @@ template <typename Kind>
 std::string distinct(const Analysis& analysis, std::string Kind::*field) {
   std::vector<std::string> values;
   for (const TaskData& task : analysis.dataset->tasks) {
-    for (const Entry& entry : task.of(Kind::kKind)) {
-      const std::string value = record::read<Kind>(entry.record).*field;
+    for (const analysis::Typed<Kind>& row : task.of<Kind>()) {
+      const std::string& value = row.data.*field;
       if (!value.empty() && std::find(values.begin(), values.end(), value) == values.end())
         values.push_back(value);
     }
@@ -45,7 +43,7 @@ std::string distinct(const Analysis& analysis, std::string Kind::*field) {
 
 void add_run(const Analysis& analysis, Document& document) {
   const analysis::Dataset& dataset = *analysis.dataset;
-  const auto run = record::read<record::Run>(dataset.run.record);
+  const record::Run& run = dataset.asked;
   Table table{{{"What"}, {"Value"}}, {}};
   const auto row = [&](const char* what, const std::string& value) { table.rows.push_back({what, value}); };
   row("Run", code(run.run_id));
@@ -115,17 +113,16 @@ void add_nodes(const Analysis& analysis, Document& document) {
   std::vector<SameNodes> groups;
   std::set<std::string> seen;
   for (const TaskData& task : analysis.dataset->tasks) {
-    for (const Entry& entry : task.of(record::kind::kNode)) {
-      if (!seen.insert(entry.record.node).second) continue;
-      const auto facts = record::read<record::Node>(entry.record);
-      SameNodes node{{entry.record.node}, node_facts(facts), topology_text(facts.topology)};
+    for (const analysis::Typed<record::Node>& row : task.of<record::Node>()) {
+      if (!seen.insert(row.node).second) continue;
+      SameNodes node{{row.node}, node_facts(row.data), topology_text(row.data.topology)};
       const auto same = std::find_if(groups.begin(), groups.end(), [&](const SameNodes& other) {
         return other.facts == node.facts && other.topology == node.topology;
       });
       if (same == groups.end()) {
         groups.push_back(std::move(node));
       } else {
-        same->names.push_back(entry.record.node);
+        same->names.push_back(row.node);
       }
     }
   }
@@ -178,10 +175,9 @@ void add_recipes(const Analysis& analysis, Document& document) {
   for (const auto& [name, value] : recipe_of({})) table.columns.push_back({name});
   for (const analysis::SftGroup& group : analysis.sft) {
     for (const analysis::SftTask& item : group.tasks) {
-      if (item.task->training().is_null()) continue;
+      if (item.task->of<record::Training>().empty()) continue;
       std::vector<std::string> row = {group.model, std::to_string(group.nodes)};
-      for (const auto& [name, value] : recipe_of(record::read<record::Training>(item.task->training())))
-        row.push_back(value);
+      for (const auto& [name, value] : recipe_of(item.task->last<record::Training>())) row.push_back(value);
       table.rows.push_back(std::move(row));
       break;
     }

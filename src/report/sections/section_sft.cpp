@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "record/kinds/training.h"
-#include "record/typed.h"
 #include "report/document/format.h"
 #include "report/sections/sections.h"
 
@@ -118,7 +117,7 @@ void add_peak_note(const Analysis& analysis, Document& document) {
   for (const SftGroup& group : analysis.sft) {
     if (group.ok == 0) continue;
     for (const SftTask& item : group.tasks) {
-      const auto peak = record::read<record::Training>(item.task->training()).peak_tflops;
+      const auto peak = item.task->last<record::Training>().peak_tflops;
       if (peak && *peak > 0) peaks.insert(fmt::format("{:g}", *peak));
       unknown = unknown || !peak || *peak <= 0;
       packed = packed || item.figures.get("mfu_causal_as_full_sequences").has_value();

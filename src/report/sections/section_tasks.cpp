@@ -3,7 +3,6 @@
 
 #include "base/units.h"
 #include "record/kinds/run.h"
-#include "record/typed.h"
 #include "report/sections/sections.h"
 
 namespace sxb::report {
@@ -18,8 +17,7 @@ void add_tasks(const analysis::Analysis& analysis, Document& document) {
                {"Why there is no result"}},
               {}};
   for (const analysis::TaskData& task : analysis.dataset->tasks) {
-    std::optional<double> seconds;
-    if (task.end) seconds = record::read<record::TaskEnd>(task.end->record).duration_s;
+    const std::optional<double> seconds = task.last<record::TaskEnd>().duration_s;
     table.rows.push_back(
         {fmt::format("`{}`", task.id), task.label, std::to_string(task.repeat + 1),
          analysis::to_string(task.status()), task.attempt == 0 ? "–" : std::to_string(task.attempt),

@@ -16,8 +16,7 @@ int urgency(analysis::Mark mark) {
 }  // namespace
 
 void add_verdicts(const analysis::Analysis& analysis, Document& document) {
-  const Json& goals =
-      analysis::member(analysis::member(analysis.dataset->run.record.data, "cluster"), "goals");
+  const Json& goals = analysis::member(analysis.dataset->asked.cluster, "goals");
   if (!goals.is_object() || goals.empty()) {
     document.add(Paragraph{
         "The cluster config states no goals (`goals`): only what holds on every cluster is judged."});

@@ -1,8 +1,6 @@
 // The summary report: verdicts first, then figures, then what to doubt, then where it all comes from.
 #include <fmt/format.h>
 
-#include "record/kinds/run.h"
-#include "record/typed.h"
 #include "report/sections/sections.h"
 
 namespace sxb::report {
@@ -13,8 +11,7 @@ using analysis::TaskData;
 using analysis::TaskStatus;
 
 void add_head(const Analysis& analysis, Document& document) {
-  document.title =
-      fmt::format("sxbench report: {}", record::read<record::Run>(analysis.dataset->run.record).run_id);
+  document.title = fmt::format("sxbench report: {}", analysis.dataset->asked.run_id);
   if (analysis.cpu && !analysis.cuda) {
     document.add(Notice{
         "CPU run: ranks on CPU cores over Gloo. It shows that the whole path works; none of its figures "
