@@ -58,6 +58,7 @@ libspdlog-dev spdlog/spdlog.h
 nlohmann-json3-dev nlohmann/json.hpp
 libsimdjson-dev simdjson.h
 libxxhash-dev xxhash.h
+libsodium-dev sodium.h
 zlib1g-dev zlib.h
 libsentencepiece-dev sentencepiece_processor.h
 libgtest-dev gtest/gtest.h

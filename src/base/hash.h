@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -11,7 +13,24 @@ namespace sxb {
 std::string hash_hex(const void* data, std::size_t size);
 inline std::string hash_hex(std::string_view text) { return hash_hex(text.data(), text.size()); }
 
-/// 32 hex digits from the kernel's random source: the token of a run's rendezvous.
-std::string random_token();
+/// A hash over whole lines as they come: two sides that saw the same lines in the same order have the same
+/// one.
+class LineHash {
+ public:
+  LineHash();
+  ~LineHash();
+  LineHash(LineHash&&) noexcept;
+  LineHash& operator=(LineHash&&) noexcept;
+
+  void add(std::string_view line);
+  std::int64_t lines() const { return lines_; }
+  /// XXH3-128 over the lines, each with a newline, as hash_hex() writes it.
+  std::string hex() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  std::int64_t lines_ = 0;
+};
 
 }  // namespace sxb

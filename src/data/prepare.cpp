@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/secret.h"
 #include "data/alpaca.h"
 #include "data/pack.h"
 #include "data/shard.h"

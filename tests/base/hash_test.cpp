@@ -18,11 +18,22 @@ TEST(HashHex, SeesEveryByte) {
   EXPECT_EQ(hash_hex(zero.data(), zero.size()), hash_hex(zero));
 }
 
-TEST(RandomToken, Is128BitsOfHexAndNeverTheSame) {
-  const std::string token = random_token();
-  EXPECT_THAT(token, testing::MatchesRegex("[0-9a-f]+"));
-  EXPECT_EQ(token.size(), 32U);
-  EXPECT_NE(token, random_token());
+TEST(LineHash, IsTheHashOfTheLinesWithTheirNewlines) {
+  LineHash lines;
+  EXPECT_EQ(lines.hex(), hash_hex(""));
+  lines.add("one");
+  lines.add("");
+  EXPECT_EQ(lines.hex(), hash_hex("one\n\n"));
+  EXPECT_EQ(lines.lines(), 2);
+}
+
+TEST(LineHash, KnowsOrderAndBoundsOfLines) {
+  LineHash ab, ba, joined;
+  ab.add("a"), ab.add("b");
+  ba.add("b"), ba.add("a");
+  joined.add("ab");
+  EXPECT_NE(ab.hex(), ba.hex());
+  EXPECT_NE(ab.hex(), joined.hex());
 }
 
 }  // namespace

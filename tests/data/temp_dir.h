@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "base/hash.h"
+#include "base/secret.h"
 
 namespace sxb::data {
 

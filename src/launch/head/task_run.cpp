@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "base/hash.h"
+#include "base/secret.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "launch/head/head_record.h"
