@@ -22,9 +22,34 @@ std::string line_and_column(std::string_view text, std::size_t byte) {
   return fmt::format("{}:{}", line, column);
 }
 
+/// More than any document of sxbench, less than what a recursive writer survives. Text that is no JSON may be
+/// counted wrong; it is refused by the parser.
+bool is_too_deep(std::string_view text) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxJsonDepth) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const std::string& where) {
+  if (is_too_deep(text)) {
+    return Error{fmt::format("not valid JSON: brackets are nested more than {} deep", kMaxJsonDepth), where,
+                 "it is damaged, or not meant for sxbench"};
+  }
   try {
     return Json::parse(text, nullptr, /*allow_exceptions=*/true, /*ignore_comments=*/true);
   } catch (const nlohmann::json::parse_error& e) {
@@ -43,7 +68,7 @@ std::optional<Json> try_parse_json(std::string_view text) {
   return json.ok() ? std::optional(std::move(json).value()) : std::nullopt;
 }
 
-bool is_json(std::string_view text) { return Json::accept(text); }
+bool is_json(std::string_view text) { return !is_too_deep(text) && Json::accept(text); }
 
 Result<Json> load_json(const std::filesystem::path& path) {
   SXB_ASSIGN_OR_RETURN(const std::string text, read_file(path));

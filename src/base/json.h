@@ -14,6 +14,9 @@ namespace sxb {
 
 using Json = nlohmann::ordered_json;
 
+/// Deeper nesting is no JSON of sxbench: what is read can be written and freed again on a small stack.
+inline constexpr int kMaxJsonDepth = 100;
+
 /// Parses JSON with // and /* */ comments. `where` names the source in errors; a syntax error says
 /// line and column.
 Result<Json> parse_json(std::string_view text, const std::string& where);

@@ -154,6 +154,19 @@ const std::vector<std::string>& redop_names() {
   return names;
 }
 
+std::vector<std::int64_t> sizes_of(const CollectiveSweep& sweep) {
+  std::vector<std::int64_t> sizes;
+  for (std::int64_t size = sweep.min_bytes; size <= sweep.max_bytes;) {
+    sizes.push_back(size);
+    // The next one may overflow, or be no larger where the sweep was never validated.
+    if (sweep.step_bytes > 0 ? size > sweep.max_bytes - sweep.step_bytes
+                             : sweep.step_factor < 2 || size > sweep.max_bytes / sweep.step_factor)
+      break;
+    size = sweep.step_bytes > 0 ? size + sweep.step_bytes : size * sweep.step_factor;
+  }
+  return sizes;
+}
+
 bool has_redop(const std::string& collective) {
   const CollectiveKind* kind = find_collective_kind(collective);
   return kind != nullptr && kind->reduces;

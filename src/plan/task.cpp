@@ -219,6 +219,7 @@ Json to_json(const RankTask& task) {
           {"rendezvous_host", task.rendezvous_host},
           {"rendezvous_port", task.rendezvous_port},
           {"token", task.token},
+          {"nonce", task.nonce},
           {"dataset_dir", task.dataset_dir},
           {"save_dir", task.save_dir},
           {"memory_bytes", task.memory_bytes},
@@ -245,6 +246,7 @@ Result<RankTask> parse_rank_task(const Json& json, const std::string& where) {
   reader.text("rendezvous_host", task.rendezvous_host);
   reader.integer("rendezvous_port", task.rendezvous_port, 0, 65535);
   reader.text("token", task.token);
+  reader.text("nonce", task.nonce);
   reader.text("dataset_dir", task.dataset_dir);
   reader.text("save_dir", task.save_dir);
   reader.integer("memory_bytes", task.memory_bytes, 0, std::numeric_limits<std::int64_t>::max());

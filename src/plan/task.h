@@ -65,7 +65,8 @@ struct RankTask {
   int gpu = -1;  ///< index among the machine's GPUs (NVML order); the rank sees only this one
   std::string rendezvous_host;
   int rendezvous_port = 0;
-  std::string token;              ///< 32 hex digits, prefix of every rendezvous key
+  std::string token;              ///< 32 hex digits, the secret of the rendezvous
+  std::string nonce;              ///< what marks this node's records on the wire (record/record.h)
   std::string dataset_dir;        ///< prepared shards (phase sft), empty = synthetic tokens
   std::string save_dir;           ///< where rank 0 writes the weights at the end, or empty
   std::int64_t memory_bytes = 0;  ///< of the GPU, or this rank's share of the machine's; 0 = unknown

@@ -41,6 +41,23 @@ Result<Record> parse_line(std::string_view line, const std::string& where) {
   return parse_record(json, where);
 }
 
-std::string to_wire(const Record& record) { return kWirePrefix + dump(to_json(record)); }
+bool is_head_kind(const std::string& kind) {
+  return kind == kind::kRun || kind == kind::kRunEnd || kind == kind::kTaskStart || kind == kind::kTaskEnd;
+}
+
+std::string to_wire(std::string_view nonce, const Record& record) {
+  return fmt::format("{}{} {}", kWirePrefix, nonce, dump(to_json(record)));
+}
+
+std::optional<WireLine> find_wire(std::string_view line, std::string_view nonce) {
+  const std::string_view prefix = kWirePrefix;
+  if (nonce.empty()) return std::nullopt;  // nobody was given one
+  for (std::size_t at = line.find(prefix); at != std::string_view::npos; at = line.find(prefix, at + 1)) {
+    const std::string_view rest = line.substr(at + prefix.size());
+    if (!rest.starts_with(nonce) || rest.size() <= nonce.size() || rest[nonce.size()] != ' ') continue;
+    return WireLine{line.substr(0, at), rest.substr(nonce.size() + 1)};
+  }
+  return std::nullopt;
+}
 
 }  // namespace sxb::record

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ inline constexpr const char* kFinding = "finding";      ///< anyone: a warning w
 inline constexpr const char* kHeartbeat = "heartbeat";  ///< rank: alive; never journalled
 inline constexpr const char* kSample = "sample";   ///< agent: metrics; goes to samples/, not to records.jsonl
 inline constexpr const char* kRunEnd = "run_end";  ///< head
+inline constexpr const char* kRankEnd = "rank_end";    ///< every rank: its last record
+inline constexpr const char* kAgentEnd = "agent_end";  ///< agent: its last record
 }  // namespace kind
 
 struct Record {
@@ -62,10 +65,21 @@ Result<Record> parse_line(std::string_view line, const std::string& where);
 /// another type are errors. Fields that the table lacks are not: a newer build may add some.
 Status check(const Record& record, const std::string& where);
 
-/// One wire line: ":::SXB " + compact JSON, without newline. The worker prints these on stdout;
-/// every other line is log.
+/// Kinds that the head alone writes: a node that sends one claims to be the head.
+bool is_head_kind(const std::string& kind);
+
+// --- the wire: records on stdout, among lines of anybody else
+/// One wire line: ":::SXB " + nonce + " " + compact JSON, without newline. The nonce is what the head gave to this
+/// agent and its ranks for this task: a line without it is log, whoever wrote it.
 inline constexpr const char* kWirePrefix = ":::SXB ";
-std::string to_wire(const Record& record);
+std::string to_wire(std::string_view nonce, const Record& record);
+
+/// A wire line in what a node printed: its JSON, and what stood before it in the line, which is log (a shell's
+/// greeting without a newline). nullopt if there is none with this nonce.
+struct WireLine {
+  std::string_view before, json;
+};
+std::optional<WireLine> find_wire(std::string_view line, std::string_view nonce);
 
 const std::vector<Field>& fields();
 /// Field by kind and name; nullptr if unknown (a test holds every emitted record against the table).

@@ -51,6 +51,22 @@ TEST(SweepJson, RoundTripsEveryField) {
   }
 }
 
+TEST(Sweep, SizesAreThoseOfNcclTests) {
+  CollectiveSweep sweep;
+  sweep.min_bytes = 8;
+  sweep.max_bytes = 100;
+  sweep.step_factor = 2;
+  EXPECT_THAT(sizes_of(sweep), ElementsAre(8, 16, 32, 64));
+  sweep.step_bytes = 40;
+  EXPECT_THAT(sizes_of(sweep), ElementsAre(8, 48, 88));
+  sweep.step_bytes = 0;
+  sweep.min_bytes = 1LL << 62;
+  sweep.max_bytes = (1LL << 62) + 5;
+  EXPECT_THAT(sizes_of(sweep), ElementsAre(1LL << 62));
+  sweep.step_bytes = 1LL << 62;
+  EXPECT_THAT(sizes_of(sweep), ElementsAre(1LL << 62));
+}
+
 TEST(SweepJson, LeavesOutWhatCameLaterAtItsDefault) {
   std::vector<std::string> keys;
   const Json json = to_json(CollectiveSweep{});

@@ -45,7 +45,7 @@ record::Run run_facts(const RunOptions& options, const std::string& run_id, cons
 }
 
 Status write_manifest(const Journal& journal, const RunOptions& options, const std::string& config_hash) {
-  const Json manifest = {{"schema", kProtocolVersion},
+  const Json manifest = {{"schema", 1},
                          {"run_id", journal.run_id()},
                          {"name", options.name},
                          {"command", options.command},

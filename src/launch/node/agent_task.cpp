@@ -11,11 +11,13 @@ Json to_json(const AgentTask& task) {
   for (const plan::RankTask& rank : task.ranks) {
     Json json = plan::to_json(rank);
     json.erase("task");
+    json.erase("nonce");
     ranks.push_back(std::move(json));
   }
   return {{"protocol", kProtocolVersion},
           {"build_id", task.build_id},
           {"node", task.node},
+          {"nonce", task.nonce},
           {"node_rank", task.node_rank},
           {"task", plan::to_json(task.task)},
           {"ranks", std::move(ranks)},
@@ -31,11 +33,13 @@ Result<AgentTask> parse_agent_task(const Json& json, const std::string& where) {
     AgentTask task;
     task.build_id = json.at("build_id").get<std::string>();
     task.node = json.at("node").get<std::string>();
+    task.nonce = json.at("nonce").get<std::string>();
     task.node_rank = json.at("node_rank").get<int>();
     SXB_ASSIGN_OR_RETURN(task.task, plan::parse_task(json.at("task"), where + ":/task"));
     for (const Json& item : json.at("ranks")) {
       Json rank = item;
       rank["task"] = json.at("task");
+      rank["nonce"] = task.nonce;
       SXB_ASSIGN_OR_RETURN(
           plan::RankTask parsed,
           plan::parse_rank_task(rank, fmt::format("{}:/ranks/{}", where, task.ranks.size())));

@@ -14,6 +14,7 @@ namespace sxb::launch {
 struct AgentTask {
   std::string build_id;  ///< of the head; the agent refuses another build
   std::string node;      ///< name of this node
+  std::string nonce;     ///< marks the records of this agent and its ranks (record/record.h)
   int node_rank = 0;
   plan::Task task;
   std::vector<plan::RankTask> ranks;       ///< the ranks of this node, `dataset_dir` not filled in yet
@@ -26,7 +27,7 @@ struct AgentTask {
 
 inline std::int64_t to_ns(double seconds) { return static_cast<std::int64_t>(seconds * 1e9); }
 
-/// The rank tasks travel without their copy of `task`, which is the same for all.
+/// The rank tasks travel without their copies of `task` and `nonce`, which are the same for all.
 Json to_json(const AgentTask& task);
 Result<AgentTask> parse_agent_task(const Json& json, const std::string& where);
 

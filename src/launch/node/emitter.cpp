@@ -17,7 +17,7 @@ void Emitter::emit(const std::string& kind, Json data) {
   record.kind = kind;
   record.rank = origin_.rank;
   record.data = std::move(data);
-  stamp_and_send(std::move(record));
+  send(record::to_wire(origin_.nonce, stamped(std::move(record))));
 }
 
 void Emitter::emit_finding(const char* severity, const std::string& code, const Error& error, int rank) {
@@ -25,20 +25,41 @@ void Emitter::emit_finding(const char* severity, const std::string& code, const 
   if (!error.where.empty()) message += " (" + error.where + ")";
   record::Record record = record::make(record::Finding{severity, code, std::move(message), error.help});
   record.rank = rank >= 0 ? rank : origin_.rank;
-  stamp_and_send(std::move(record));
+  send(record::to_wire(origin_.nonce, stamped(std::move(record))));
 }
 
-void Emitter::stamp_and_send(record::Record record) {
+record::Record Emitter::stamped(record::Record record) const {
   record.task = origin_.task;
   record.node = origin_.node;
   record.mono_ns = monotonic_ns();
   record.wall_ns = wall_ns();
-  send(record::to_wire(record));
+  return record;
 }
 
 void Emitter::send(const std::string& line) {
-  const std::string text = line + "\n";
   const std::lock_guard lock(mutex_);
+  if (ended_) return;
+  sent_.add(line);
+  write_line(line);
+}
+
+template <typename T>
+void Emitter::end_with(T fields) {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(ended_, true)) return;
+  fields.lines = sent_.lines();
+  fields.hash = sent_.hex();
+  record::Record record = stamped(record::make(fields));
+  record.rank = origin_.rank;
+  write_line(record::to_wire(origin_.nonce, record));
+}
+
+template void Emitter::end_with(record::RankEnd);
+template void Emitter::end_with(record::AgentEnd);
+
+/// In one write where the pipe takes it, with the lock held: lines never mix.
+void Emitter::write_line(const std::string& line) {
+  const std::string text = line + "\n";
   std::size_t done = 0;
   while (!broken_ && done < text.size()) {
     const ssize_t n = ::write(fd_, text.data() + done, text.size() - done);

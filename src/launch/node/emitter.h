@@ -6,15 +6,18 @@
 #include <string>
 #include <thread>
 
+#include "base/hash.h"
+#include "record/kinds/run.h"
 #include "record/typed.h"
 
 namespace sxb::launch {
 
-/// Who the records are from.
+/// Who the records are from, and what marks them as its.
 struct Origin {
   std::string task;
   std::string node;
   int rank = -1;
+  std::string nonce;  ///< record/record.h
 };
 
 class Emitter {
@@ -35,17 +38,25 @@ class Emitter {
   }
   /// Sends a line that already is one.
   void send(const std::string& line);
+  /// The last record: it proves that whoever reads has read all that came before. What any thread sends afterwards
+  /// is dropped.
+  void end(record::RankEnd fields) { end_with(fields); }
+  void end(record::AgentEnd fields) { end_with(fields); }
 
   /// The reader is gone.
   bool broken() const;
 
  private:
-  void stamp_and_send(record::Record record);
+  template <typename T>
+  void end_with(T fields);
+  record::Record stamped(record::Record record) const;
+  void write_line(const std::string& line);
 
   const int fd_;
   const Origin origin_;
   mutable std::mutex mutex_;
-  bool broken_ = false;
+  LineHash sent_;
+  bool broken_ = false, ended_ = false;
 };
 
 /// Sends a heartbeat record at once and then every second, in its own thread: this process is alive

@@ -135,6 +135,16 @@ Result<ExitCode> bench_kernels(const plan::RankTask& task, const std::function<v
 
 namespace {
 
+ExitCode run_engine(const plan::RankTask& task, Emitter& emitter) {
+  const Result<const SxbEngine*> engine = load_engine();
+  if (!engine.ok()) {
+    emitter.emit_error("engine_missing", engine.error());
+    return engine.error().code;
+  }
+  const std::string text = dump(plan::to_json(task));
+  return as_exit_code((*engine)->run_rank(text.c_str(), emit_from_engine, &emitter));
+}
+
 /// `records`: the descriptor that wire lines go to.
 ExitCode run_rank(int records) {
   const auto read_task = []() -> Result<plan::RankTask> {
@@ -147,15 +157,11 @@ ExitCode run_rank(int records) {
     fmt::print(stderr, "{}", format_errors(task.errors()));
     return ExitCode::kUsage;
   }
-  Emitter emitter(records, {task->task.id, task->node, task->rank});
+  Emitter emitter(records, {task->task.id, task->node, task->rank, task->nonce});
   const Heartbeat heartbeat(emitter);
-  const Result<const SxbEngine*> engine = load_engine();
-  if (!engine.ok()) {
-    emitter.emit_error("engine_missing", engine.error());
-    return engine.error().code;
-  }
-  const std::string text = dump(plan::to_json(*task));
-  return as_exit_code((*engine)->run_rank(text.c_str(), emit_from_engine, &emitter));
+  const ExitCode code = run_engine(*task, emitter);
+  emitter.end(record::RankEnd{static_cast<int>(code), {}, ""});
+  return code;
 }
 
 }  // namespace

@@ -53,6 +53,35 @@ void rows(V& visit, R& r) {
   visit(r.exit_code, {"exit_code", "", Hint::kCount, "Exit code of the run."});
 }
 
+constexpr const char* kLinesText = "Lines that it sent before this one, heartbeats and samples among them.";
+constexpr const char* kHashText = "XXH3-128 over those lines: none was lost, changed or added on the way.";
+
+template <typename V, Of<RankEnd> R>
+void rows(V& visit, R& r) {
+  visit(r.exit_code, {"exit_code", "", Hint::kCount, "sxb::ExitCode with which the rank ends."});
+  visit(r.lines, {"lines", "", Hint::kCount, kLinesText});
+  visit(r.hash, {"hash", "", Hint::kText, kHashText});
+}
+
+template <typename V, Of<RankExit> R>
+void rows(V& visit, R& r) {
+  visit(r.rank, {"rank", "", Hint::kCount, "Its number."});
+  visit(r.exit_code, {"exit_code", "", Hint::kCount, "Of the process, unless a signal ended it."});
+  visit(r.signal, {"signal", "", Hint::kCount, "That ended the process."});
+  visit(r.proved,
+        {"proved", "", Hint::kFlag, "Its rank_end came, with this exit code and the hash of what the agent read."});
+}
+
+template <typename V, Of<AgentEnd> R>
+void rows(V& visit, R& r) {
+  visit(r.exit_code, {"exit_code", "", Hint::kCount, "sxb::ExitCode with which the agent ends."});
+  visit(r.lines, {"lines", "", Hint::kCount, kLinesText});
+  visit(r.hash, {"hash", "", Hint::kText, kHashText});
+  visit(r.reason, {"reason", "", Hint::kText,
+                   "Why it ended its ranks before they were done: head_gone, told, or empty.", Absent::kLeftOut});
+  visit(r.ranks, {"ranks", "", Hint::kText, "How each rank of the node ended (array of objects)."});
+}
+
 template <typename V, Of<Finding> R>
 void rows(V& visit, R& r) {
   visit(r.severity, {"severity", "", Hint::kText, "error, warning or info."});
@@ -65,6 +94,8 @@ SXB_RECORD_KIND(Run)
 SXB_RECORD_KIND(TaskStart)
 SXB_RECORD_KIND(TaskEnd)
 SXB_RECORD_KIND(RunEnd)
+SXB_RECORD_KIND(RankEnd)
+SXB_RECORD_KIND(AgentEnd)
 SXB_RECORD_KIND(Finding)
 
 }  // namespace sxb::record

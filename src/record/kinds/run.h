@@ -59,6 +59,33 @@ struct RunEnd {
   std::optional<int> exit_code;
 };
 
+/// Every rank, when all that it had to say has been sent: without it a rank has not ended well, whatever its exit
+/// code.
+struct RankEnd {
+  static constexpr const char* kKind = kind::kRankEnd;
+  std::optional<int> exit_code;
+  std::optional<std::int64_t> lines;
+  std::string hash;
+};
+
+/// How a rank ended, as its agent saw it.
+struct RankExit {
+  int rank = -1;
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+  bool proved = false;
+};
+
+/// Agent, as the last it sends: without it a node has not done its part, whatever the exit code of what ran there.
+struct AgentEnd {
+  static constexpr const char* kKind = kind::kAgentEnd;
+  std::optional<int> exit_code;
+  std::optional<std::int64_t> lines;
+  std::string hash;
+  std::string reason;
+  std::vector<RankExit> ranks;
+};
+
 /// Anyone: a warning with evidence.
 struct Finding {
   static constexpr const char* kKind = kind::kFinding;

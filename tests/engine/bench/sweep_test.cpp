@@ -254,20 +254,6 @@ TEST(Sweep, WithoutACheckWrongIsMissingNotZero) {
   EXPECT_TRUE(records.of("collective").at(0)["out_of_place"]["wrong_timed"].is_null());
 }
 
-TEST(Sweep, SizesAreThoseOfNcclTests) {
-  auto sweep = small_sweep();
-  sweep.min_bytes = 8;
-  sweep.max_bytes = 100;
-  sweep.step_factor = 2;
-  EXPECT_THAT(sweep_sizes(sweep), ElementsAre(8, 16, 32, 64));
-  sweep.step_bytes = 40;
-  EXPECT_THAT(sweep_sizes(sweep), ElementsAre(8, 48, 88));
-  sweep.step_bytes = 0;
-  sweep.min_bytes = 1LL << 62;
-  sweep.max_bytes = (1LL << 62) + 5;
-  EXPECT_THAT(sweep_sizes(sweep), ElementsAre(1LL << 62));
-}
-
 TEST(Sweep, ChunksAreSixteenByteAligned) {
   const Collective& all_gather = find_collective("all_gather");
   const Layout layout = all_gather.layout({1000, 4, 4});

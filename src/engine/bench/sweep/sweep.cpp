@@ -50,7 +50,7 @@ class Sweep {
       : sweep_(sweep),
         collective_(find_collective(sweep.collective)),
         variants_(variants_of(sweep, collective_)),
-        sizes_(sweep_sizes(sweep)),
+        sizes_(plan::sizes_of(sweep)),
         world_(world),
         memory_(memory),
         emitter_(emitter),

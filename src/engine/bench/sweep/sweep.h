@@ -1,19 +1,12 @@
 // The sweep of one collective over sizes, measured as nccl-tests measures.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "engine/base/emitter.h"
 #include "engine/bench/memory/memory.h"
 #include "engine/comm/communicator.h"
 #include "plan/sweep.h"
 
 namespace sxb::engine::bench {
-
-/// Sizes from min to max, multiplied by the factor or, if step_bytes > 0, increased by the step.
-/// EngineError "bad_argument" if the numbers make no list.
-std::vector<std::int64_t> sweep_sizes(const plan::CollectiveSweep& sweep);
 
 /// What the sweep asks of the communicator that it runs on: policy and timeout.
 comm::CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep);
