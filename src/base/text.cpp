@@ -1,9 +1,83 @@
 #include "base/text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
+#include <utility>
 
 namespace sxb {
+namespace {
+
+/// A character of UTF-8 text; `bytes` is 0 where the text at that place is none.
+struct Character {
+  std::uint32_t code = 0;
+  std::size_t bytes = 0;
+};
+
+Character character_at(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) < 0x80) return {byte(0), 1};
+  const std::size_t bytes = byte(0) >= 0xF0 ? 4 : byte(0) >= 0xE0 ? 3 : 2;
+  if (byte(0) < 0xC2 || byte(0) > 0xF4 || text.size() < bytes) return {};
+  std::uint32_t code = byte(0) & (0x7Fu >> bytes);
+  for (std::size_t i = 1; i < bytes; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return {};
+    code = code << 6 | (byte(i) & 0x3Fu);
+  }
+  // Neither longer than need be, nor half of a UTF-16 pair, nor beyond Unicode.
+  const bool overlong = code < (bytes == 4 ? 0x10000u : bytes == 3 ? 0x800u : 0x80u);
+  if (overlong || (code >= 0xD800 && code <= 0xDFFF) || code > 0x10FFFF) return {};
+  return {code, bytes};
+}
+
+/// DEL, C1 control characters, and what turns the direction of writing.
+bool hides(std::uint32_t code) {
+  return (code >= 0x7F && code <= 0x9F) || (code >= 0x202A && code <= 0x202E) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+/// How many bytes at the start of `text` are shown as they are.
+std::size_t plain_prefix(std::string_view text, bool one_line) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const unsigned char first = static_cast<unsigned char>(text[at]);
+    if (first >= 0x20 && first < 0x7F) {
+      ++at;
+      continue;
+    }
+    if (first < 0x20 && (one_line || (first != '\n' && first != '\t'))) return at;
+    const Character character = character_at(text.substr(at));
+    if (character.bytes == 0 || hides(character.code)) return at;
+    at += character.bytes;
+  }
+  return at;
+}
+
+std::string escaped(std::string text, bool one_line) {
+  std::size_t plain = plain_prefix(text, one_line);
+  if (plain == text.size()) return text;
+  std::string shown;
+  std::string_view rest = text;
+  while (true) {
+    shown += rest.substr(0, plain);
+    rest.remove_prefix(plain);
+    if (rest.empty()) return shown;
+    const Character character = character_at(rest);
+    if (rest[0] == '\n' || rest[0] == '\t') {
+      shown += rest[0] == '\n' ? "\\n" : "\\t";
+    } else if (character.bytes == 0 || character.code < 0x20) {
+      shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(rest[0]));
+    } else {
+      shown += fmt::format("\\u{:04x}", character.code);
+    }
+    rest.remove_prefix(std::max<std::size_t>(1, character.bytes));
+    plain = plain_prefix(rest, one_line);
+  }
+}
+
+}  // namespace
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
@@ -86,5 +160,9 @@ std::string suggest(std::string_view word, const std::vector<std::string>& candi
   }
   return "known: " + join(candidates, ", ");
 }
+
+std::string printable(std::string text) { return escaped(std::move(text), false); }
+
+std::string printable_line(std::string text) { return escaped(std::move(text), true); }
 
 }  // namespace sxb

@@ -1,4 +1,4 @@
-// Small text helpers: splitting, did-you-mean.
+// Small text helpers: splitting, did-you-mean, and what may be shown of a text that came from outside.
 #pragma once
 
 #include <string>
@@ -24,5 +24,14 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 
 /// "did you mean \"x\"?" or "known: a, b, c", ready for Error::help.
 std::string suggest(std::string_view word, const std::vector<std::string>& candidates);
+
+/// What a reader or a terminal may be given of any text: \x1b for control characters but newline and tab and
+/// for each byte that is no UTF-8 (RFC 3629), \u202e for DEL, C1 and the characters that turn the direction
+/// of writing (U+202A to U+202E, U+2066 to U+2069). A text without any comes back as it is; so does JSON,
+/// whose values stay what they are: inside of a string these are JSON's own escapes.
+std::string printable(std::string text);
+
+/// The same for text that has to stay on its line: newline and tab are \n and \t.
+std::string printable_line(std::string text);
 
 }  // namespace sxb
