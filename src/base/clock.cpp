@@ -23,6 +23,7 @@ std::string format_time(std::int64_t wall_ns, const char* format) {
 
 std::int64_t monotonic_ns() { return read_clock(CLOCK_MONOTONIC); }
 std::int64_t wall_ns() { return read_clock(CLOCK_REALTIME); }
+std::int64_t boot_ns() { return read_clock(CLOCK_BOOTTIME); }
 std::string format_utc(std::int64_t wall_ns) { return format_time(wall_ns, "%Y-%m-%dT%H:%M:%SZ"); }
 std::string format_utc_compact(std::int64_t wall_ns) { return format_time(wall_ns, "%Y%m%dT%H%M%SZ"); }
 

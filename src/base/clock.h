@@ -9,6 +9,8 @@ namespace sxb {
 
 std::int64_t monotonic_ns();
 std::int64_t wall_ns();
+/// CLOCK_BOOTTIME: as the monotonic clock, but it goes on while the machine is suspended.
+std::int64_t boot_ns();
 
 /// "2026-11-21T07:13:40Z".
 std::string format_utc(std::int64_t wall_ns);

@@ -60,8 +60,8 @@ struct CollectiveSweep {
   TrafficMatrix matrix;  // NCCL_TESTS_ALLTOALLV_MATRIX_FILE
 };
 
-/// Sizes from min_bytes to max_bytes, multiplied by the factor or, if step_bytes > 0, increased by the step. For
-/// what validate_sweep() accepts.
+/// Sizes from min_bytes to max_bytes, multiplied by the factor or, if step_bytes > 0, increased by the step.
+/// For what validate_sweep() accepts.
 std::vector<std::int64_t> sizes_of(const CollectiveSweep& sweep);
 
 /// Keys are the names above, spread and matrix are "alltoallv_spread" and "alltoallv_matrix". Fields that

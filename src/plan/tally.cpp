@@ -19,8 +19,8 @@ constexpr std::size_t kTold = 3;
 
 /// "a, b, c and 5 more".
 std::string first_of(const std::vector<std::string>& names) {
-  const std::vector<std::string> told(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(
-                                                                         std::min(kTold, names.size())));
+  const std::vector<std::string> told(
+      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(kTold, names.size())));
   return join(told, ", ") + (names.size() > kTold ? fmt::format(" and {} more", names.size() - kTold) : "");
 }
 
@@ -46,7 +46,8 @@ void Tally::add(const record::Record& record) {
   }
   if (record.kind == record::kind::kCollective) {
     const auto row = record::read<record::Collective>(record);
-    ++sizes_[{fmt::format("{} {} root {}", row.dtype, row.redop, row.root.value_or(-1)), row.group.value_or(0)}];
+    ++sizes_[{fmt::format("{} {} root {}", row.dtype, row.redop, row.root.value_or(-1)),
+              row.group.value_or(0)}];
   }
   if (record.kind == record::kind::kGpuBench && record.rank >= 0 &&
       static_cast<std::size_t>(record.rank) < places_.size()) {
@@ -88,7 +89,8 @@ std::vector<std::string> Tally::missing() const {
   return out;
 }
 
-void Tally::want_of_every_rank(const std::set<int>& seen, const char* what, std::vector<std::string>& out) const {
+void Tally::want_of_every_rank(const std::set<int>& seen, const char* what,
+                               std::vector<std::string>& out) const {
   std::vector<std::string> silent;
   for (const RankPlace& place : places_) {
     if (!seen.contains(place.rank)) silent.push_back(std::to_string(place.rank));
@@ -101,7 +103,8 @@ void Tally::want_steps(std::vector<std::string>& out) const {
   std::vector<std::string> gaps;
   std::int64_t next = 1;  // the first that has not been seen
   const auto gap_before = [&](std::int64_t step) {
-    if (step > next) gaps.push_back(step == next + 1 ? std::to_string(next) : fmt::format("{} to {}", next, step - 1));
+    if (step > next)
+      gaps.push_back(step == next + 1 ? std::to_string(next) : fmt::format("{} to {}", next, step - 1));
     next = step + 1;
   };
   for (const std::int64_t step : steps_) {
@@ -118,8 +121,8 @@ void Tally::want_sizes(std::vector<std::string>& out) const {
   for (const auto& [series, count] : sizes_) {
     // Each is measured over the same sizes; what did not fit the memory was cut off with a finding.
     if (count == sizes || (range_cut_ && count == sizes_.begin()->second && count < sizes)) continue;
-    out.push_back(fmt::format("{} ({}, group {}): {} of {} sizes came", sweep.collective, series.first, series.second,
-                              count, sizes));
+    out.push_back(fmt::format("{} ({}, group {}): {} of {} sizes came", sweep.collective, series.first,
+                              series.second, count, sizes));
   }
   std::size_t pairs = sweep.dtype == "all" ? dtype_names().size() : 1;
   if (sweep.redop == "all" && has_redop(sweep.collective)) pairs *= redop_names().size();
@@ -129,8 +132,9 @@ void Tally::want_sizes(std::vector<std::string>& out) const {
                                            [](const auto& a, const auto& b) { return a.second < b.second; });
     roots = static_cast<std::size_t>(smallest->second);
   }
-  const std::size_t planned = (pairs - std::min<std::size_t>(pairs, static_cast<std::size_t>(skipped_pairs_))) *
-                              roots * groups.size();
+  const std::size_t planned =
+      (pairs - std::min<std::size_t>(pairs, static_cast<std::size_t>(skipped_pairs_))) * roots *
+      groups.size();
   if (sizes_.size() < planned) {
     out.push_back(fmt::format("{}: {} of {} series of sizes came, of types, operators, roots and groups",
                               sweep.collective, sizes_.size(), planned));
@@ -150,7 +154,8 @@ void Tally::want_tests(std::vector<std::string>& out) const {
     for (const std::string& test : wanted) {
       if (!tests_.contains({node, test})) absent.push_back(test);
     }
-    if (!absent.empty()) out.push_back(fmt::format("node {} (from 0): no figure of {}", node, first_of(absent)));
+    if (!absent.empty())
+      out.push_back(fmt::format("node {} (from 0): no figure of {}", node, first_of(absent)));
   }
 }
 

@@ -37,12 +37,12 @@ class Tally {
 
   Task task_;
   std::vector<RankPlace> places_;
-  std::set<int> devices_, ranks_, burns_;     ///< ranks that have sent a record of the kind
-  std::set<std::int64_t> steps_;              ///< numbers
-  bool training_ = false, located_ = false;   ///< the record that ends such a task came
-  std::map<Series, std::int64_t> sizes_;      ///< records of each
-  int skipped_pairs_ = 0;                     ///< of a type and an operator, which the device lacks
-  bool range_cut_ = false;                    ///< the largest sizes did not fit the memory, and it was said
+  std::set<int> devices_, ranks_, burns_;    ///< ranks that have sent a record of the kind
+  std::set<std::int64_t> steps_;             ///< numbers
+  bool training_ = false, located_ = false;  ///< the record that ends such a task came
+  std::map<Series, std::int64_t> sizes_;     ///< records of each
+  int skipped_pairs_ = 0;                    ///< of a type and an operator, which the device lacks
+  bool range_cut_ = false;                   ///< the largest sizes did not fit the memory, and it was said
   std::set<std::pair<int, std::string>> tests_;  ///< node and test of the GPU suite
 };
 

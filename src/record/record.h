@@ -69,13 +69,13 @@ Status check(const Record& record, const std::string& where);
 bool is_head_kind(const std::string& kind);
 
 // --- the wire: records on stdout, among lines of anybody else
-/// One wire line: ":::SXB " + nonce + " " + compact JSON, without newline. The nonce is what the head gave to this
-/// agent and its ranks for this task: a line without it is log, whoever wrote it.
+/// One wire line: ":::SXB " + nonce + " " + compact JSON, without newline. The nonce is what the head gave to
+/// this agent and its ranks for this task: a line without it is log, whoever wrote it.
 inline constexpr const char* kWirePrefix = ":::SXB ";
 std::string to_wire(std::string_view nonce, const Record& record);
 
-/// A wire line in what a node printed: its JSON, and what stood before it in the line, which is log (a shell's
-/// greeting without a newline). nullopt if there is none with this nonce.
+/// A wire line in what a node printed: its JSON, and what stood before it in the line, which is log (a
+/// shell's greeting without a newline). nullopt if there is none with this nonce.
 struct WireLine {
   std::string_view before, json;
 };

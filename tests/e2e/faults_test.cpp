@@ -6,6 +6,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <random>
+
 namespace sxb::e2e {
 namespace {
 
@@ -52,6 +55,54 @@ TEST_F(Faults, ARankThatIsFrozenIsNamedWithWhatItDid) {
   EXPECT_EQ(states[0].rank, 1);
   EXPECT_THAT(states[0].data["message"].get<std::string>(),
               AllOf(HasSubstr("rank 1 on node n1"), HasSubstr("state T (stopped)")));
+}
+
+/// As a suspend, a hypervisor or a debugger stops the head.
+TEST_F(Faults, AHeadThatWasAwayBlamesNobody) {
+  const std::string file = marked_cluster(3, 1, {{"SXB_FAKE_STEP_MS", "100"}});
+  std::vector<std::string> arguments = run_arguments(file, "sft");
+  *std::find(arguments.begin(), arguments.end(), "3") = "40";
+  arguments.insert(arguments.end(), {"--nodes", "2", "--spares", "n2"});
+  launch::ProcessSet processes;
+  const int head = start(processes, arguments);
+  ASSERT_TRUE(wait_until(processes, [&] { return ranks().size() == 2; }));
+  send_signal(processes, head, SIGSTOP);
+  EXPECT_TRUE(wait_until(
+      processes, [&] { return ranks().empty(); }, 30))
+      << "the nodes take the head for gone";
+  send_signal(processes, head, SIGCONT);
+  const Ended run = collect(processes, [](const std::string&) {});
+  EXPECT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_FALSE(findings("head_paused").empty());
+  EXPECT_TRUE(findings("node_replaced").empty());
+  const auto ends = records(record::kind::kTaskEnd);
+  ASSERT_EQ(ends.size(), 2u) << "done again";
+  EXPECT_EQ(ends[0].data["failed_node"], "");
+  EXPECT_THAT(ends[0].data["reason"].get<std::string>(), HasSubstr("the head did not run for"));
+  EXPECT_EQ(ends[1].data["status"], "ok");
+}
+
+TEST_F(Faults, AHeadThatIsAwayForAMomentLosesNothing) {
+  timeouts_["agent_silence_s"] = 20;
+  timeouts_["stall_s"] = 20;
+  const std::string file = marked_cluster(2, 1, {{"SXB_FAKE_STEP_MS", "50"}});
+  std::vector<std::string> arguments = run_arguments(file, "sft");
+  *std::find(arguments.begin(), arguments.end(), "3") = "400";
+  launch::ProcessSet processes;
+  const int head = start(processes, arguments);
+  ASSERT_TRUE(wait_until(processes, [&] { return ranks().size() == 2; }));
+  std::mt19937 random(std::random_device{}());
+  for (int i = 0; i < 10; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(std::uniform_int_distribution(0, 300)(random)));
+    send_signal(processes, head, SIGSTOP);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+    send_signal(processes, head, SIGCONT);
+  }
+  const Ended run = collect(processes, [](const std::string&) {});
+  EXPECT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_EQ(records(record::kind::kTaskEnd).size(), 1u);
+  EXPECT_EQ(records(record::kind::kStep).size(), 400u);
+  EXPECT_GE(findings("head_paused").size(), 5u);
 }
 
 TEST_F(Faults, RanksThatWaitForEachOtherEndTheTaskWithTheStateOfEach) {

@@ -22,6 +22,7 @@
 
 #include "base/build_info.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 namespace {
@@ -46,6 +47,7 @@ class PretendedAgent {
   explicit PretendedAgent(const Json& task)
       : node_(task.at("node")),
         task_(task.at("task").at("id")),
+        mark_(":::SXB " + task.at("nonce").get<std::string>() + " "),
         ranks_(task.at("ranks")),
         training_(task.at("task")) {}
 
@@ -53,6 +55,10 @@ class PretendedAgent {
     Json gpus = Json::array();
     for (int gpu = 0; gpu < kGpus; ++gpu) gpus.push_back({{"index", gpu}, {"name", "NVIDIA H200"}});
     record("node", -1, {{"hostname", node_}, {"build_id", sxb::build_id()}, {"cpus", 2}, {"gpus", gpus}});
+    for (const Json& rank : ranks_) {
+      record("device", rank.at("rank"),
+             {{"device", "cuda"}, {"name", "NVIDIA H200"}, {"gpu", rank.at("gpu")}});
+    }
     flush();
     const std::int64_t begin = sxb::monotonic_ns();
     const bool paced = std::getenv("SXB_BENCH_UNPACED") == nullptr;
@@ -82,6 +88,7 @@ class PretendedAgent {
               {"optimizer_ms", kOptimizerMs}});
     }
     if (leads()) record("training", 0, totals(seconds));
+    end();
     flush();
     fmt::print(stderr, "sent {} samples, at most {} ms late\n", samples_, paced ? late / 1'000'000 : 0);
   }
@@ -96,14 +103,19 @@ class PretendedAgent {
     json["mono_ns"] = sxb::monotonic_ns();
     json["wall_ns"] = sxb::wall_ns();
     json["data"] = data;
-    text_ += ":::SXB " + json.dump() + "\n";
+    line(json.dump());
+  }
+
+  void line(const std::string& json) {
+    const std::string text = mark_ + json;
+    sent_.add(text);
+    text_ += text + "\n";
   }
 
   void sample(std::int64_t mono, std::int64_t wall, const std::string& data) {
-    text_ += fmt::format(
-        R"(:::SXB {{"v":1,"kind":"sample","task":"{}","node":"{}","mono_ns":{},"wall_ns":{},"data":{{"mono_ns":{},"wall_ns":{},{}}}}})"
-        "\n",
-        task_, node_, mono, wall, mono - 5'000, wall - 5'000, data);
+    line(fmt::format(
+        R"({{"v":1,"kind":"sample","task":"{}","node":"{}","mono_ns":{},"wall_ns":{},"data":{{"mono_ns":{},"wall_ns":{},{}}}}})",
+        task_, node_, mono, wall, mono - 5'000, wall - 5'000, data));
     ++samples_;
   }
 
@@ -126,6 +138,14 @@ class PretendedAgent {
               2'000'000LL * tick, 2'000'000LL * tick, 4'088'720LL + 69'300LL * tick,
               80 + (tick + gpu) % 16 / 1.7));
     }
+  }
+
+  void end() {
+    Json ranks = Json::array();
+    for (const Json& rank : ranks_)
+      ranks.push_back({{"rank", rank.at("rank")}, {"exit_code", 0}, {"proved", true}});
+    record("agent_end", -1,
+           {{"exit_code", 0}, {"lines", sent_.lines()}, {"hash", sent_.hex()}, {"ranks", std::move(ranks)}});
   }
 
   Json step(int number) const {
@@ -184,7 +204,8 @@ class PretendedAgent {
     text_.clear();
   }
 
-  std::string node_, task_;
+  std::string node_, task_, mark_;
+  sxb::LineHash sent_;
   Json ranks_, training_;
   std::string text_;
   std::int64_t now_ = 0, wall_offset_ = sxb::wall_ns() - sxb::monotonic_ns();

@@ -210,12 +210,38 @@ TEST_F(ReopenTest, AFolderThatIsNoRunIsNamed) {
   EXPECT_EQ(state.error().where, dir_.string());
 }
 
+TEST_F(JournalTest, SeesThatItsFolderWasMoved) {
+  Result<Journal> journal = Journal::create(dir_, "a", "abcdef");
+  ASSERT_TRUE(journal.ok());
+  ASSERT_TRUE(journal->append(make(record::kind::kRunEnd, {{"status", "ok"}})).ok());
+  const std::filesystem::path moved = dir_ / "elsewhere";
+  std::filesystem::rename(journal->dir(), moved);
+  const Status gone = journal->append(make(record::kind::kRunEnd, {{"status", "ok"}}));
+  ASSERT_FALSE(gone.ok());
+  EXPECT_EQ(gone.error().code, ExitCode::kEnvironment);
+  EXPECT_THAT(gone.error().help, testing::HasSubstr((moved / "records.jsonl").string()));
+  EXPECT_EQ(lines(moved / "records.jsonl").size(), 1U);
+}
+
+TEST_F(JournalTest, SavesWhatItHasWhenItsFolderIsRemoved) {
+  Result<Journal> journal = Journal::create(dir_, "a", "abcdef");
+  ASSERT_TRUE(journal.ok());
+  ASSERT_TRUE(journal->append(make(record::kind::kRunEnd, {{"status", "before"}})).ok());
+  std::filesystem::remove_all(journal->dir());
+  const Status gone = journal->append(make(record::kind::kRunEnd, {{"status", "after"}}));
+  ASSERT_FALSE(gone.ok());
+  const std::filesystem::path saved = dir_ / (journal->run_id() + ".records.jsonl");
+  EXPECT_THAT(gone.error().help, testing::HasSubstr(saved.string()));
+  ASSERT_EQ(lines(saved).size(), 1U);
+  EXPECT_THAT(lines(saved)[0], testing::HasSubstr("before"));
+}
+
 TEST_F(JournalTest, WritesSamplesFromTheWireAsItWouldWriteTheRecord) {
   Result<Journal> journal = Journal::create(dir_, "a", "abcdef");
   ASSERT_TRUE(journal.ok());
   const record::Record sample = make(record::kind::kSample, {{"source", "gpu"}, {"index", 3}});
   ASSERT_TRUE(journal->append(sample).ok());
-  const std::string text = record::to_wire(sample).substr(std::string(record::kWirePrefix).size());
+  const std::string text = dump(record::to_json(sample));
   ASSERT_TRUE(journal->append_samples("t1", "n1", text + "\n" + text + "\n").ok());
   const std::vector<std::string> written = lines(journal->dir() / "samples" / "t1-n1.jsonl");
   ASSERT_EQ(written.size(), 3u);

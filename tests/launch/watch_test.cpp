@@ -17,6 +17,7 @@
 #include "base/files.h"
 #include "launch/node/clock_watch.h"
 #include "launch/node/head_watch.h"
+#include "launch/os/pause_watch.h"
 #include "launch/transport/ssh_line.h"
 
 namespace sxb::launch {
@@ -33,6 +34,20 @@ TEST(ClockWatchTest, TellsOnlyWhatSomebodySet) {
   EXPECT_FALSE(watch.jump(602 * kSecond, 1587 * kSecond + kSecond / 20)) << "told once";
   EXPECT_EQ(ClockWatch::describe("node n1", -10 * kSecond).what,
             "the wall clock of node n1 jumped by -10.0 s");
+}
+
+TEST(PauseWatchTest, TellsOnlyOfRoundsThatCameLate) {
+  PauseWatch watch;
+  EXPECT_FALSE(watch.pause_until(5 * kSecond)) << "the first round";
+  EXPECT_FALSE(watch.pause_until(5 * kSecond + kSecond / 5));
+  EXPECT_EQ(watch.total_ns(), 0);
+  EXPECT_EQ(watch.pause_until(41 * kSecond + kSecond / 5), 36 * kSecond);
+  EXPECT_FALSE(watch.pause_until(41 * kSecond + kSecond / 2)) << "told once";
+  EXPECT_EQ(watch.pause_until(44 * kSecond), 5 * kSecond / 2);
+  EXPECT_EQ(watch.total_ns(), 77 * kSecond / 2);
+  EXPECT_EQ(watch.last_end_ns(), 44 * kSecond);
+  EXPECT_THAT(PauseWatch::describe("the head", 36 * kSecond).what,
+              testing::HasSubstr("the head did not run for 36"));
 }
 
 /// Runs a child whose stdin is a pipe that the parent closes after it has written `text`.

@@ -55,12 +55,24 @@ TEST(Record, RankZeroIsARank) {
 TEST(Record, WireLineIsPrefixAndOneLine) {
   Record record = step_record();
   record.data["message"] = "two\nlines";
-  const std::string line = to_wire(record);
+  const std::string line = to_wire("cafe", record);
   ASSERT_EQ(line.rfind(kWirePrefix, 0), 0U);
   EXPECT_EQ(line.find('\n'), std::string::npos);
-  const auto parsed = parse_record(Json::parse(line.substr(std::string(kWirePrefix).size())), "wire");
+  const auto wire = find_wire(line, "cafe");
+  ASSERT_TRUE(wire);
+  EXPECT_EQ(wire->before, "");
+  const auto parsed = parse_line(wire->json, "wire");
   ASSERT_TRUE(parsed.ok());
   EXPECT_EQ(parsed->data["message"], "two\nlines");
+}
+
+TEST(Record, WireLineIsFoundByItsNonceAlone) {
+  const std::string line = to_wire("cafe", step_record());
+  EXPECT_EQ(find_wire("login noise" + line, "cafe")->before, "login noise");
+  EXPECT_EQ(find_wire(":::SXB beef {}" + line, "cafe")->before, ":::SXB beef {}");
+  for (const char* other : {"", "caf", "cafe0", "beef"}) EXPECT_FALSE(find_wire(line, other)) << other;
+  EXPECT_FALSE(find_wire(":::SXB cafe", "cafe"));
+  EXPECT_FALSE(find_wire("", "cafe"));
 }
 
 TEST(Record, RefusesAnotherSchema) {

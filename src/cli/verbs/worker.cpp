@@ -16,7 +16,7 @@ namespace sxb::cli {
 
 namespace {
 
-ExitCode print_address(const std::string& interface, const std::string& family) {
+ExitCode print_address(const std::string& interface, const std::string& family, const std::string& mark) {
   const Result<config::AddressFamily> wanted = config::parse_family(family, "family");
   const Result<std::string> address =
       wanted.ok() ? launch::interface_address(interface, *wanted) : Result<std::string>(wanted.errors());
@@ -25,7 +25,7 @@ ExitCode print_address(const std::string& interface, const std::string& family) 
     fmt::print(stderr, "{}; {}\n", address.error().what, address.error().help);
     return address.error().code;
   }
-  fmt::print("{}\n", *address);
+  fmt::print("{} {}\n", mark, *address);
   return ExitCode::kOk;
 }
 
@@ -49,7 +49,9 @@ void add_worker(CLI::App& app, ExitCode& /*result*/) {
   auto interface = std::make_shared<std::string>(), family = std::make_shared<std::string>("any");
   address->add_option("interface", *interface)->required();
   address->add_option("family", *family);
-  address->callback([interface, family] { leave(print_address(*interface, *family)); });
+  auto mark = std::make_shared<std::string>();
+  address->add_option("mark", *mark, "stands before the address: other lines are somebody else's");
+  address->callback([=] { leave(print_address(*interface, *family, *mark)); });
   verb->add_subcommand("rank", "One rank of one task; reads its task on stdin")->callback([] {
     leave(launch::run_rank_worker());
   });

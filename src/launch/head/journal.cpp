@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -90,6 +91,29 @@ Status LineFile::sync_file_system() {
   return ok_status();
 }
 
+bool LineFile::is_at_its_path() const {
+  struct stat own = {}, named = {};
+  if (::fstat(fd_, &own) != 0 || ::stat(path_.c_str(), &named) != 0) return false;
+  return own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+}
+
+Result<fs::path> LineFile::rescue(const fs::path& to) const {
+  const fs::path own = fmt::format("/proc/self/fd/{}", fd_);
+  std::error_code ec;
+  struct stat stat = {};
+  const fs::path now = fs::read_symlink(own, ec);
+  if (!ec && ::fstat(fd_, &stat) == 0 && stat.st_nlink > 0) return now;
+  std::ifstream in(own, std::ios::binary);
+  if (!in) return write_error(path_, ENOENT);
+  SXB_RETURN_IF_ERROR(write_file_atomic(to, [&](const Append& append) {
+    std::vector<char> piece(1 << 20);
+    while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0) {
+      append({piece.data(), static_cast<std::size_t>(in.gcount())});
+    }
+  }));
+  return to;
+}
+
 bool LineFile::lock() {
   // Tried for a moment: is_being_written() of another process holds it for an instant.
   for (int i = 0; i < 10; ++i) {
@@ -171,8 +195,25 @@ Status Journal::append(const record::Record& record) {
   if (record.kind == record::kind::kHeartbeat) return ok_status();
   if (record.kind == record::kind::kTrace) return write_trace(record);
   const std::string line = dump(record::to_json(record));
-  if (record.kind != record::kind::kSample) return records_.append(line);
+  if (record.kind != record::kind::kSample) {
+    SXB_RETURN_IF_ERROR(check_there());
+    return records_.append(line);
+  }
   return append_samples(record.task, record.node, line + "\n");
+}
+
+/// Writing on into a file that nobody can find would lose the run at its end.
+Status Journal::check_there() const {
+  if (records_.is_at_its_path()) return ok_status();
+  const fs::path to = dir_.parent_path() / (run_id() + ".records.jsonl");
+  const Result<fs::path> saved = records_.rescue(to);
+  return Error{
+      "the run folder was removed or moved while the run wrote it", dir_.string(),
+      saved.ok() ? fmt::format("what was recorded until then is {}; put it back as records.jsonl of a folder "
+                               "to report on it",
+                               saved->string())
+                 : "what was recorded is lost: " + saved.error().what,
+      ExitCode::kEnvironment};
 }
 
 Status Journal::append_samples(const std::string& task, const std::string& node, const std::string& lines) {
@@ -222,7 +263,10 @@ Result<JournalState> read_journal(const fs::path& dir) {
       if (state.damaged_lines++ == 0) state.first_damaged_line = number;
       continue;
     }
-    if (record->kind == record::kind::kRun) state.run = record::read<record::Run>(*record);
+    // The head writes it before anything is started; whatever claims to be another is none of its.
+    if (record->kind == record::kind::kRun && !state.run && record->node.empty()) {
+      state.run = record::read<record::Run>(*record);
+    }
     if (record->kind == record::kind::kTaskStart) {
       JournalState::Task& task = state.tasks[record->task];
       ++task.attempts;

@@ -28,6 +28,10 @@ class LineFile {
   Status sync();
   /// The same for its whole file system, in one call.
   Status sync_file_system();
+  /// Whether the file still is what its path names: it may have been removed or moved.
+  bool is_at_its_path() const;
+  /// Copies it, removed or not, to `to`. Where it lies now, if it was moved: then nothing is copied.
+  Result<std::filesystem::path> rescue(const std::filesystem::path& to) const;
   /// Nobody else may hold the lock of this file until it is closed; false if somebody does.
   bool lock();
 
@@ -72,6 +76,7 @@ class Journal {
  private:
   Journal(std::filesystem::path dir, LineFile records);
   Status write_trace(const record::Record& record);
+  Status check_there() const;
   Result<LineFile*> side_file(const std::filesystem::path& path);
 
   std::filesystem::path dir_;
@@ -86,7 +91,10 @@ struct JournalState {
     int attempts = 0;
     bool ok = false;  ///< its last attempt has a result
   };
-  std::optional<record::Run> run;  ///< the last one; none yet in a run that was stopped before it began
+  /// What the run was started with: the first one. None yet in a run that was stopped before it began. Those
+  /// of
+  /// --resume repeat it.
+  std::optional<record::Run> run;
   std::map<std::string, Task> tasks;
   std::int64_t damaged_lines = 0, first_damaged_line = 0;  ///< that are no records, or not as the table says
 };

@@ -27,6 +27,7 @@ struct TaskOutcome {
   double duration_s = 0;
   double verdict_s = 0;     ///< from the start of the task to the verdict, if it failed
   bool node_fault = false;  ///< the node is at fault, not what ran on it: a spare may take its place
+  bool head_fault = false;  ///< the head was away: the task is done again, and no node is at fault
   bool earlier = false;     ///< the result was there before this run was resumed
   ExitCode code = ExitCode::kOk;
 };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "launch/transport/transports.h"
 
@@ -50,9 +51,11 @@ Result<std::string> ask_node(const config::Cluster& cluster, const config::Node&
                              const std::string& program, Transport& transport) {
   constexpr std::int64_t kSecond = 1'000'000'000;
   const std::string family = config::to_string(cluster.rendezvous.family);
+  const std::string mark = random_token().substr(0, 16);  // a shell's greeting is no address
   SXB_ASSIGN_OR_RETURN(
       const int job,
-      transport.start(node, {program, "worker", "address", cluster.rendezvous.interface, family}, {}, ""));
+      transport.start(node, {program, "worker", "address", cluster.rendezvous.interface, family, mark}, {},
+                      ""));
   std::string address, said;
   Error failed = {"", node.name, "", ExitCode::kEnvironment};
   bool ended = false;
@@ -65,7 +68,12 @@ Result<std::string> ask_node(const config::Cluster& cluster, const config::Node&
           give_up = monotonic_ns() + cluster.timeouts.agent_silence_s * kSecond;
           break;
         case TransportEvent::Kind::kLine:
-          (event.from_stderr ? said : address) = event.line;
+          if (const std::size_t at = event.line.find(mark + " ");
+              !event.from_stderr && at != std::string::npos) {
+            address = event.line.substr(at + mark.size() + 1);
+          } else {
+            said = printable_line(event.line);
+          }
           break;
         case TransportEvent::Kind::kExit:
           ended = true;
@@ -84,6 +92,10 @@ Result<std::string> ask_node(const config::Cluster& cluster, const config::Node&
       failed.what = fmt::format("node {} did not tell its address within {} s", node.name,
                                 cluster.timeouts.agent_silence_s);
     }
+  }
+  if (failed.what.empty() && address.empty()) {
+    failed.what = fmt::format("no sxbench answered on node {}{}", node.name, said.empty() ? "" : ": " + said);
+    failed.help = "try what sxbench starts there by hand: " + program + " --version";
   }
   if (!failed.what.empty()) return failed;
   return address;

@@ -58,6 +58,9 @@ Status write_manifest(const Journal& journal, const RunOptions& options, const s
   return write_plan(journal.dir() / "plan.json", options);
 }
 
+/// A head that is away again and again will be the next time, too.
+constexpr int kMostPauses = 3;
+
 const char* status_name(ExitCode code) {
   switch (code) {
     case ExitCode::kOk:
@@ -194,12 +197,20 @@ class Head {
   }
 
   Result<TaskOutcome> run_task(const plan::Task& task, int index, int attempts_before) {
-    int retries_left = options_.retries;
+    int retries_left = options_.retries, pauses_left = kMostPauses;
     for (int attempt = attempts_before + 1;; ++attempt) {
       if (attempt > 1) SXB_RETURN_IF_ERROR(journal_.set_aside_samples(task.id, attempt - 1));
       observer_.task_started(task, index, result_.planned, attempt);
       SXB_ASSIGN_OR_RETURN(const TaskOutcome outcome, run_attempt(task, attempt));
       if (outcome.status != "failed" || interrupts() > 0) return outcome;
+      if (outcome.head_fault && pauses_left-- > 0) {
+        SXB_RETURN_IF_ERROR(note(
+            "warning", "task_retried",
+            {fmt::format("{}: attempt {} is done again: {}", task.label(), attempt, outcome.reason), "",
+             "keep the head awake; sxbench run in a terminal multiplexer on a server does", ExitCode::kOk}));
+        observer_.task_retried(task, outcome, "");
+        continue;
+      }
       const std::string spare = outcome.node_fault ? replace_node(outcome.failed_node) : "";
       if (spare.empty() && (retries_left == 0 || outcome.code == ExitCode::kUsage)) return outcome;
       if (spare.empty()) --retries_left;
@@ -288,6 +299,7 @@ Result<RunOptions> options_from_journal(const std::filesystem::path& dir) {
                  "start it again without --resume"};
   }
   const record::Run& run = *state.run;
+  SXB_RETURN_IF_ERROR(check_seal(dir, run));
   const char* lacking = run.cluster.is_null()     ? "cluster"
                         : !run.plan.is_array()    ? "plan"
                         : run.name.empty()        ? "name"
@@ -314,6 +326,17 @@ Result<RunOptions> options_from_journal(const std::filesystem::path& dir) {
   options.resume = dir;
   options.results = dir.parent_path();
   return options;
+}
+
+Status check_seal(const std::filesystem::path& dir, const record::Run& run) {
+  const std::filesystem::path path = dir / "manifest.json";
+  SXB_ASSIGN_OR_RETURN(const Json manifest, load_json(path));
+  const auto sealed = manifest.is_object() ? manifest.find("config_hash") : manifest.end();
+  const std::string told = sealed != manifest.end() && sealed->is_string() ? sealed->get<std::string>() : "";
+  const std::string is = hash_hex(canonical_json({{"cluster", run.cluster}, {"plan", run.plan}}));
+  if (told == is && run.config_hash == is) return ok_status();
+  return Error{"the plan in records.jsonl is not the one that this run was started with", path.string(),
+               "nothing of it is started: records.jsonl or manifest.json was changed; make a new run"};
 }
 
 ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks) {

@@ -6,8 +6,9 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "base/secret.h"
 #include "base/json.h"
+#include "base/secret.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "launch/head/head_record.h"
 #include "launch/head/rendezvous_host.h"
@@ -31,24 +32,69 @@ bool is_evidence(const std::string& finding_code) {
   return finding_code == "rank_state" || finding_code == "nccl_ras";
 }
 
-bool shows_progress(const record::Record& record) {
-  return record.kind != record::kind::kSample && record.kind != record::kind::kHeartbeat;
+/// A node's log of a task ends here: a program that prints without end must not fill the head's disk.
+constexpr std::int64_t kMostLogBytes = 64 << 20;
+/// What is quoted of a line of somebody else.
+constexpr std::size_t kMostWords = 300;
+/// A node that is lost so soon after the head was away was lost to that.
+constexpr std::int64_t kAfterPauseNs = 30'000'000'000;
+
+/// Of what a node told: no other code may become the run's.
+ExitCode known_code(int code) {
+  for (const ExitCode known : {ExitCode::kUsage, ExitCode::kGoalMissed, ExitCode::kEnvironment}) {
+    if (code == static_cast<int>(known)) return known;
+  }
+  return ExitCode::kTaskFailed;
+}
+
+std::string said(const std::string& last_words) {
+  return last_words.empty() ? "" : fmt::format(" (its last words: {})", last_words);
+}
+
+std::vector<plan::RankPlace> places_of(const Placement& placement, int nodes) {
+  std::vector<plan::RankPlace> places;
+  for (int node = 0; node < nodes; ++node) {
+    for (int local = 0; local < placement.nodes[static_cast<std::size_t>(node)].ranks; ++local) {
+      places.push_back({static_cast<int>(places.size()), local, node});
+    }
+  }
+  return places;
+}
+
+/// Gives an agent's part of a task what marks its records, and says what the head will take for them.
+Intake::Sender mark(AgentTask& agent) {
+  agent.nonce = random_token().substr(0, 16);
+  Intake::Sender sender = {agent.nonce, agent.task.id, agent.node, {}};
+  for (plan::RankTask& rank : agent.ranks) {
+    rank.nonce = agent.nonce;
+    sender.ranks.insert(rank.rank);
+  }
+  return sender;
 }
 
 }  // namespace
 
 TaskRun::TaskRun(const RunOptions& options, const plan::Task& task, Transport& transport, Journal& journal,
                  Observer& observer)
-    : options_(options), task_(task), transport_(transport), journal_(journal), observer_(observer) {}
+    : options_(options),
+      task_(task),
+      transport_(transport),
+      journal_(journal),
+      observer_(observer),
+      tally_(task, places_of(options.placement, task.nodes)) {}
 
 Result<TaskOutcome> TaskRun::run() {
   began_ns_ = last_progress_ns_ = monotonic_ns();
   if (const Status started = start_agents(); !started.ok()) {
     const Error& error = started.error();
-    fail({FailureSeverity::kNotStarted, error.where, -1, error.what, error.code, false, true});
+    // The remedy belongs to the reason: nobody sees an error that starts nothing elsewhere.
+    const std::string help = error.help.empty() ? "" : "; " + error.help;
+    fail({FailureSeverity::kNotStarted, error.where, -1,
+          fmt::format("node {}: {}{}", error.where, error.what, help), error.code, false, true, false});
     stop_all(0);
   }
   watch();
+  want_all_records();
   SXB_RETURN_IF_ERROR(journal_status_);
   return outcome();
 }
@@ -65,10 +111,12 @@ Status TaskRun::start_agents() {
   const AgentTasks agents(cluster, options_.placement, task_, options_.settings, port, random_token());
   for (int i = 0; i < agents.size(); ++i) {
     const config::Node& node = options_.placement.nodes[static_cast<std::size_t>(i)].node;
+    AgentTask agent = agents[i];
+    Intake intake(mark(agent));
     Result<int> job =
-        transport_.start(node, {options_.program, "worker", "agent"}, {}, dump(to_json(agents[i])) + "\n");
+        transport_.start(node, {options_.program, "worker", "agent"}, {}, dump(to_json(agent)) + "\n");
     if (!job.ok()) return Error{job.error().what, node.name, job.error().help, ExitCode::kEnvironment};
-    agents_[*job] = {node.name, true, false, monotonic_ns(), "", false};
+    agents_.emplace(*job, RemoteAgent{node.name, true, false, monotonic_ns(), std::move(intake), "", 0, ""});
   }
   return ok_status();
 }
@@ -80,12 +128,10 @@ void TaskRun::watch() {
   while (any_running()) {
     transport_.poll(200, [this](const TransportEvent& event) { on_event(event); });
     write_samples();
+    notice_pause();
     const std::int64_t now = monotonic_ns();
     if (const auto jump = clock_.jump(now, wall_ns())) {
-      const record::Record finding =
-          head_finding(task_.id, "warning", "clock_jump", ClockWatch::describe("the head", *jump));
-      keep(journal_.append(finding));
-      observer_.record(task_, finding);
+      note(head_finding(task_.id, "warning", "clock_jump", ClockWatch::describe("the head", *jump)));
     }
     tell_agents(now);
     check_bounds(now);
@@ -95,6 +141,46 @@ void TaskRun::watch() {
       force_end(now);
     if (forced_ns_ != 0 && now - forced_ns_ > kForcedNs) return;  // the transport does not see it end
   }
+}
+
+/// While the head does not run, nodes are not silent, and they may take it for gone: every limit starts anew.
+void TaskRun::notice_pause() {
+  const auto pause = pauses_.pause();
+  if (!pause) return;
+  const std::int64_t now = monotonic_ns();
+  const std::int64_t away =
+      std::min(*pause, now - began_ns_);  // the monotonic clock stands still in a suspend
+  for (auto& [job, agent] : agents_) agent.last_seen_ns = now;
+  for (std::int64_t* time : {&last_progress_ns_, &failed_ns_, &stopped_ns_, &forced_ns_}) {
+    if (*time != 0) *time = std::min(now, *time + away);
+  }
+  note(head_finding(task_.id, "warning", "head_paused", PauseWatch::describe("the head", *pause)));
+}
+
+bool TaskRun::was_away(std::int64_t now_boot) const {
+  return pauses_.total_ns() > 0 && now_boot - pauses_.last_end_ns() < kAfterPauseNs;
+}
+
+void TaskRun::fail_for_pause() {
+  fail({FailureSeverity::kHeadAway, "", -1,
+        fmt::format("the head did not run for {}, in which the nodes took it for gone and ended their ranks",
+                    format_duration(pauses_.total_ns())),
+        ExitCode::kEnvironment, false, false, true});
+}
+
+/// A task whose ranks ended well, but not all of whose figures are there, has not been measured.
+void TaskRun::want_all_records() {
+  if (failure_.severity != FailureSeverity::kNone || interrupts() > 0 || stopping_) return;
+  const std::vector<std::string> missing = tally_.missing();
+  if (missing.empty()) return;
+  fail({FailureSeverity::kRankFailed, "", -1,
+        "the ranks ended well, but not all came that the plan asks for: " + join(missing, "; "),
+        ExitCode::kTaskFailed, false, false, false});
+}
+
+void TaskRun::note(record::Record finding) {
+  keep(journal_.append(finding));
+  observer_.record(task_, finding);
 }
 
 /// A failure that a lost node may have caused waits until every other node has been heard of since.
@@ -151,39 +237,57 @@ void TaskRun::on_event(const TransportEvent& event) {
   agent.last_seen_ns = monotonic_ns();
   switch (event.kind) {
     case TransportEvent::Kind::kExit:
+      notice_pause();  // before anybody is blamed for it
       return on_exit(agent, event.status);
     case TransportEvent::Kind::kLost:
+      notice_pause();
       return on_lost(agent, event.loss);
     case TransportEvent::Kind::kStarted:
       agent.started = true;
       last_progress_ns_ = agent.last_seen_ns;
       return;
     case TransportEvent::Kind::kLine:
-      break;
+      return on_line(event.job, agent, event);
   }
-  const std::string_view prefix = record::kWirePrefix;
-  if (!event.from_stderr && event.line.compare(0, prefix.size(), prefix) == 0) {
-    if (take_sample(event.job, agent, std::string_view(event.line).substr(prefix.size()))) return;
-    return on_record(agent, event.line.substr(prefix.size()));
-  }
-  keep(journal_.log(agent.node, event.line));
 }
 
-/// Nearly all lines are samples (8 GPUs at 10 Hz on 1,024 nodes: 82,000 a second), and the head needs nothing
-/// from them: one that is as record::to_wire() makes it is checked for being JSON and written as it is.
-bool TaskRun::take_sample(int job, RemoteAgent& agent, std::string_view text) {
-  constexpr std::string_view kBegin = R"({"v":1,"kind":"sample","task":")", kNode = R"(","node":")",
-                             kEnd = R"(",)";
-  std::string_view rest = text;
-  for (const std::string_view part :
-       {kBegin, std::string_view(task_.id), kNode, std::string_view(agent.node), kEnd}) {
-    if (!rest.starts_with(part)) return false;
-    rest.remove_prefix(part.size());
+void TaskRun::on_line(int job, RemoteAgent& agent, const TransportEvent& event) {
+  if (event.from_stderr) return log(agent, event.line);
+  Intake::Line line = agent.intake.take(event.line);
+  if (!line.before.empty()) log(agent, line.before);
+  switch (line.kind) {
+    case Intake::Line::Kind::kLog:
+      return log(agent, line.text);
+    case Intake::Line::Kind::kSample:
+      if (agent.samples.empty()) sampled_.push_back(job);
+      agent.samples.append(line.text).push_back('\n');
+      return;
+    case Intake::Line::Kind::kRecord:
+      return on_record(agent, std::move(line.record));
+    case Intake::Line::Kind::kViolation:
+      return on_violation(agent, line);
   }
-  if (!is_json(text)) return false;
-  if (agent.samples.empty()) sampled_.push_back(job);
-  agent.samples.append(text).push_back('\n');
-  return true;
+}
+
+void TaskRun::log(RemoteAgent& agent, std::string_view text) {
+  std::string line = printable_line(std::string(text));
+  const auto bytes = static_cast<std::int64_t>(line.size()) + 1;
+  // An error's own line says more than its remedy, or a record of another build.
+  if (!text.empty() && !text.starts_with("help: ") && !text.starts_with(record::kWirePrefix)) {
+    agent.last_words = line.substr(0, kMostWords);
+  }
+  const bool cut_before = agent.log_bytes > kMostLogBytes;
+  agent.log_bytes += bytes;
+  if (cut_before) return;
+  if (agent.log_bytes <= kMostLogBytes) return keep(journal_.log(agent.node, line));
+  record::Record finding = head_finding(
+      task_.id, "warning", "log_cut",
+      {fmt::format("node {} has printed more than {}: the rest of its log is left out", agent.node,
+                   format_bytes(kMostLogBytes)),
+       "", fmt::format("look at the end of logs/{}.log for what prints so much", agent.node), ExitCode::kOk});
+  finding.node = agent.node;
+  keep(journal_.log(agent.node, "-- the rest of this task's log is left out --"));
+  note(std::move(finding));
 }
 
 void TaskRun::write_samples() {
@@ -194,38 +298,25 @@ void TaskRun::write_samples() {
   }
 }
 
-void TaskRun::on_record(RemoteAgent& agent, const std::string& text) {
-  const Result<record::Record> parsed = record::parse_line(text, agent.node);
-  if (!parsed.ok()) {
-    keep(journal_.log(agent.node, record::kWirePrefix + text));
-    return fail({FailureSeverity::kRankFailed, agent.node, -1,
-                 fmt::format("node {} sent a broken record: {}", agent.node, parsed.error().what),
-                 ExitCode::kEnvironment});
-  }
-  record::Record record = *parsed;
-  if (record.node.empty()) record.node = agent.node;  // an agent that could not read its task has no name
-  if (const Status fits = record::check(record, agent.node); !fits.ok()) {
-    return on_misfit(agent, text, fits.error());
-  }
+void TaskRun::on_record(RemoteAgent& agent, record::Record record) {
+  tally_.add(record);
+  if (record.kind == record::kind::kHeartbeat) return;
   if (record.kind == record::kind::kFinding) return on_finding(agent, record);
-  if (shows_progress(record)) last_progress_ns_ = agent.last_seen_ns;
+  last_progress_ns_ = agent.last_seen_ns;
   keep(journal_.append(record));
   if (record.kind == record::kind::kStep)
     keep(journal_.log("steps", step_line(record::read<record::Step>(record), task_.model.training.steps)));
   observer_.record(task_, record);
 }
 
-/// Neither a failure nor a figure: what cannot be read stays in the node's log, and the report says so once.
-void TaskRun::on_misfit(RemoteAgent& agent, const std::string& text, const Error& error) {
-  keep(journal_.log(agent.node, record::kWirePrefix + text));
-  if (std::exchange(agent.sent_misfit, true)) return;
-  record::Record finding = head_finding(
-      task_.id, "warning", "broken_record",
-      {fmt::format("node {} sent something that is left out: {}", agent.node, error.what), "",
-       fmt::format("logs/{}.log of the run has them: {}", agent.node, error.help), ExitCode::kOk});
+/// Whatever answers there, no figure of it can be believed. The line stays as evidence, escaped.
+void TaskRun::on_violation(RemoteAgent& agent, const Intake::Line& line) {
+  log(agent, line.text.substr(0, std::min<std::size_t>(line.text.size(), 100 * kMostWords)));
+  fail({FailureSeverity::kLost, agent.node, -1, line.error.what, ExitCode::kEnvironment, false, true, false});
+  if (failure_.reason != line.error.what) return;  // told already, or a consequence
+  record::Record finding = head_finding(task_.id, "error", "foreign_record", line.error);
   finding.node = agent.node;
-  keep(journal_.append(finding));
-  observer_.record(task_, finding);
+  note(std::move(finding));
 }
 
 void TaskRun::on_finding(const RemoteAgent& agent, const record::Record& record) {
@@ -237,33 +328,78 @@ void TaskRun::on_finding(const RemoteAgent& agent, const record::Record& record)
     keep(journal_.log(agent.node, finding.message));
     if (!failure_.hang) return;  // stopped for another reason: nobody asks what its ranks did
   }
-  keep(journal_.append(record));
-  observer_.record(task_, record);
+  note(record);
 }
 
 void TaskRun::on_lost(RemoteAgent& agent, const Loss& loss) {
   agent.running = false;
+  if (was_away(boot_ns())) return fail_for_pause();
   const std::string reason = fmt::format("node {} was lost: {}", agent.node, loss.what);
   fail({FailureSeverity::kLost, agent.node, -1, reason, ExitCode::kEnvironment, false, true});
   if (failure_.reason != reason) return;  // it is a consequence: of another loss, or of stop_all()
   record::Record finding = head_finding(task_.id, "error", "node_lost", {reason, "", loss.help, {}});
   finding.node = agent.node;
-  keep(journal_.append(finding));
-  observer_.record(task_, finding);
+  note(std::move(finding));
 }
 
+/// Success is proved, not assumed: an exit code of 0 says only that something ended there.
 void TaskRun::on_exit(RemoteAgent& agent, const ExitStatus& status) {
   agent.running = false;
-  if (status.ok()) return;
-  if (failure_.node == agent.node && status.signal == 0 &&
-      status.code != static_cast<int>(ExitCode::kInterrupted)) {
-    failure_.code = static_cast<ExitCode>(status.code);
+  const std::optional<record::AgentEnd>& end = agent.intake.end();
+  if (end && end->reason == record::AgentEnd::kHeadGone && !stopping_) return fail_for_pause();
+  if (!stopping_ && was_away(boot_ns()) && status.code == static_cast<int>(ExitCode::kInterrupted)) {
+    return fail_for_pause();
+  }
+  if (stopping_) return;
+  if (!agent.intake.heard()) return on_silent_end(agent, status);
+  const int code = status.ok() && end ? end->exit_code.value_or(0) : status.code;
+  if (status.signal == 0 && code == 0) {
+    const Status proved = agent.intake.proof();
+    if (proved.ok()) return;
+    return fail({FailureSeverity::kLost, agent.node, -1,
+                 proved.error().what + said(agent.last_words) + "; " + proved.error().help,
+                 ExitCode::kEnvironment, false, true, false});
+  }
+  if (status.signal != 0) {
+    return fail(
+        {FailureSeverity::kLost, agent.node, -1,
+         fmt::format("the agent on node {} ended: {} (logs/{}.log)", agent.node, status.text(), agent.node),
+         ExitCode::kEnvironment, false, true, false});
+  }
+  if (code == static_cast<int>(ExitCode::kInterrupted)) {  // nobody here has told it
+    return fail(
+        {FailureSeverity::kUnexplained, agent.node, -1,
+         fmt::format("something on node {} told the agent there to end (a batch system, a limit of time, an "
+                     "administrator; logs/{}.log)",
+                     agent.node, agent.node),
+         ExitCode::kEnvironment, false, false, false});
+  }
+  if (failure_.node == agent.node) {
+    failure_.code = known_code(code);
     failure_.node_fault = failure_.node_fault || failure_.code == ExitCode::kEnvironment;
   }
-  const bool killed = status.signal != 0;
-  fail({killed ? FailureSeverity::kLost : FailureSeverity::kUnexplained, agent.node, -1,
-        fmt::format("the agent on node {} ended: {} (logs/{}.log)", agent.node, status.text(), agent.node),
-        killed ? ExitCode::kEnvironment : ExitCode::kTaskFailed, false, killed});
+  fail({FailureSeverity::kUnexplained, agent.node, -1,
+        fmt::format("the agent on node {} ended: exit code {}{} (logs/{}.log)", agent.node, code,
+                    status.ok() ? ", which what started it there hides" : "", agent.node),
+        known_code(code), false, false, false});
+}
+
+/// What ran there was no sxbench, or none that could say a word.
+void TaskRun::on_silent_end(const RemoteAgent& agent, const ExitStatus& status) {
+  record::Record finding = head_finding(
+      task_.id, "error", "no_answer",
+      {fmt::format("no sxbench answered on node {}: what was started there {} {}{}", agent.node,
+                   status.signal == 0 ? "ended with" : "was", status.text(), said(agent.last_words)),
+       "",
+       fmt::format(
+           "try what sxbench starts there by hand ({} --version): a login shell, ForceCommand, start-up file "
+           "or wrapper may run something else in its place",
+           options_.program),
+       ExitCode::kEnvironment});
+  finding.node = agent.node;
+  const auto told = record::read<record::Finding>(finding);
+  fail({FailureSeverity::kLost, agent.node, -1, told.message, ExitCode::kEnvironment, false, true, false});
+  note(std::move(finding));  // of every node: they may all have the same login shell
 }
 
 /// Keeps the most telling failure; what happens once the agents are being stopped is our own doing.
@@ -294,6 +430,7 @@ TaskOutcome TaskRun::outcome() const {
   if (failure_.severity > FailureSeverity::kNone) {
     result.status = "failed";
     result.node_fault = failure_.node_fault;
+    result.head_fault = failure_.head_fault;
     result.verdict_s = verdict_s_ > 0 ? verdict_s_ : result.duration_s;
     result.reason = failure_.reason;
     result.failed_node = failure_.node;

@@ -6,12 +6,15 @@
 #include <string_view>
 #include <vector>
 
+#include "launch/head/intake.h"
 #include "launch/head/journal.h"
 #include "launch/head/observer.h"
 #include "launch/head/run_options.h"
 #include "launch/node/clock_watch.h"
 #include "launch/node/failure_severity.h"
+#include "launch/os/pause_watch.h"
 #include "launch/transport/transport.h"
+#include "plan/tally.h"
 
 namespace sxb::launch {
 
@@ -29,8 +32,10 @@ class TaskRun {
     bool running = true;
     bool started = false;  ///< silence counts from the start that the transport reports
     std::int64_t last_seen_ns = 0;
-    std::string samples;       ///< lines that came in this round of poll()
-    bool sent_misfit = false;  ///< a record with values of another type, which is told once
+    Intake intake;
+    std::string samples;         ///< lines that came in this round of poll()
+    std::int64_t log_bytes = 0;  ///< of its log
+    std::string last_words;      ///< its last line that was no record
   };
   struct Failure {
     FailureSeverity severity = FailureSeverity::kNone;
@@ -40,19 +45,26 @@ class TaskRun {
     ExitCode code = ExitCode::kTaskFailed;
     bool hang = false;        ///< what the ranks were doing is evidence
     bool node_fault = false;  ///< another node may do better
+    bool head_fault = false;  ///< the head itself was away: no node is at fault
   };
 
   Status start_agents();
   void watch();
   void check_bounds(std::int64_t now);
   void on_event(const TransportEvent& event);
-  bool take_sample(int job, RemoteAgent& agent, std::string_view text);
+  void on_line(int job, RemoteAgent& agent, const TransportEvent& event);
   void write_samples();
-  void on_record(RemoteAgent& agent, const std::string& text);
-  void on_misfit(RemoteAgent& agent, const std::string& text, const Error& error);
+  void on_record(RemoteAgent& agent, record::Record record);
+  void on_violation(RemoteAgent& agent, const Intake::Line& line);
+  void log(RemoteAgent& agent, std::string_view text);
   void on_finding(const RemoteAgent& agent, const record::Record& record);
   void on_lost(RemoteAgent& agent, const Loss& loss);
   void on_exit(RemoteAgent& agent, const ExitStatus& status);
+  void on_silent_end(const RemoteAgent& agent, const ExitStatus& status);
+  void notice_pause();
+  bool was_away(std::int64_t now) const;
+  void fail_for_pause();
+  void want_all_records();
   void fail(Failure failure);
   bool verdict_stands(std::int64_t now) const;
   void stop_all(int grace_ms);
@@ -60,6 +72,7 @@ class TaskRun {
   void force_end(std::int64_t now);
   bool any_running() const;
   TaskOutcome outcome() const;
+  void note(record::Record finding);
   void keep(const Status& status);
 
   const RunOptions& options_;
@@ -76,6 +89,8 @@ class TaskRun {
   double verdict_s_ = 0;
   bool stopping_ = false;
   ClockWatch clock_;
+  PauseWatch pauses_;
+  plan::Tally tally_;
   Status journal_status_ = ok_status();
 };
 

@@ -24,6 +24,8 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/hash.h"
+#include "base/json.h"
 #include "launch/node/agent_input.h"
 #include "launch/node/agent_task.h"
 #include "launch/node/clock_watch.h"
@@ -33,6 +35,7 @@
 #include "launch/node/head_watch.h"
 #include "launch/node/node_data.h"
 #include "launch/os/interrupt.h"
+#include "launch/os/pause_watch.h"
 #include "launch/os/process.h"
 #include "metrics/gpu_faults.h"
 #include "metrics/sampler.h"
@@ -77,6 +80,20 @@ class Agent {
         head_(to_ns(task_.timeouts.agent_silence_s),
               2 * to_ns(task_.timeouts.stop_s) + to_ns(task_.timeouts.evidence_s), std::move(cut_off)) {}
 
+  /// The last record: how it ended, and each of its ranks.
+  record::AgentEnd end(ExitCode code) const {
+    record::AgentEnd end;
+    end.exit_code = static_cast<int>(code);
+    end.reason = ended_early_;
+    for (const auto& [id, rank] : ranks_) {
+      record::RankExit exit{rank.number, std::nullopt, std::nullopt, rank.proved};
+      if (rank.status && rank.status->signal != 0) exit.signal = rank.status->signal;
+      if (rank.status && rank.status->signal == 0) exit.exit_code = rank.status->code;
+      end.ranks.push_back(exit);
+    }
+    return end;
+  }
+
   ExitCode run() {
     if (const Status ready = prepare(); !ready.ok()) {
       log_.error("{}", format_errors(ready.errors()));
@@ -106,7 +123,9 @@ class Agent {
     std::int64_t last_seen_ns = 0;
     std::string last_error;              ///< message of its last error finding
     std::deque<std::string> last_lines;  ///< of its log
-    bool sent_damage = false;            ///< a line that is no record, which is told once
+    LineHash heard;                      ///< its wire lines
+    bool proved = false;                 ///< its last record came, and says what was heard
+    std::optional<ExitStatus> status;    ///< once it has ended
   };
   struct Failure {
     FailureSeverity severity = FailureSeverity::kNone;
@@ -155,7 +174,9 @@ class Agent {
       spec.stdin_text = dump(plan::to_json(rank)) + "\n";
       spec.die_with_parent = true;
       SXB_ASSIGN_OR_RETURN(const int id, processes_.start(spec));
-      ranks_[id] = {rank.rank, monotonic_ns(), "", {}, false};
+      Rank& started = ranks_[id];
+      started.number = rank.rank;
+      started.last_seen_ns = monotonic_ns();
       log_.info("{}: rank {} is process {}", task_.task.label(), rank.rank, processes_.pid(id));
     }
     return ok_status();
@@ -167,6 +188,7 @@ class Agent {
     last_progress_ns_ = monotonic_ns();
     while (!processes_.empty()) {
       processes_.poll(200, [this](const ProcessEvent& event) { on_event(event); });
+      notice_pause();
       const std::int64_t now = monotonic_ns();
       if (const auto jump = clock_.jump(now, wall_ns())) {
         emitter_.emit_finding("warning", "clock_jump", ClockWatch::describe("node " + task_.node, *jump));
@@ -180,6 +202,15 @@ class Agent {
     if (failure_.severity == FailureSeverity::kNone) return ExitCode::kOk;
     stop_after_failure();
     return failure_.error.code;
+  }
+
+  /// While the agent does not run, its ranks may well have: their silence counts from now.
+  void notice_pause() {
+    const auto pause = pauses_.pause();
+    if (!pause) return;
+    for (auto& [id, rank] : ranks_) rank.last_seen_ns = monotonic_ns();
+    emitter_.emit_finding("warning", "agent_paused",
+                          PauseWatch::describe("the agent on node " + task_.node, *pause));
   }
 
   /// Tells the head first: ending the other ranks may take a while.
@@ -227,6 +258,7 @@ class Agent {
   /// and a rank that reported something just now does not hang.
   ExitCode end_early() {
     stopping_ = true;
+    ended_early_ = head_.gone() ? record::AgentEnd::kHeadGone : record::AgentEnd::kTold;
     if (monotonic_ns() - last_progress_ns_ >= to_ns(task_.timeouts.stall_s) && !emitter_.broken()) {
       if (const auto fault = lost_gpu()) emitter_.emit_error(fault->code, fault->error);
       tell_what_ranks_do();
@@ -244,22 +276,24 @@ class Agent {
     Rank& rank = ranks_.at(event.id);
     if (event.kind == ProcessEvent::Kind::kExit) return on_exit(rank, event.status);
     rank.last_seen_ns = monotonic_ns();
-    if (event.from_stderr || event.line.rfind(record::kWirePrefix, 0) != 0) {
+    const auto wire = event.from_stderr ? std::nullopt : record::find_wire(event.line, task_.nonce);
+    if (!wire) {
       log_.info("[rank {}] {}", rank.number, event.line);
       rank.last_lines.push_back(event.line);
       if (rank.last_lines.size() > kLastLines) rank.last_lines.pop_front();
       return;
     }
-    const std::string where = fmt::format("rank {} on node {}", rank.number, task_.node);
-    const Result<record::Record> record = record::parse_line(
-        std::string_view(event.line).substr(std::string_view(record::kWirePrefix).size()), where);
+    const Result<record::Record> record =
+        record::parse_line(wire->json, fmt::format("rank {} on node {}", rank.number, task_.node));
     if (!record.ok()) {
       log_.warn("[rank {}] {}", rank.number, event.line);
-      if (!std::exchange(rank.sent_damage, true)) {
-        emitter_.emit_finding("warning", "broken_record", record.error(), rank.number);
-      }
-      return;
+      return fail(rank.number, "rank_failed", record.error());
     }
+    if (record->kind == record::kind::kRankEnd) {
+      const auto end = record::read<record::RankEnd>(*record);
+      rank.proved = end.lines == rank.heard.lines() && end.hash == rank.heard.hex();
+    }
+    rank.heard.add(event.line);
     if (record->kind == record::kind::kHeartbeat) return;
     if (record->kind == record::kind::kFinding) {
       const auto finding = record::read<record::Finding>(*record);
@@ -270,10 +304,20 @@ class Agent {
     emitter_.send(event.line);
   }
 
-  void on_exit(const Rank& rank, const ExitStatus& status) {
+  void on_exit(Rank& rank, const ExitStatus& status) {
+    rank.status = status;
     log_.log(status.ok() ? spdlog::level::info : spdlog::level::err, "rank {} ended: {}", rank.number,
              status.text());
-    if (status.ok()) return;
+    if (status.ok() && rank.proved) return;
+    if (status.ok()) {
+      return fail(
+          rank.number, "rank_failed",
+          Error{
+              fmt::format("rank {} on node {} ended with exit code 0 and without its last record: something "
+                          "that it loads ends the process, or its records were lost",
+                          rank.number, task_.node),
+              "", "logs/" + task_.node + ".log of the run has what the rank printed", ExitCode::kTaskFailed});
+    }
     std::string what = fmt::format("rank {} on node {} ended: {}", rank.number, task_.node, status.text());
     if (!rank.last_error.empty())
       what = fmt::format("rank {} on node {}: {}", rank.number, task_.node, rank.last_error);
@@ -314,28 +358,44 @@ class Agent {
   std::map<int, Rank> ranks_;
   HeadWatch head_;
   ClockWatch clock_;
+  PauseWatch pauses_;
+  const char* ended_early_ = "";  ///< AgentEnd::reason
   Failure failure_;
   std::int64_t failed_ns_ = 0, last_progress_ns_ = 0;
   bool stopping_ = false;
 };
 
-/// As a record too: the head shows it as the reason, with the name that it knows the node by.
-ExitCode tell_why(const Errors& errors) {
-  Emitter(STDOUT_FILENO, {"", own_name(), -1}).emit_error("agent_failed", errors.front());
+/// As records, too: the head shows the first as the reason, with the name that it knows the node by.
+ExitCode tell_why(Emitter& emitter, const Errors& errors) {
+  emitter.emit_error("agent_failed", errors.front());
+  record::AgentEnd end;
+  end.exit_code = static_cast<int>(errors.front().code);
+  emitter.end(end);
   std::fputs(format_errors(errors).c_str(), stderr);
   return errors.front().code;
 }
 
-ExitCode run_agent(const std::string& bundle) {
-  Result<AgentTask> task = read_agent_task(bundle);
-  if (!task.ok()) return tell_why(task.errors());
-  if (task->ranks.empty()) {
-    fmt::print(stderr, "{}", format_error({"an agent task needs ranks", "stdin", ""}));
-    return ExitCode::kUsage;
-  }
-  Emitter emitter(STDOUT_FILENO, {task->task.id, task->node, -1});
+std::string text_of(const Json& input, const char* key) {
+  const auto found = input.find(key);
+  return found != input.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+/// Of an input that may be no task of this build.
+Origin origin_of(const Json& input) {
+  const auto task = input.find("task");
+  const bool has_task = task != input.end() && task->is_object();
+  return {has_task ? text_of(*task, "id") : "", text_of(input, "node"), -1, nonce_of(input)};
+}
+
+ExitCode run_agent(const Json& input, Emitter& emitter, const std::string& bundle) {
+  Result<AgentTask> task = agent_task_of(input);
+  if (!task.ok()) return tell_why(emitter, task.errors());
+  if (task->ranks.empty()) return tell_why(emitter, {{"an agent task needs ranks", "stdin", ""}});
   const Heartbeat heartbeat(emitter);
-  return Agent(std::move(*task), emitter, cut_off_where_nothing_is_sent(bundle)).run();
+  Agent agent(std::move(*task), emitter, cut_off_where_nothing_is_sent(bundle));
+  const ExitCode code = agent.run();
+  emitter.end(agent.end(code));
+  return code;
 }
 
 }  // namespace
@@ -343,10 +403,16 @@ ExitCode run_agent(const std::string& bundle) {
 ExitCode run_agent_worker(const std::string& bundle) {
   count_interrupts();
   ::signal(SIGPIPE, SIG_IGN);
+  const Result<Json> input = read_agent_input(bundle);
+  if (!input.ok()) {  // nothing says what the head would take for a record
+    std::fputs(format_errors(input.errors()).c_str(), stderr);
+    return input.error().code;
+  }
+  Emitter emitter(STDOUT_FILENO, origin_of(*input));
   try {
-    return run_agent(bundle);
+    return run_agent(*input, emitter, bundle);
   } catch (const std::exception& exception) {
-    return tell_why({unexpected(exception)});
+    return tell_why(emitter, {unexpected(exception)});
   }
 }
 

@@ -45,7 +45,7 @@ std::function<bool()> cut_off_where_nothing_is_sent(const std::string& bundle) {
   return [line] { return line->unanswered(); };
 }
 
-Result<AgentTask> read_agent_task(const std::string& bundle) {
+Result<Json> read_agent_input(const std::string& bundle) {
   std::string text = bundle;
   if (bundle.empty() || bundle == "-") {
     SXB_ASSIGN_OR_RETURN(text, read_line(STDIN_FILENO, "an agent task"));
@@ -53,9 +53,17 @@ Result<AgentTask> read_agent_task(const std::string& bundle) {
   if (!bundle.empty()) {
     SXB_ASSIGN_OR_RETURN(text, unpack_bundle(text, own_name()));
   }
-  SXB_ASSIGN_OR_RETURN(const Json json, parse_json(text, "stdin"));
-  SXB_RETURN_IF_ERROR(check_build(json));
-  return parse_agent_task(json, "stdin");
+  return parse_json(text, "stdin");
+}
+
+std::string nonce_of(const Json& input) {
+  const auto nonce = input.is_object() ? input.find("nonce") : input.end();
+  return nonce != input.end() && nonce->is_string() ? nonce->get<std::string>() : "";
+}
+
+Result<AgentTask> agent_task_of(const Json& input) {
+  SXB_RETURN_IF_ERROR(check_build(input));
+  return parse_agent_task(input, "stdin");
 }
 
 }  // namespace sxb::launch

@@ -11,8 +11,13 @@ namespace sxb::launch {
 /// The node that this agent is, as the transport calls it; "" where only the task knows.
 std::string own_name();
 
-/// From the line on stdin, or from a bundle (run_agent_worker()). Errors: no task, one of another build.
-Result<AgentTask> read_agent_task(const std::string& bundle);
+/// The input of this agent: the line on stdin, or its part of a bundle (run_agent_worker()).
+Result<Json> read_agent_input(const std::string& bundle);
+/// What marks the agent's records: also of an input that holds no task of this build, so that the head
+/// believes the reason. "" if it has none.
+std::string nonce_of(const Json& input);
+/// Errors: no task, one of another build.
+Result<AgentTask> agent_task_of(const Json& input);
 
 /// Whether the head cannot be reached any more, for transports that send no signs of life; empty for the
 /// others. pdsh gives the task as an argument because it forwards no stdin, nor therefore a head's signs of

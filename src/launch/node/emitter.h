@@ -38,8 +38,8 @@ class Emitter {
   }
   /// Sends a line that already is one.
   void send(const std::string& line);
-  /// The last record: it proves that whoever reads has read all that came before. What any thread sends afterwards
-  /// is dropped.
+  /// The last record: it proves that whoever reads has read all that came before. What any thread sends
+  /// afterwards is dropped.
   void end(record::RankEnd fields) { end_with(fields); }
   void end(record::AgentEnd fields) { end_with(fields); }
 

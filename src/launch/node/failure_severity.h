@@ -17,7 +17,8 @@ enum class FailureSeverity {
   kRankSilent,
   kRankKilled,
   kGpu,  ///< lost, missing or cut into slices
-  kNotStarted
+  kNotStarted,
+  kHeadAway,  ///< stopped or suspended: what the nodes did of themselves follows from that
 };
 
 /// Of a finding, by its code; kNone: it is no failure.

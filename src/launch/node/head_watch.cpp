@@ -14,7 +14,8 @@
 namespace sxb::launch {
 namespace {
 
-constexpr int kAskMs = 1000;
+/// How often it looks around: the way to the head, and whether this process itself was away.
+constexpr int kAskMs = 500;
 
 /// For poll(): rounded up, so that it does not return just before.
 int milliseconds_until(std::int64_t deadline_ns) {
@@ -47,9 +48,12 @@ void HeadWatch::watch(std::int64_t silence_ns, std::int64_t force_ns) {
   std::int64_t give_up_ns = 0;  // 0: it has sent nothing yet, and perhaps never will
   while (!gone_) {
     pollfd fds[] = {{stop_fd_, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
-    int wait_ms = give_up_ns == 0 ? -1 : milliseconds_until(give_up_ns);
-    if (cut_off_) wait_ms = kAskMs;
+    int wait_ms = give_up_ns == 0 ? kAskMs : std::min(kAskMs, milliseconds_until(give_up_ns));
     const int ready = ::poll(fds, 2, wait_ms);
+    if (const auto away = pauses_.pause()) {  // the head's signs of life may lie unread
+      if (give_up_ns != 0) give_up_ns += *away;
+      answered_ns_ = monotonic_ns();
+    }
     if (ready > 0 && fds[0].revents != 0) return;
     if (ready > 0) {
       char bytes[256];

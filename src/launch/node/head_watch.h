@@ -6,6 +6,8 @@
 #include <functional>
 #include <thread>
 
+#include "launch/os/pause_watch.h"
+
 namespace sxb::launch {
 
 /// The head is gone when stdin closes, or when it has sent lines and then sends none for `silence_ns`:
@@ -27,6 +29,7 @@ class HeadWatch {
   bool is_cut_off(std::int64_t silence_ns);
 
   const std::function<bool()> cut_off_;
+  PauseWatch pauses_;
   std::int64_t answered_ns_;  ///< when it last was not cut off
   const int stop_fd_;         ///< readable once the watch shall end
   std::atomic<bool> gone_ = false;

@@ -2,6 +2,7 @@
 // task; when this process is gone srun passes the end of its stdin on.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
@@ -140,7 +141,7 @@ class SlurmTransport final : public GroupTransport {
       return line(member, false, text, events);
     }
     member.begun += text;
-    const std::size_t json = std::string_view(record::kWirePrefix).size();
+    const std::size_t json = std::min(member.begun.find('{'), member.begun.size());  // after prefix and nonce
     const bool whole = member.begun.back() == '}' && is_json(std::string_view(member.begun).substr(json));
     if (whole || member.begun.size() > kLongestRecord) {
       line(member, false, std::exchange(member.begun, {}), events);

@@ -68,8 +68,8 @@ void rows(V& visit, R& r) {
   visit(r.rank, {"rank", "", Hint::kCount, "Its number."});
   visit(r.exit_code, {"exit_code", "", Hint::kCount, "Of the process, unless a signal ended it."});
   visit(r.signal, {"signal", "", Hint::kCount, "That ended the process."});
-  visit(r.proved,
-        {"proved", "", Hint::kFlag, "Its rank_end came, with this exit code and the hash of what the agent read."});
+  visit(r.proved, {"proved", "", Hint::kFlag,
+                   "Its rank_end came, with this exit code and the hash of what the agent read."});
 }
 
 template <typename V, Of<AgentEnd> R>
@@ -77,8 +77,9 @@ void rows(V& visit, R& r) {
   visit(r.exit_code, {"exit_code", "", Hint::kCount, "sxb::ExitCode with which the agent ends."});
   visit(r.lines, {"lines", "", Hint::kCount, kLinesText});
   visit(r.hash, {"hash", "", Hint::kText, kHashText});
-  visit(r.reason, {"reason", "", Hint::kText,
-                   "Why it ended its ranks before they were done: head_gone, told, or empty.", Absent::kLeftOut});
+  visit(r.reason,
+        {"reason", "", Hint::kText,
+         "Why it ended its ranks before they were done: head_gone, told, or empty.", Absent::kLeftOut});
   visit(r.ranks, {"ranks", "", Hint::kText, "How each rank of the node ended (array of objects)."});
 }
 

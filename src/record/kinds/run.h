@@ -59,8 +59,8 @@ struct RunEnd {
   std::optional<int> exit_code;
 };
 
-/// Every rank, when all that it had to say has been sent: without it a rank has not ended well, whatever its exit
-/// code.
+/// Every rank, when all that it had to say has been sent: without it a rank has not ended well, whatever its
+/// exit code.
 struct RankEnd {
   static constexpr const char* kKind = kind::kRankEnd;
   std::optional<int> exit_code;
@@ -76,9 +76,13 @@ struct RankExit {
   bool proved = false;
 };
 
-/// Agent, as the last it sends: without it a node has not done its part, whatever the exit code of what ran there.
+/// Agent, as the last it sends: without it a node has not done its part, whatever the exit code of what ran
+/// there.
 struct AgentEnd {
   static constexpr const char* kKind = kind::kAgentEnd;
+  /// Reasons.
+  static constexpr const char* kHeadGone = "head_gone";
+  static constexpr const char* kTold = "told";
   std::optional<int> exit_code;
   std::optional<std::int64_t> lines;
   std::string hash;
