@@ -116,7 +116,8 @@ Status TaskRun::start_agents() {
     Result<int> job =
         transport_.start(node, {options_.program, "worker", "agent"}, {}, dump(to_json(agent)) + "\n");
     if (!job.ok()) return Error{job.error().what, node.name, job.error().help, ExitCode::kEnvironment};
-    agents_.emplace(*job, RemoteAgent{node.name, true, false, monotonic_ns(), std::move(intake), "", 0, ""});
+    agents_.emplace(*job,
+                    RemoteAgent{node.name, true, false, monotonic_ns(), std::move(intake), "", 0, "", false});
   }
   return ok_status();
 }
@@ -252,7 +253,7 @@ void TaskRun::on_event(const TransportEvent& event) {
 }
 
 void TaskRun::on_line(int job, RemoteAgent& agent, const TransportEvent& event) {
-  if (event.from_stderr) return log(agent, event.line);
+  if (event.from_stderr || agent.refused) return log(agent, event.line);
   Intake::Line line = agent.intake.take(event.line);
   if (!line.before.empty()) log(agent, line.before);
   switch (line.kind) {
@@ -313,7 +314,7 @@ void TaskRun::on_record(RemoteAgent& agent, record::Record record) {
 void TaskRun::on_violation(RemoteAgent& agent, const Intake::Line& line) {
   log(agent, line.text.substr(0, std::min<std::size_t>(line.text.size(), 100 * kMostWords)));
   fail({FailureSeverity::kLost, agent.node, -1, line.error.what, ExitCode::kEnvironment, false, true, false});
-  if (failure_.reason != line.error.what) return;  // told already, or a consequence
+  agent.refused = true;
   record::Record finding = head_finding(task_.id, "error", "foreign_record", line.error);
   finding.node = agent.node;
   note(std::move(finding));

@@ -36,6 +36,7 @@ class TaskRun {
     std::string samples;         ///< lines that came in this round of poll()
     std::int64_t log_bytes = 0;  ///< of its log
     std::string last_words;      ///< its last line that was no record
+    bool refused = false;        ///< it has sent what no sxbench sends: all else is log
   };
   struct Failure {
     FailureSeverity severity = FailureSeverity::kNone;
