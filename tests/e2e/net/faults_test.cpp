@@ -143,6 +143,29 @@ TEST_F(NetFaults, AnAgentThatDiesOnItsNodeIsNamed) {
 }
 
 /// A node that has lost its head, whichever way that was reached.
+/// The nodes take a head that says nothing for gone; when it comes back, nobody is at fault.
+TEST_F(NetFaults, ARunGoesOnWhenItsHeadWasAwayForTooLong) {
+  const std::string file = linked(2, {{"agent_silence_s", 4}, {"stop_s", 1}, {"evidence_s", 1}});
+  if (IsSkipped()) return;
+  launch::ProcessSet processes;
+  const int id = start(processes, training(file, "100"));
+  ASSERT_TRUE(wait_until(processes, [&] { return records(record::kind::kStep).size() > 3; }))
+      << net_->output();
+  send_signal(processes, id, SIGSTOP);
+  launch::ProcessSet none;
+  EXPECT_TRUE(wait_until(
+      none, [&] { return ranks().empty(); }, 30))
+      << "its nodes go on without it";
+  send_signal(processes, id, SIGCONT);
+  const Ended run = collect(processes, [](const std::string&) {});
+  EXPECT_EQ(run.status.text(), "exit code 0") << run.err;
+  const auto ends = records(record::kind::kTaskEnd);
+  ASSERT_EQ(ends.size(), 2u) << "done again";
+  EXPECT_THAT(reason(), HasSubstr("the head did not run for"));
+  EXPECT_EQ(ends[0].data["failed_node"], "");
+  EXPECT_EQ(ends[1].data["status"], "ok");
+}
+
 class WithoutHead : public NetFaults, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(WithoutHead, TheNodesAreFreeAgainWhenItIsKilled) {
