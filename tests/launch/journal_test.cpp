@@ -123,7 +123,9 @@ class ReopenTest : public JournalTest {
     Result<Journal> journal = Journal::create(dir_, "a", "abcdef");
     ASSERT_TRUE(journal.ok());
     run_ = journal->dir();
-    ASSERT_TRUE(journal->append(make(record::kind::kRun, {{"name", "a"}})).ok());
+    record::Record run = make(record::kind::kRun, {{"name", "a"}});
+    run.task = run.node = "";  // the head's
+    ASSERT_TRUE(journal->append(run).ok());
     ASSERT_TRUE(journal->append(make(record::kind::kTaskStart, {{"attempt", 1}})).ok());
     ASSERT_TRUE(journal->append(make(record::kind::kTaskEnd, {{"status", "ok"}})).ok());
   }
