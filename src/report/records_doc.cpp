@@ -44,6 +44,12 @@ constexpr KindInfo kKinds[] = {
      "Written by every rank with `training.trace`. Its events alone are kept, as `traces/TASK-rankN.json`, "
      "which Perfetto "
      "(ui.perfetto.dev) and chrome://tracing open."},
+    {record::kind::kRankEnd,
+     "Written by every rank as its last record. A rank without it has not ended well, whatever its exit "
+     "code."},
+    {record::kind::kAgentEnd,
+     "Written by the agent of each node as its last record. A node without it has not done its part "
+     "(docs/security.md)."},
     {record::kind::kTaskEnd, "Written by the head: status and reason."},
     {record::kind::kRunEnd, "Written by the head at the end."},
     {record::kind::kHeartbeat, "A rank is alive. On the wire only, never kept, without fields."},
