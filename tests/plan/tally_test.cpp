@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "record/kinds/kinds.h"
 #include "record/typed.h"
 
@@ -160,6 +163,74 @@ TEST(TallyTest, ABurnAndASearchHaveTheirEnd) {
   EXPECT_THAT(search.missing(), ElementsAre("the end of the search"));
   tell(search, record::Locate{});
   EXPECT_THAT(search.missing(), IsEmpty());
+}
+
+// --- recorded runs: what ended well on real GPUs and CPUs must be called whole
+
+struct RecordedTask {
+  Task task;
+  int world = 0;
+  bool ok = false;
+  std::vector<record::Record> records;  ///< of its last attempt
+};
+
+std::map<std::string, RecordedTask> recorded_tasks(const std::filesystem::path& journal) {
+  std::map<std::string, RecordedTask> tasks;
+  std::ifstream in(journal);
+  for (std::string line; std::getline(in, line);) {
+    const auto record = record::parse_line(line, journal.string());
+    if (!record.ok()) continue;
+    if (record->kind == record::kind::kRun) {
+      for (const Json& item : record::read<record::Run>(*record).plan) {
+        const auto task = parse_task(item, journal.string());
+        if (task.ok()) tasks[task->id].task = *task;
+      }
+    }
+    const auto found = tasks.find(record->task);
+    if (found == tasks.end()) continue;
+    if (record->kind == record::kind::kTaskStart) {
+      found->second.records.clear();
+      found->second.world = record::read<record::TaskStart>(*record).world.value_or(0);
+    }
+    if (record->kind == record::kind::kTaskEnd) {
+      found->second.ok = record::read<record::TaskEnd>(*record).status == "ok";
+    }
+    found->second.records.push_back(*record);
+  }
+  return tasks;
+}
+
+/// From the device records, node-major; empty if not every rank has one: the journal is an excerpt.
+std::vector<RankPlace> recorded_places(const RecordedTask& task) {
+  std::map<int, std::string> nodes;
+  for (const record::Record& record : task.records) {
+    if (record.kind == record::kind::kDevice) nodes[record.rank] = record.node;
+  }
+  if (static_cast<int>(nodes.size()) != task.world) return {};
+  std::vector<RankPlace> places;
+  for (const auto& [rank, node] : nodes) {
+    const bool same = rank > 0 && nodes[rank - 1] == node;
+    const int before = rank > 0 ? places.back().node_rank : -1;
+    places.push_back({rank, same ? places.back().local_rank + 1 : 0, same ? before : before + 1});
+  }
+  return places;
+}
+
+TEST(TallyTest, MissesNothingOfRunsThatEndedWell) {
+  int whole = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(
+           std::filesystem::path(SXB_SOURCE_DIR) / "docs/results")) {
+    if (entry.path().filename() != "records.jsonl") continue;
+    for (const auto& [id, task] : recorded_tasks(entry.path())) {
+      const std::vector<RankPlace> places = recorded_places(task);
+      if (!task.ok || places.empty()) continue;
+      Tally tally(task.task, places);
+      for (const record::Record& record : task.records) tally.add(record);
+      EXPECT_THAT(tally.missing(), IsEmpty()) << entry.path() << " " << task.task.label();
+      ++whole;
+    }
+  }
+  EXPECT_GT(whole, 20);
 }
 
 }  // namespace
