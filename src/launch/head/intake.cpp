@@ -49,43 +49,41 @@ bool fits(simdjson::ondemand::value value, Scalar wanted) {
   return type == json_type::number && value.get_double().get(number) == simdjson::SUCCESS;
 }
 
-}  // namespace
-
 /// Nearly all lines are samples (8 GPUs at 10 Hz on 1,024 nodes: 82,000 a second), and the head needs nothing
 /// of them: they are held against the table and written as they are.
-struct Intake::Samples {
-  simdjson::ondemand::parser parser;
-  std::string buffer;
-
-  /// Whether `json` is {…, "data": {…}} with values of the table's types, and nothing after "data".
-  bool check(std::string_view json) {
-    buffer.assign(json);
-    buffer.append(simdjson::SIMDJSON_PADDING, '\0');
+class SampleCheck {
+ public:
+  /// Whether `json` is {..., "data": {...}} with values of the table's types, and nothing after "data".
+  bool operator()(std::string_view json) {
+    buffer_.assign(json);
+    buffer_.append(simdjson::SIMDJSON_PADDING, '\0');
     simdjson::ondemand::document document;
     simdjson::ondemand::object object;
-    const simdjson::padded_string_view padded(buffer.data(), json.size(), buffer.size());
-    if (parser.iterate(padded).get(document) != simdjson::SUCCESS) return false;
+    const simdjson::padded_string_view padded(buffer_.data(), json.size(), buffer_.size());
+    if (parser_.iterate(padded).get(document) != simdjson::SUCCESS) return false;
     if (document.get_object().get(object) != simdjson::SUCCESS) return false;
     // As record::to_json() writes them. A key that comes twice is none of these at its place.
-    constexpr std::string_view kKeys[] = {"v", "kind", "task", "node", "mono_ns", "wall_ns", "data"};
+    struct Key {
+      std::string_view name;
+      Scalar type;
+    };
+    constexpr Key kKeys[] = {{"v", Scalar::kInteger},       {"kind", Scalar::kText},
+                             {"task", Scalar::kText},       {"node", Scalar::kText},
+                             {"mono_ns", Scalar::kInteger}, {"wall_ns", Scalar::kInteger},
+                             {"data", Scalar::kText}};
     std::size_t at = 0;
     for (auto field : object) {
       std::string_view key;
-      if (at == std::size(kKeys) || field.unescaped_key().get(key) != simdjson::SUCCESS ||
-          key != kKeys[at++]) {
-        return false;
-      }
+      if (at == std::size(kKeys) || field.unescaped_key().get(key) != simdjson::SUCCESS) return false;
+      const Key& wanted = kKeys[at++];
       simdjson::ondemand::value value;
-      if (field.value().get(value) != simdjson::SUCCESS) return false;
-      if (key == "data" ? !check_data(value)
-                        : !fits(value, key == "kind" || key == "task" || key == "node" ? Scalar::kText
-                                                                                       : Scalar::kInteger)) {
-        return false;
-      }
+      if (key != wanted.name || field.value().get(value) != simdjson::SUCCESS) return false;
+      if (at == std::size(kKeys) ? !check_data(value) : !fits(value, wanted.type)) return false;
     }
     return at == std::size(kKeys) && document.current_location().error() == simdjson::OUT_OF_BOUNDS;
   }
 
+ private:
   static bool check_data(simdjson::ondemand::value value) {
     simdjson::ondemand::object data;
     if (value.get_object().get(data) != simdjson::SUCCESS) return false;
@@ -101,15 +99,23 @@ struct Intake::Samples {
     }
     return true;
   }
+
+  simdjson::ondemand::parser parser_;
+  std::string buffer_;
 };
+
+/// One for all agents: its memory is that of the longest line.
+bool is_sample(std::string_view json) {
+  static thread_local SampleCheck check;
+  return check(json);
+}
+
+}  // namespace
 
 Intake::Intake(Sender sender)
     : sender_(std::move(sender)),
       sample_prefix_(fmt::format(R"({{"v":1,"kind":"sample","task":{},"node":{},)", dump(Json(sender_.task)),
-                                 dump(Json(sender_.node)))),
-      samples_(std::make_unique<Samples>()) {}
-Intake::~Intake() = default;
-Intake::Intake(Intake&&) noexcept = default;
+                                 dump(Json(sender_.node)))) {}
 
 Intake::Line Intake::take(std::string_view line) {
   const auto wire = record::find_wire(line, sender_.nonce);
@@ -118,7 +124,7 @@ Intake::Line Intake::take(std::string_view line) {
   Line taken;
   if (end_) {
     taken = violation("more after its last record");
-  } else if (wire->json.starts_with(sample_prefix_) && samples_->check(wire->json)) {
+  } else if (wire->json.starts_with(sample_prefix_) && is_sample(wire->json)) {
     taken = {Line::Kind::kSample, "", wire->json, {}, {}};
   } else {
     taken = take_record(wire->json);

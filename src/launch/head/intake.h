@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -40,8 +39,6 @@ class Intake {
   };
 
   explicit Intake(Sender sender);
-  ~Intake();
-  Intake(Intake&&) noexcept;
 
   /// A line of the node's stdout, without its newline; the result refers to it.
   Line take(std::string_view line);
@@ -55,15 +52,12 @@ class Intake {
   Status proof() const;
 
  private:
-  struct Samples;
-
   Line take_record(std::string_view json);
   Status check_sender(const record::Record& record) const;
   Line violation(const std::string& why) const;
 
   Sender sender_;
   std::string sample_prefix_;  ///< how the JSON of this node's samples begins
-  std::unique_ptr<Samples> samples_;
   LineHash lines_;
   std::int64_t bytes_ = 0;  ///< of records that are kept, samples aside
   std::optional<record::AgentEnd> end_;
