@@ -29,6 +29,8 @@ struct Placement {
   int cpu_threads = 1;               ///< per CPU rank
   double peak_tflops = 0;            ///< dense BF16 of one GPU; 0 = unknown
   int world(int nodes_used) const;   ///< ranks on the first nodes
+  /// Where each of those ranks stands.
+  std::vector<plan::RankPlace> places(int nodes_used) const;
 };
 
 /// What this machine has; tests give their own.

@@ -39,28 +39,6 @@ constexpr std::size_t kMostWords = 300;
 /// A node that is lost so soon after the head was away was lost to that.
 constexpr std::int64_t kAfterPauseNs = 30'000'000'000;
 
-/// Of what a node told: no other code may become the run's.
-ExitCode known_code(int code) {
-  for (const ExitCode known : {ExitCode::kUsage, ExitCode::kGoalMissed, ExitCode::kEnvironment}) {
-    if (code == static_cast<int>(known)) return known;
-  }
-  return ExitCode::kTaskFailed;
-}
-
-std::string said(const std::string& last_words) {
-  return last_words.empty() ? "" : fmt::format(" (its last words: {})", last_words);
-}
-
-std::vector<plan::RankPlace> places_of(const Placement& placement, int nodes) {
-  std::vector<plan::RankPlace> places;
-  for (int node = 0; node < nodes; ++node) {
-    for (int local = 0; local < placement.nodes[static_cast<std::size_t>(node)].ranks; ++local) {
-      places.push_back({static_cast<int>(places.size()), local, node});
-    }
-  }
-  return places;
-}
-
 /// Gives an agent's part of a task what marks its records, and says what the head will take for them.
 Intake::Sender mark(AgentTask& agent) {
   agent.nonce = random_token().substr(0, 16);
@@ -81,7 +59,7 @@ TaskRun::TaskRun(const RunOptions& options, const plan::Task& task, Transport& t
       transport_(transport),
       journal_(journal),
       observer_(observer),
-      tally_(task, places_of(options.placement, task.nodes)) {}
+      tally_(task, options.placement.places(task.nodes)) {}
 
 Result<TaskOutcome> TaskRun::run() {
   began_ns_ = last_progress_ns_ = monotonic_ns();
@@ -343,68 +321,34 @@ void TaskRun::on_lost(RemoteAgent& agent, const Loss& loss) {
   note(std::move(finding));
 }
 
-/// Success is proved, not assumed: an exit code of 0 says only that something ended there.
 void TaskRun::on_exit(RemoteAgent& agent, const ExitStatus& status) {
   agent.running = false;
+  if (stopping_) return;
   const std::optional<record::AgentEnd>& end = agent.intake.end();
-  if (end && end->reason == record::AgentEnd::kHeadGone && !stopping_) return fail_for_pause();
-  if (!stopping_ && was_away(boot_ns()) && status.code == static_cast<int>(ExitCode::kInterrupted)) {
+  const bool told = status.code == static_cast<int>(ExitCode::kInterrupted);
+  if ((end && end->reason == record::AgentEnd::kHeadGone) || (told && was_away(boot_ns()))) {
     return fail_for_pause();
   }
-  if (stopping_) return;
-  if (!agent.intake.heard()) return on_silent_end(agent, status);
-  const int code = status.ok() && end ? end->exit_code.value_or(0) : status.code;
-  if (status.signal == 0 && code == 0) {
-    const Status proved = agent.intake.proof();
-    if (proved.ok()) return;
-    return fail({FailureSeverity::kLost, agent.node, -1,
-                 proved.error().what + said(agent.last_words) + "; " + proved.error().help,
-                 ExitCode::kEnvironment, false, true, false});
+  const AgentExit exit = {agent.node, agent.intake, status, agent.last_words};
+  if (!agent.intake.heard()) {
+    const Error error = no_answer(exit, options_.program);
+    fail({FailureSeverity::kLost, agent.node, -1, error.what, error.code, false, true, false});
+    record::Record finding = head_finding(task_.id, "error", "no_answer", error);
+    finding.node = agent.node;
+    return note(std::move(finding));  // of every node: they may all have the same login shell
   }
-  if (status.signal != 0) {
-    return fail(
-        {FailureSeverity::kLost, agent.node, -1,
-         fmt::format("the agent on node {} ended: {} (logs/{}.log)", agent.node, status.text(), agent.node),
-         ExitCode::kEnvironment, false, true, false});
+  std::optional<TaskFailure> failure = failure_of(exit);
+  if (!failure) return;
+  if (failure_.node == agent.node && status.signal == 0 &&
+      failure->severity == FailureSeverity::kUnexplained) {
+    failure_.code = failure->code;  // the agent has told why, and now how
+    failure_.node_fault = failure_.node_fault || failure->node_fault;
   }
-  if (code == static_cast<int>(ExitCode::kInterrupted)) {  // nobody here has told it
-    return fail(
-        {FailureSeverity::kUnexplained, agent.node, -1,
-         fmt::format("something on node {} told the agent there to end (a batch system, a limit of time, an "
-                     "administrator; logs/{}.log)",
-                     agent.node, agent.node),
-         ExitCode::kEnvironment, false, false, false});
-  }
-  if (failure_.node == agent.node) {
-    failure_.code = known_code(code);
-    failure_.node_fault = failure_.node_fault || failure_.code == ExitCode::kEnvironment;
-  }
-  fail({FailureSeverity::kUnexplained, agent.node, -1,
-        fmt::format("the agent on node {} ended: exit code {}{} (logs/{}.log)", agent.node, code,
-                    status.ok() ? ", which what started it there hides" : "", agent.node),
-        known_code(code), false, false, false});
-}
-
-/// What ran there was no sxbench, or none that could say a word.
-void TaskRun::on_silent_end(const RemoteAgent& agent, const ExitStatus& status) {
-  record::Record finding = head_finding(
-      task_.id, "error", "no_answer",
-      {fmt::format("no sxbench answered on node {}: what was started there {} {}{}", agent.node,
-                   status.signal == 0 ? "ended with" : "was", status.text(), said(agent.last_words)),
-       "",
-       fmt::format(
-           "try what sxbench starts there by hand ({} --version): a login shell, ForceCommand, start-up file "
-           "or wrapper may run something else in its place",
-           options_.program),
-       ExitCode::kEnvironment});
-  finding.node = agent.node;
-  const auto told = record::read<record::Finding>(finding);
-  fail({FailureSeverity::kLost, agent.node, -1, told.message, ExitCode::kEnvironment, false, true, false});
-  note(std::move(finding));  // of every node: they may all have the same login shell
+  fail(std::move(*failure));
 }
 
 /// Keeps the most telling failure; what happens once the agents are being stopped is our own doing.
-void TaskRun::fail(Failure failure) {
+void TaskRun::fail(TaskFailure failure) {
   if (stopping_ || failure.severity <= failure_.severity) return;
   if (failure_.severity == FailureSeverity::kNone) failed_ns_ = monotonic_ns();
   failure_ = std::move(failure);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "launch/head/agent_end.h"
 #include "launch/head/intake.h"
 #include "launch/head/journal.h"
 #include "launch/head/observer.h"
@@ -38,17 +39,6 @@ class TaskRun {
     std::string last_words;      ///< its last line that was no record
     bool refused = false;        ///< it has sent what no sxbench sends: all else is log
   };
-  struct Failure {
-    FailureSeverity severity = FailureSeverity::kNone;
-    std::string node;
-    int rank = -1;
-    std::string reason;
-    ExitCode code = ExitCode::kTaskFailed;
-    bool hang = false;        ///< what the ranks were doing is evidence
-    bool node_fault = false;  ///< another node may do better
-    bool head_fault = false;  ///< the head itself was away: no node is at fault
-  };
-
   Status start_agents();
   void watch();
   void check_bounds(std::int64_t now);
@@ -61,12 +51,11 @@ class TaskRun {
   void on_finding(const RemoteAgent& agent, const record::Record& record);
   void on_lost(RemoteAgent& agent, const Loss& loss);
   void on_exit(RemoteAgent& agent, const ExitStatus& status);
-  void on_silent_end(const RemoteAgent& agent, const ExitStatus& status);
   void notice_pause();
   bool was_away(std::int64_t now) const;
   void fail_for_pause();
   void want_all_records();
-  void fail(Failure failure);
+  void fail(TaskFailure failure);
   bool verdict_stands(std::int64_t now) const;
   void stop_all(int grace_ms);
   void tell_agents(std::int64_t now);
@@ -83,7 +72,7 @@ class TaskRun {
   Observer& observer_;
   std::map<int, RemoteAgent> agents_;
   std::vector<int> sampled_;  ///< jobs whose agents have samples to be written
-  Failure failure_;
+  TaskFailure failure_;
   std::int64_t began_ns_ = 0, failed_ns_ = 0, last_progress_ns_ = 0;
   std::int64_t stopped_ns_ = 0, forced_ns_ = 0,
                told_ns_ = 0;  ///< when the agents were told to end, and made to; 0 = not
