@@ -89,8 +89,8 @@ int Placement::world(int nodes_used) const {
 std::vector<plan::RankPlace> Placement::places(int nodes_used) const {
   std::vector<plan::RankPlace> places;
   for (int node = 0; node < nodes_used; ++node) {
-    for (int local = 0; local < nodes[static_cast<std::size_t>(node)].ranks; ++local) {
-      places.push_back({static_cast<int>(places.size()), local, node});
+    for (int slot = 0; slot < nodes[static_cast<std::size_t>(node)].ranks; ++slot) {
+      places.push_back({static_cast<int>(places.size()), slot, node});
     }
   }
   return places;
