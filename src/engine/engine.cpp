@@ -40,7 +40,7 @@ plan::RankTask parse_task(const char* json) {
   return *std::move(task);
 }
 
-comm::RendezvousOptions rendezvous_options(const plan::RankTask& task) {
+comm::RendezvousOptions rendezvous_options(const plan::RankTask& task, const Emitter& emitter) {
   comm::RendezvousOptions options;
   options.host = task.rendezvous_host;
   options.port = task.rendezvous_port;
@@ -49,6 +49,10 @@ comm::RendezvousOptions rendezvous_options(const plan::RankTask& task) {
   options.node = task.node;
   options.rank = task.rank;
   options.world = task.world;
+  options.spread = task.local_world < task.world;
+  options.warn = [&emitter](const std::string& code, const std::string& message, const std::string& help) {
+    emitter.finding("warning", code, message, help);
+  };
   return options;
 }
 
@@ -101,7 +105,7 @@ void run_device_task(const plan::RankTask& task, comm::Rendezvous& rendezvous, c
 void run_task(const plan::RankTask& task, const Emitter& emitter) {
   // The rank's own device, and the place where all ranks meet.
   rank::set_device(task);
-  comm::Rendezvous rendezvous(rendezvous_options(task));
+  comm::Rendezvous rendezvous(rendezvous_options(task, emitter));
   // Phases that do without a communicator of all ranks.
   const plan::Phase phase = task.task.phase;
   if (phase == plan::Phase::kLocate) {
@@ -141,7 +145,7 @@ void run_task(const plan::RankTask& task, const Emitter& emitter) {
 
 void run_kernel_bench(const plan::RankTask& task, const Emitter& emitter) {
   rank::set_device(task);
-  comm::Rendezvous rendezvous(rendezvous_options(task));
+  comm::Rendezvous rendezvous(rendezvous_options(task, emitter));
   const auto comm = create_communicator(rendezvous, task);
   kernel_bench::bench_kernels(task.task.model, *comm, [&](const kernel_bench::KernelTime& time) {
     Json row = {{"kernel", time.kernel}, {"shape", time.shape}, {"us", time.us},

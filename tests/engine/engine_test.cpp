@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <cstdio>
+#include <functional>
 
 #include "base/build_info.h"
 #include "base/json.h"
 #include "engine/support/ranks.h"
 #include "plan/task.h"
+#include "rendezvous/testing.h"
 #include "sxbench/engine.h"
 
 namespace sxb {
@@ -108,8 +111,8 @@ std::vector<Outcome> run_processes(const std::vector<std::string>& tasks) {
   return outcomes;
 }
 
-std::vector<Outcome> run_world(int world, const std::function<void(plan::RankTask&)>& change) {
-  const int port = engine::free_port();
+std::vector<Outcome> run_world(int world, const std::function<void(plan::RankTask&)>& change,
+                               int port = engine::free_port()) {
   std::vector<std::string> tasks;
   for (int rank = 0; rank < world; ++rank) {
     auto task = task_of(rank, world, port);
@@ -158,6 +161,39 @@ TEST(Engine, ChecksThatRanksMeet) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_EQ(outcome.records.size(), 1U);
   }
+}
+
+TEST(Engine, StrangersAtThePortAreAFindingAndChangeNothing) {
+  const int port = engine::free_port();
+  std::atomic<bool> over = false, was_there = false;
+  std::thread stranger([&] {
+    while (!over) {
+      const rendezvous::Raw raw(port);
+      if (raw.connected()) {
+        raw.send(rendezvous::tcp_store_bytes());
+        raw.end_of_speech();
+        EXPECT_THAT(raw.read_all(), testing::Not(HasSubstr("rank")));
+        was_there = true;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  const auto outcomes = run_world(
+      3, [](plan::RankTask&) {}, port);
+  over = true;
+  stranger.join();
+  ASSERT_TRUE(was_there);
+  for (const Outcome& outcome : outcomes) EXPECT_EQ(outcome.exit_code, 0);
+  ASSERT_EQ(outcomes[0].of("finding").size(), 1U);
+  const Json finding = outcomes[0].of("finding")[0];
+  EXPECT_EQ(finding["severity"], "warning");
+  EXPECT_EQ(finding["code"], "rendezvous_stranger");
+  EXPECT_THAT(finding["message"].get<std::string>(), HasSubstr("127.0.0.1 ("));
+  EXPECT_THAT(finding["help"].get<std::string>(), HasSubstr("rendezvous.port"));
+  EXPECT_TRUE(outcomes[1].of("finding").empty());
+  const auto rows = outcomes[0].of("collective");
+  ASSERT_EQ(rows.size(), 4U);
+  for (const Json& row : rows) EXPECT_EQ(row["out_of_place"]["wrong"], 0);
 }
 
 TEST(Engine, AWrongSweepIsAFindingAndAnExitCode) {
