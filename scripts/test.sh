@@ -47,6 +47,8 @@ if [ "$mode" = preset ]; then
   exit
 fi
 
+export SXB_FUZZ_S=${SXB_FUZZ_S:-60} # seconds of mutations for each fuzz target; a plain run takes two
+
 # --- several parts, each of which runs whatever became of the others ------------------------------
 
 table=()
