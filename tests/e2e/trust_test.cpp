@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "e2e/fixture.h"
+#include "e2e/faults.h"
 #include "record/kinds/run.h"
 #include "record/typed.h"
 
@@ -14,10 +14,10 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class Trust : public EndToEnd {
+class Trust : public Faults {
  protected:
   void SetUp() override {
-    EndToEnd::SetUp();
+    Faults::SetUp();
     timeouts_ = {{"stall_s", 60}, {"agent_silence_s", 30}};
   }
 
@@ -36,6 +36,11 @@ class Trust : public EndToEnd {
 
   Ended run(const std::string& script, const std::string& phases = "check") {
     return sxbench(run_arguments(cluster_with(script), phases));
+  }
+
+  /// From the start of the task: there is no moment of a fault.
+  void tell_verdict(const char* fault) {
+    tell(fault, end().verdict_s.value_or(-1), timeouts_["stall_s"].get<double>(), "none", end().reason);
   }
 
   record::TaskEnd end() { return record::read<record::TaskEnd>(records(record::kind::kTaskEnd).at(0)); }
@@ -68,6 +73,7 @@ TEST_F(Trust, WhatEndsWithZeroAndSaysNothingHasDoneNothing) {
     EXPECT_EQ(end().status, "failed");
     EXPECT_THAT(end().failed_node, testing::StartsWith("n"));
     EXPECT_LT(ended.seconds, 45) << "not after stall_s";
+    tell_verdict("something else answers");
     fs::remove_all(results());
   }
 }
@@ -94,6 +100,7 @@ TEST_F(Trust, OutputThatIsCutOffIsNoSuccess) {
   const Ended ended = run("\"$SXBENCH\" \"$@\" | head -n 4");
   EXPECT_EQ(ended.status.text(), "exit code 4") << ended.err;
   EXPECT_THAT(end().reason, AllOf(HasSubstr("node n"), HasSubstr("ended without its last record")));
+  tell_verdict("output cut off");
 }
 
 TEST_F(Trust, AnExitCodeThatAWrapperHidesIsKnown) {
@@ -130,6 +137,7 @@ TEST_F(Trust, ANodeMayNotSayWhatTheHeadSays) {
     EXPECT_THAT(end().reason, AllOf(HasSubstr("node n1 sent what no sxbench sends"),
                                     HasSubstr("which the head alone writes")));
     EXPECT_EQ(end().failed_node, "n1");
+    tell_verdict("forged record");
     EXPECT_EQ(records(kind).size(), 1U) << "the head's own";
     fs::remove_all(results());
   }
