@@ -56,6 +56,10 @@ Result<Json> parse_json(std::string_view text, const std::string& where) {
     std::string detail = e.what();
     const std::size_t cut = detail.find("syntax error");
     if (cut != std::string::npos) detail = detail.substr(cut);
+    // A string that has no end may be a secret: line and column say where it stands.
+    if (const std::size_t read = detail.find("; last read: '\""); read != std::string::npos) {
+      detail.erase(read, detail.rfind('\'') + 1 - read);
+    }
     return Error{"not valid JSON: " + detail, where + ":" + line_and_column(text, e.byte),
                  "check commas, quotes and brackets near that place; // comments are allowed"};
   } catch (const nlohmann::json::exception& e) {  // a number that no double holds
