@@ -161,6 +161,15 @@ std::string suggest(std::string_view word, const std::vector<std::string>& candi
   return "known: " + join(candidates, ", ");
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t bytes = character_at(text).bytes;
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
+
 std::string printable(std::string text) { return escaped(std::move(text), false); }
 
 std::string printable_line(std::string text) { return escaped(std::move(text), true); }

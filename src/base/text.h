@@ -31,7 +31,10 @@ std::string suggest(std::string_view word, const std::vector<std::string>& candi
 /// whose values stay what they are: inside of a string these are JSON's own escapes.
 std::string printable(std::string text);
 
-/// The same for text that has to stay on its line: newline and tab are \n and \t.
+/// True for UTF-8 (RFC 3629), the one encoding that JSON has.
+bool is_utf8(std::string_view text);
+
+/// printable() for text that has to stay on its line: newline and tab are \n and \t.
 std::string printable_line(std::string text);
 
 }  // namespace sxb

@@ -107,6 +107,14 @@ TEST(Printable, LeavesNothingToEscapeInAnyText) {
   }
 }
 
+TEST(IsUtf8, KnowsWhatJsonCanHold) {
+  for (const char* text : {"", "plain", "850 µs", "\U0010FFFF", "\x1b\x7f"})
+    EXPECT_TRUE(is_utf8(text)) << text;
+  for (const char* text : {"caf\xe9", "\xc0\xaf", "\xed\xa0\x80", "\xe2\x80", "a\x80"}) {
+    EXPECT_FALSE(is_utf8(text)) << printable(text);
+  }
+}
+
 TEST(PrintableLine, StaysOnItsLine) {
   EXPECT_EQ(printable_line("a\n[2/2] sft ok\tb\x1b"), "a\\n[2/2] sft ok\\tb\\x1b");
   EXPECT_EQ(printable_line("850 µs"), "850 µs");
