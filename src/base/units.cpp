@@ -54,10 +54,10 @@ Result<std::int64_t> parse_bytes(std::string_view text) {
 }
 
 std::string format_bytes(std::int64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = static_cast<double>(bytes);
   int unit = 0;
-  while (std::abs(value) >= 1024 && unit < 4) {
+  while (std::abs(value) >= 1024 && unit < 6) {
     value /= 1024;
     ++unit;
   }
@@ -89,6 +89,19 @@ std::string format_duration(std::int64_t ns) {
   const std::int64_t seconds = ns / 1'000'000'000;
   if (seconds < 3600) return fmt::format("{:02}:{:02}", seconds / 60, seconds % 60);
   return fmt::format("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+}
+
+std::string format_fixed(double value, int decimals) {
+  if (std::abs(value) >= 1e15) return fmt::format("{:.3e}", value);
+  return fmt::format("{:.{}f}", value, decimals);
+}
+
+std::int64_t saturated(double value) {
+  if (std::isnan(value)) return 0;
+  // 2^63 is a double, the largest int64 is none: what lies below it fits.
+  if (value >= 0x1p63) return std::numeric_limits<std::int64_t>::max();
+  if (value < -0x1p63) return std::numeric_limits<std::int64_t>::min();
+  return std::llround(value);
 }
 
 }  // namespace sxb

@@ -17,11 +17,16 @@ inline constexpr std::int64_t kGiB = 1024 * kMiB;
 /// "8", "32K", "1M", "8G" (binary suffixes, as nccl-tests reads them; "KiB" etc. accepted).
 Result<std::int64_t> parse_bytes(std::string_view text);
 
-/// "8 B", "32 KiB", "1.5 GiB".
+/// "8 B", "32 KiB", "1.5 GiB", up to EiB.
 std::string format_bytes(std::int64_t bytes);
 /// "90", "60s", "5m", "12h", "2d" in seconds, whole and at least one.
 Result<std::int64_t> parse_seconds(std::string_view text);
 /// "850 µs", "12.3 ms", "4.2 s", "06:10".
 std::string format_duration(std::int64_t ns);
+
+/// With `decimals` digits after the point; from 10^15 on as "1.000e+308", so that no figure fills a line.
+std::string format_fixed(double value, int decimals);
+/// The nearest whole number that fits: the ends of the range for what lies beyond, 0 for what is no number.
+std::int64_t saturated(double value);
 
 }  // namespace sxb

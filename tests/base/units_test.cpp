@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -44,6 +46,12 @@ TEST(FormatBytes, PicksTheLargestUnitThatKeepsANumberAboveOne) {
   EXPECT_EQ(format_bytes(4096 * kGiB), "4 TiB");
 }
 
+TEST(FormatBytes, StaysShortAtTheEndsOfTheRange) {
+  EXPECT_EQ(format_bytes(5000 * 1024 * kGiB), "4.9 PiB");
+  EXPECT_EQ(format_bytes(std::numeric_limits<std::int64_t>::max()), "8 EiB");
+  EXPECT_EQ(format_bytes(std::numeric_limits<std::int64_t>::min()), "-8 EiB");
+}
+
 TEST(FormatBytes, WholeSizesCanBeReadBack) {
   for (const std::int64_t bytes : {std::int64_t{8}, 4 * kKiB, 16 * kMiB, 8 * kGiB}) {
     EXPECT_EQ(*parse_bytes(format_bytes(bytes)), bytes);
@@ -69,6 +77,31 @@ TEST(FormatDuration, PicksTheUnit) {
   EXPECT_EQ(format_duration(4'200'000'000), "4.2 s");
   EXPECT_EQ(format_duration(370'000'000'000), "06:10");
   EXPECT_EQ(format_duration(3'661'000'000'000), "1:01:01");
+}
+
+TEST(FormatFixed, HasNoFigureThatFillsALine) {
+  EXPECT_EQ(format_fixed(12.345, 1), "12.3");
+  EXPECT_EQ(format_fixed(-0.5, 0), "-0");
+  EXPECT_EQ(format_fixed(999'999'999'999'999, 0), "999999999999999");
+  EXPECT_EQ(format_fixed(1e15, 0), "1.000e+15");
+  EXPECT_EQ(format_fixed(-1e308, 4), "-1.000e+308");
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(format_fixed(infinity, 1), "inf");
+  EXPECT_EQ(format_fixed(std::nan(""), 1), "nan");
+}
+
+TEST(Saturated, EndsWhereTheRangeDoes) {
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  constexpr auto kMin = std::numeric_limits<std::int64_t>::min();
+  EXPECT_EQ(saturated(2.5), 3);
+  EXPECT_EQ(saturated(-1e3), -1000);
+  EXPECT_EQ(saturated(0x1p62), std::int64_t{1} << 62);
+  EXPECT_EQ(saturated(0x1p63), kMax);
+  EXPECT_EQ(saturated(1e308), kMax);
+  EXPECT_EQ(saturated(-0x1p63), kMin);
+  EXPECT_EQ(saturated(-1e308), kMin);
+  EXPECT_EQ(saturated(std::numeric_limits<double>::infinity()), kMax);
+  EXPECT_EQ(saturated(std::nan("")), 0);
 }
 
 }  // namespace

@@ -8,10 +8,10 @@ namespace sxb::launch {
 
 std::string step_line(const record::Step& step, std::int64_t steps) {
   std::string line = fmt::format("step {}/{}", step.step.value_or(0), steps);
-  if (step.loss) line += fmt::format("  loss {:.4f}", *step.loss);
+  if (step.loss) line += "  loss " + format_fixed(*step.loss, 4);
   if (step.lr) line += fmt::format("  lr {:.2e}", *step.lr);
-  if (step.tokens_per_s) line += fmt::format("  {:.0f} tokens/s", *step.tokens_per_s);
-  if (step.mfu) line += fmt::format("  MFU {:.1f} %", *step.mfu * 100);
+  if (step.tokens_per_s) line += "  " + format_fixed(*step.tokens_per_s, 0) + " tokens/s";
+  if (step.mfu) line += "  MFU " + format_fixed(*step.mfu * 100, 1) + " %";
   if (step.memory_bytes) line += "  " + format_bytes(*step.memory_bytes);
   return line;
 }

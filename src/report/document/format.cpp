@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "base/units.h"
 
 namespace sxb::report {
 namespace {
@@ -33,7 +34,7 @@ void write_json(const Json& value, int depth, std::string& out) {
 
 /// One digit after the point; never "-0.0".
 std::string one_digit(double value) {
-  const std::string text = fmt::format("{:.1f}", value);
+  const std::string text = format_fixed(value, 1);
   return text == "-0.0" ? "0.0" : text;
 }
 
@@ -56,7 +57,7 @@ std::string cell(const std::optional<double>& value, record::Hint hint) {
   if (!value) return "–";
   switch (hint) {
     case record::Hint::kCount:
-      return fmt::format("{:.0f}", *value);
+      return format_fixed(*value, 0);
     case record::Hint::kRatio:
       return one_digit(*value * 100);
     case record::Hint::kPercent:
