@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 namespace sxb {
 namespace fs = std::filesystem;
@@ -21,14 +24,35 @@ Error system_error(const std::string& what, const fs::path& path) {
   return Error{fmt::format("{}: {}", what, std::strerror(code)), path.string(), help, ExitCode::kEnvironment};
 }
 
-fs::path home_dir() {
-  const char* home = std::getenv("HOME");
-  return home != nullptr ? fs::path(home) : fs::path("/tmp");
-}
-
 fs::path from_env(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr ? fs::path(value) : fs::path();
+}
+
+/// The home folder in the password database; empty if this user is not in it, as in many containers.
+fs::path home_of_user() {
+  std::vector<char> buffer(16 * 1024);
+  passwd entry = {};
+  passwd* found = nullptr;
+  if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return {};
+  return entry.pw_dir != nullptr ? fs::path(entry.pw_dir) : fs::path();
+}
+
+/// True if `path` can be written to, or made.
+bool is_writable(fs::path path) {
+  std::error_code ec;
+  while (!fs::exists(path, ec) && path.has_relative_path()) path = path.parent_path();
+  return fs::is_directory(path, ec) && ::access(path.c_str(), W_OK | X_OK) == 0;
+}
+
+/// `below` of the first home that is one, and that `fits`; empty if none does.
+template <typename Fits>
+fs::path in_home(const char* below, Fits fits) {
+  for (const fs::path& home : {from_env("HOME"), home_of_user()}) {
+    if (home.is_absolute() && home.has_relative_path() && fits(home / below)) return home / below;
+  }
+  return {};
 }
 
 }  // namespace
@@ -52,7 +76,7 @@ Status write_file_atomic(const fs::path& path, const std::function<void(const Ap
   std::error_code ec;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), ec);
   const fs::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
   if (fd < 0) return system_error("cannot create the file", temporary);
   Status written = ok_status();
   produce([&](std::string_view piece) {
@@ -108,12 +132,45 @@ fs::path shipped_configs_dir() {
 fs::path cache_dir() {
   if (fs::path dir = from_env("SXBENCH_CACHE"); !dir.empty()) return dir;
   if (fs::path dir = from_env("XDG_CACHE_HOME"); !dir.empty()) return dir / "sxbench";
-  return home_dir() / ".cache" / "sxbench";
+  if (fs::path dir = in_home(".cache/sxbench", is_writable); !dir.empty()) return dir;
+  return private_cache_dir();
+}
+
+fs::path private_cache_dir() {
+  fs::path below = from_env("TMPDIR");
+  if (!below.is_absolute()) below = "/tmp";
+  return below / fmt::format("sxbench-{}", ::geteuid());
+}
+
+Result<fs::path> usable_cache_dir() {
+  fs::path dir = cache_dir();
+  if (dir == private_cache_dir()) SXB_RETURN_IF_ERROR(make_private_dir(dir));
+  return dir;
+}
+
+Status make_private_dir(const fs::path& path) {
+  const std::string help = "set HOME, or SXBENCH_CACHE to a folder of your own; or remove what is there";
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Error{fmt::format("cannot make a folder for the cache: {}", std::strerror(errno)), path.string(),
+                 help, ExitCode::kEnvironment};
+  }
+  // Of the path itself, not of what a link points to.
+  struct stat found = {};
+  const char* wrong = ::lstat(path.c_str(), &found) != 0 ? "cannot be looked at"
+                      : S_ISLNK(found.st_mode)           ? "is a link"
+                      : !S_ISDIR(found.st_mode)          ? "is no folder"
+                      : found.st_uid != ::geteuid()      ? "belongs to another user"
+                      : (found.st_mode & 022) != 0       ? "may be written to by other users"
+                                                         : nullptr;
+  if (wrong == nullptr) return ok_status();
+  return Error{fmt::format("the folder for the cache {}, so what is in it cannot be trusted", wrong),
+               path.string(), help, ExitCode::kEnvironment};
 }
 
 fs::path user_config_dir() {
   if (fs::path dir = from_env("XDG_CONFIG_HOME"); !dir.empty()) return dir / "sxbench";
-  return home_dir() / ".config" / "sxbench";
+  const fs::path dir = in_home(".config/sxbench", [](const fs::path&) { return true; });
+  return dir.empty() ? fs::path("/dev/null/sxbench") : dir;
 }
 
 }  // namespace sxb

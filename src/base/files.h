@@ -13,7 +13,8 @@ namespace sxb {
 Result<std::string> read_file(const std::filesystem::path& path);
 
 /// Writes to a temporary file beside `path`, fsyncs and renames: a reader sees the old or the new
-/// content, never a part. Creates missing parent folders.
+/// content, never a part. Creates missing parent folders. Who may read it is what the process's umask leaves
+/// of 0666.
 Status write_file_atomic(const std::filesystem::path& path, std::string_view content);
 
 /// The same for content that is too large to be held: `produce` calls what it is given for each piece.
@@ -31,10 +32,23 @@ std::filesystem::path executable_dir();
 /// configs/ of the source tree a developer's build came from.
 std::filesystem::path shipped_configs_dir();
 
-/// $SXBENCH_CACHE, else $XDG_CACHE_HOME/sxbench, else ~/.cache/sxbench.
+/// $SXBENCH_CACHE, else $XDG_CACHE_HOME/sxbench, else ~/.cache/sxbench. ~ is $HOME, or where that is unset,
+/// "/" or cannot be written to, what the password database says; where that is none either, the place is
+/// private_cache_dir(). Makes nothing.
 std::filesystem::path cache_dir();
 
-/// $XDG_CONFIG_HOME/sxbench, else ~/.config/sxbench.
+/// The place of a cache without a home: sxbench-<uid> below $TMPDIR or /tmp, which others may write to.
+std::filesystem::path private_cache_dir();
+
+/// cache_dir(), to write into. private_cache_dir() is made (0700) or refused: see make_private_dir().
+Result<std::filesystem::path> usable_cache_dir();
+
+/// Makes `path` (0700), or finds it as this user has made it. An error if it is a link or no folder, belongs
+/// to somebody else or may be written to by others: what lies in it may not be what sxbench wrote.
+Status make_private_dir(const std::filesystem::path& path);
+
+/// $XDG_CONFIG_HOME/sxbench, else ~/.config/sxbench; without a home a place where there is nothing. Unlike a
+/// cache it may be where one cannot write.
 std::filesystem::path user_config_dir();
 
 }  // namespace sxb

@@ -264,7 +264,7 @@ Status write_safetensors(const fs::path& file, const std::vector<TensorToWrite>&
   std::error_code ec;
   if (file.has_parent_path()) fs::create_directories(file.parent_path(), ec);
   const fs::path temporary = file.string() + fmt::format(".tmp{}", ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   const std::uint64_t header_bytes = header.size();
   const auto write = [&]() -> Status {
     SXB_RETURN_IF_ERROR(write_all(fd, &header_bytes, sizeof header_bytes));

@@ -1,7 +1,9 @@
 #include "base/files.h"
 
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -135,16 +137,119 @@ TEST_F(FilesTest, ConfigsComeFromTheEnvironmentFirst) {
 }
 
 TEST_F(FilesTest, CacheFollowsTheXdgRule) {
-  const ScopedEnv home("HOME", "/home/ada");
+  const ScopedEnv home("HOME", dir_.c_str());
   const ScopedEnv xdg_cache("XDG_CACHE_HOME", nullptr);
   const ScopedEnv xdg_config("XDG_CONFIG_HOME", nullptr);
   const ScopedEnv own("SXBENCH_CACHE", nullptr);
-  EXPECT_EQ(cache_dir(), "/home/ada/.cache/sxbench");
-  EXPECT_EQ(user_config_dir(), "/home/ada/.config/sxbench");
+  EXPECT_EQ(cache_dir(), dir_ / ".cache/sxbench");
+  EXPECT_EQ(*usable_cache_dir(), dir_ / ".cache/sxbench");
+  EXPECT_EQ(user_config_dir(), dir_ / ".config/sxbench");
   const ScopedEnv xdg_set("XDG_CACHE_HOME", "/xdg");
   EXPECT_EQ(cache_dir(), "/xdg/sxbench");
   const ScopedEnv own_set("SXBENCH_CACHE", "/fast/cache");
   EXPECT_EQ(cache_dir(), "/fast/cache");
+}
+
+/// What a process without a home thinks of its cache: `uid` is nobody's in the password database.
+class Homeless : public FilesTest {
+ protected:
+  /// Calls `check` in a process of its own that is user `uid`; true if it returns true there.
+  template <typename Check>
+  static bool as_user(uid_t uid, Check check) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const bool changed = ::setgid(uid) == 0 && ::setuid(uid) == 0;
+      ::_exit(changed && check() ? 0 : 1);
+    }
+    int status = 1;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+
+  static constexpr uid_t kNobodys = 54'321;
+};
+
+TEST_F(Homeless, AskThePasswordDatabase) {
+  const passwd* entry = ::getpwuid(::geteuid());
+  if (entry == nullptr) GTEST_SKIP() << "this user is not in the password database";
+  const fs::path home = entry->pw_dir;
+  if (::access(home.c_str(), W_OK) != 0 || home == "/") GTEST_SKIP() << "this user has no home to write to";
+  const ScopedEnv xdg_cache("XDG_CACHE_HOME", nullptr);
+  const ScopedEnv xdg_config("XDG_CONFIG_HOME", nullptr);
+  const ScopedEnv own("SXBENCH_CACHE", nullptr);
+  ASSERT_TRUE(write_file_atomic(dir_ / "file", "x").ok());
+  for (const std::string& said :
+       {std::string(), std::string("/"), std::string("relative"), (dir_ / "file").string()}) {
+    const ScopedEnv unusable("HOME", said.empty() ? nullptr : said.c_str());
+    EXPECT_EQ(cache_dir(), home / ".cache/sxbench") << said;
+  }
+  const ScopedEnv none("HOME", nullptr);
+  EXPECT_EQ(user_config_dir(), home / ".config/sxbench");
+}
+
+TEST_F(Homeless, HaveAFolderOfTheirOwnBesideOthers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can be a user whom the password database does not know";
+  ASSERT_EQ(::getpwuid(kNobodys), nullptr);
+  const ScopedEnv xdg_cache("XDG_CACHE_HOME", nullptr);
+  const ScopedEnv xdg_config("XDG_CONFIG_HOME", nullptr);
+  const ScopedEnv own("SXBENCH_CACHE", nullptr);
+  const ScopedEnv home("HOME", nullptr);
+  const ScopedEnv tmp("TMPDIR", dir_.c_str());
+  fs::permissions(dir_, fs::perms::all | fs::perms::sticky_bit);
+  const fs::path expected = dir_ / "sxbench-54321";
+  EXPECT_TRUE(as_user(kNobodys, [&] {
+    const bool named = cache_dir() == expected && !fs::exists(expected);
+    const Result<fs::path> made = usable_cache_dir();
+    return named && made.ok() && *made == expected && usable_cache_dir().ok() &&
+           !fs::exists(user_config_dir());
+  }));
+  struct stat found = {};
+  ASSERT_EQ(::lstat(expected.c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 07777, 0700u);
+  EXPECT_EQ(found.st_uid, kNobodys);
+  // One that another user has made before.
+  ASSERT_EQ(::chown(expected.c_str(), 0, 0), 0);
+  EXPECT_TRUE(as_user(kNobodys, [&] {
+    const Result<fs::path> refused = usable_cache_dir();
+    return !refused.ok() && refused.error().what.find("belongs to another user") != std::string::npos;
+  }));
+}
+
+TEST_F(FilesTest, APrivateFolderIsNobodyElses) {
+  EXPECT_TRUE(make_private_dir(dir_ / "mine").ok());
+  EXPECT_TRUE(make_private_dir(dir_ / "mine").ok()) << "it is there now";
+  const auto refusal = [&](const char* name) {
+    const Status status = make_private_dir(dir_ / name);
+    EXPECT_FALSE(status.ok()) << name;
+    if (status.ok()) return std::string();
+    EXPECT_EQ(status.error().where, (dir_ / name).string());
+    EXPECT_NE(status.error().help.find("SXBENCH_CACHE"), std::string::npos);
+    EXPECT_EQ(status.error().code, ExitCode::kEnvironment);
+    return status.error().what;
+  };
+  fs::create_symlink("mine", dir_ / "link");
+  EXPECT_NE(refusal("link").find("is a link"), std::string::npos);
+  ASSERT_TRUE(write_file_atomic(dir_ / "file", "x").ok());
+  EXPECT_NE(refusal("file").find("is no folder"), std::string::npos);
+  fs::create_directory(dir_ / "shared");
+  fs::permissions(dir_ / "shared", fs::perms::all);
+  EXPECT_NE(refusal("shared").find("written to by other users"), std::string::npos);
+  EXPECT_NE(refusal("no/such").find("cannot make"), std::string::npos);
+}
+
+TEST_F(FilesTest, TheUmaskSaysWhoMayReadAFile) {
+  const auto mode_of_new = [&](mode_t mask) {
+    const mode_t before = ::umask(mask);
+    EXPECT_TRUE(write_file_atomic(dir_ / "file", "x").ok());
+    ::umask(before);
+    struct stat found = {};
+    EXPECT_EQ(::stat((dir_ / "file").c_str(), &found), 0);
+    return found.st_mode & 07777;
+  };
+  EXPECT_EQ(mode_of_new(022), 0644u);
+  EXPECT_EQ(mode_of_new(027), 0640u);
+  EXPECT_EQ(mode_of_new(077), 0600u);
+  EXPECT_EQ(mode_of_new(002), 0664u);
 }
 
 }  // namespace

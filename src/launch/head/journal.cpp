@@ -59,7 +59,7 @@ LineFile::LineFile(LineFile&& other) noexcept
 Result<LineFile> LineFile::open(const fs::path& path) {
   LineFile file;
   file.path_ = path;
-  file.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  file.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (file.fd_ < 0) return write_error(path, errno);
   return file;
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <tuple>
@@ -176,7 +177,9 @@ Gemm::~Gemm() = default;
 std::string Gemm::cache_file() {
   std::string gpu = at::cuda::getDeviceProperties(0)->name;
   std::replace(gpu.begin(), gpu.end(), ' ', '-');
-  return (cache_dir() / "gemm" / (gpu + "-cublaslt-" + version() + ".json")).string();
+  const Result<std::filesystem::path> cache = usable_cache_dir();
+  if (!cache.ok()) return "";  // each run times anew: choices that another user wrote are none
+  return (*cache / "gemm" / (gpu + "-cublaslt-" + version() + ".json")).string();
 }
 
 std::string Gemm::version() { return std::to_string(cublasLtGetVersion()); }
@@ -240,7 +243,7 @@ Gemm::Tuning Gemm::tune(const std::vector<Layer>& layers, comm::Communicator& co
     }
     result.gain = first / chosen;
     // A cache that cannot be written costs the next run these seconds again and nothing else.
-    static_cast<void>(write_file_atomic(cache_file, pretty_json(cache)));
+    if (!cache_file.empty()) static_cast<void>(write_file_atomic(cache_file, pretty_json(cache)));
   }
   for (const Problem& p : problems) {
     const auto algorithm = cache[p.name()].get<std::size_t>();
