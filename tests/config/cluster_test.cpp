@@ -1,5 +1,6 @@
 #include "config/cluster/cluster.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "config/testing.h"
@@ -65,6 +66,63 @@ TEST(ParseCluster, ReadsEveryKey) {
   const auto again = parse_cluster(to_json(c), "again");
   ASSERT_TRUE(again.ok()) << format_errors(again.errors());
   EXPECT_EQ(to_json(*again), to_json(c));
+}
+
+TEST(ParseCluster, NeverWritesASecret) {
+  const Cluster c =
+      parsed(R"({"name": "c", "nodes": "n1", "nccl_env": {"NCCL_DEBUG": "INFO", "NCCL_KEY": "k1"},
+    "env": {"HF_TOKEN": "t1", "https_proxy": "http://ada:p1@proxy", "A": "x", "EMPTY_TOKEN": ""}})");
+  EXPECT_EQ(c.env.at("HF_TOKEN"), "t1") << "for the ranks";
+  const Json written = to_json(c);
+  EXPECT_EQ(dump(written["env"]),
+            R"({"A":"x","EMPTY_TOKEN":"","HF_TOKEN":"<redacted>","https_proxy":"<redacted>"})");
+  EXPECT_EQ(dump(written["nccl_env"]), R"({"NCCL_DEBUG":"INFO","NCCL_KEY":"<redacted>"})");
+  EXPECT_EQ(to_json(redacted(c)), written);
+  EXPECT_EQ(redacted(c).env.at("HF_TOKEN"), "<redacted>");
+  const auto again = parse_cluster(written, "journal");
+  ASSERT_TRUE(again.ok());
+  EXPECT_THAT(lost_secrets(*again), ElementsAre("NCCL_KEY", "HF_TOKEN", "https_proxy"));
+  EXPECT_THAT(lost_secrets(c), testing::IsEmpty());
+}
+
+TEST(ParseCluster, AnErrorAtASecretDoesNotTellIt) {
+  const Errors errors = errors_of(R"({"name": "c", "nodes": "n1", "env": {"API_KEY": 1234567, "B": 1}})");
+  EXPECT_THAT(error_at(errors, "c.json:/env/API_KEY").what, testing::Not(HasSubstr("1234567")));
+  EXPECT_THAT(error_at(errors, "c.json:/env/B").what, HasSubstr("the number 1"));
+  const auto torn = parse_json("{\"API_KEY\": \"s3cret\n\"}", "c.json");
+  ASSERT_FALSE(torn.ok());
+  EXPECT_THAT(torn.error().what, testing::Not(HasSubstr("s3cret")));
+  EXPECT_THAT(torn.error().where, HasSubstr("c.json:1:"));
+}
+
+TEST(FileMode, IsOctalAndTheOwnersAtLeast) {
+  const auto with = [](const std::string& mode) {
+    return fmt::format(R"({{"name": "c", "nodes": "n1", "paths": {{"file_mode": "{}"}}}})", mode);
+  };
+  for (const char* mode : {"", "0640", "640", "0600", "0660", "0664", "0644", "0604"}) {
+    EXPECT_THAT(errors_of(with(mode)), testing::IsEmpty()) << mode;
+  }
+  for (const char* mode :
+       {"0440", "0666", "0750", "640x", "06400", "9640", "-rw", "0x640", "64", "0620", "00640"}) {
+    const Errors errors = errors_of(with(mode));
+    ASSERT_EQ(errors.size(), 1u) << mode;
+    EXPECT_EQ(errors[0].where, "c.json:/paths/file_mode");
+    EXPECT_THAT(errors[0].help, HasSubstr("0640"));
+  }
+}
+
+TEST(FileMode, IsWhatTheUmaskLeavesUnlessItIsSaid) {
+  Cluster c;
+  EXPECT_EQ(run_umask(c, 0022), 0027u);
+  EXPECT_EQ(run_umask(c, 0077), 0077u);
+  EXPECT_EQ(run_umask(c, 0002), 0027u);
+  EXPECT_EQ(run_umask(c, 0000), 0027u);
+  c.paths.file_mode = "0660";
+  EXPECT_EQ(run_umask(c, 0077), 0007u);
+  c.paths.file_mode = "0644";
+  EXPECT_EQ(run_umask(c, 0077), 0022u);
+  c.paths.file_mode = "600";
+  EXPECT_EQ(run_umask(c, 0022), 0077u);
 }
 
 TEST(ParseCluster, FillsInDefaults) {

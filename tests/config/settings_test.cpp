@@ -222,5 +222,27 @@ TEST_F(ResolveSettings, AnyFlagAndVariableOfATableCounts) {
   }
 }
 
+TEST_F(ResolveSettings, WhatNodesAreToldIsUtf8) {
+  CommandLine flags;
+  flags.set = {"data.dataset=caf\xe9.json", "training.steps=30"};
+  flags.keys["--transport"] = "l\xf6kal";
+  flags.keys["--steps"] = "\xff";
+  flags.keys["--out"] = "r\xe9sultats";
+  set("SXBENCH_MICRO_BATCH", "\x80");
+  const auto settings = resolve_settings(flags);
+  EXPECT_THAT(places(settings.errors()),
+              testing::UnorderedElementsAre("--set", "--transport", "--steps", "$SXBENCH_MICRO_BATCH"));
+  for (const Error& error : settings.errors()) EXPECT_THAT(error.what, HasSubstr("is not UTF-8"));
+}
+
+TEST_F(ResolveSettings, SecretsAreNotShown) {
+  CommandLine flags;
+  flags.cluster = write("c.json", R"({"name": "c", "nodes": "n1", "env": {"HF_TOKEN": "s3cret"}})");
+  const Resolved s = merged(flags);
+  EXPECT_EQ(to_json(s)["cluster"]["env"]["HF_TOKEN"], "<redacted>");
+  EXPECT_EQ(origin(s, "/cluster/env/HF_TOKEN"), "file " + flags.cluster);
+  EXPECT_EQ(s.cluster.env.at("HF_TOKEN"), "s3cret");
+}
+
 }  // namespace
 }  // namespace sxb::config

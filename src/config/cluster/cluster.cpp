@@ -14,7 +14,9 @@ double Network::line_rate_gbps() const {
 Result<Cluster> parse_cluster(const Json& json, const std::string& where) {
   Errors errors;
   Cluster cluster;
-  cluster.paths = {"", kDefaultResults, (cache_dir() / "datasets").string()};
+  const bool at_home = cache_dir() != private_cache_dir();
+  cluster.paths.results = kDefaultResults;
+  cluster.paths.data = at_home ? (cache_dir() / "datasets").string() : "";
   cluster_settings().read(ObjectReader(json, where, "", errors), cluster);
   if (!errors.empty()) return errors;
   cluster.source = where;

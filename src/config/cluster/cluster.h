@@ -88,7 +88,9 @@ struct Timeouts {
 struct Paths {
   std::string program;  ///< sxbench on the nodes; empty: where it is on this machine
   std::string results;  ///< where run folders go; default "results"
-  std::string data;     ///< node-local folder of prepared datasets; default cache_dir()/datasets
+  std::string data;     ///< node-local folder of prepared datasets; default cache_dir()/datasets, "" if that
+                        ///< is no place of a home: each node has its own then
+  std::string file_mode;  ///< of a run's files, octal: "0660"; empty: 0640, or less where the umask says so
 };
 
 enum class AddressFamily { kAny, kIpv4, kIpv6 };
@@ -126,8 +128,21 @@ struct Cluster {
 /// Reads and validates; reports every error at once with file, JSON pointer and remedy. Pure: the
 /// NCCL profile is not looked up, so an old run's cluster reads the same on any machine.
 Result<Cluster> parse_cluster(const Json& json, const std::string& where);
-/// Complete: parse_cluster(to_json(c)) equals c, but for `source`.
+/// Complete: parse_cluster(to_json(c)) equals c, but for `source` and the values of secrets in env and
+/// nccl_env, which are kRedacted. They reach the nodes in AgentTask::env alone.
 Json to_json(const Cluster& cluster);
+/// The cluster as to_json() shows it.
+Cluster redacted(Cluster cluster);
+
+/// Names of the variables whose values a journal has not kept.
+std::vector<std::string> lost_secrets(const Cluster& cluster);
+/// Puts those values into a cluster that came from a journal, from the config at `source`, which has to name
+/// the same program, nodes and other variables. An error says what does not fit, and what to do.
+Status restore_secrets(Cluster& cluster, const std::string& source);
+
+/// The umask of a process that writes a run's files for this cluster, where `user` is its umask otherwise.
+/// Folders have the right to enter where their files may be read.
+unsigned run_umask(const Cluster& cluster, unsigned user);
 
 /// A hostfile as DeepSpeed and Open MPI have it, "node001 slots=8" a line: ranks per node. Reached by ssh.
 Result<Cluster> load_hostfile(const std::string& path);

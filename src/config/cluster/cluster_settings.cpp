@@ -7,6 +7,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "base/redact.h"
 #include "base/text.h"
 
 namespace sxb::config {
@@ -109,6 +110,21 @@ const Table<Goals>& goals_settings() {
   return table;
 }
 
+constexpr const char* kFileModePattern = "^0?6[046][04]$";
+
+/// The owner writes and the head reads what it wrote; nobody runs a file of a run, and not everybody may
+/// change it: a journal says what --resume starts.
+void check_file_mode(ObjectReader& reader, const Paths& paths) {
+  const std::string& text = paths.file_mode;
+  const std::string_view digits = std::string_view(text).substr(text.size() == 4 && text[0] == '0' ? 1 : 0);
+  const auto one_of = [&](std::size_t i, std::string_view allowed) {
+    return allowed.find(digits[i]) != std::string_view::npos;
+  };
+  if (text.empty() || (digits.size() == 3 && one_of(0, "6") && one_of(1, "046") && one_of(2, "04"))) return;
+  reader.error("file_mode", fmt::format("\"{}\" is no mode for the files of a run", text),
+               "three octal digits: 6 for the owner, 0, 4 or 6 for the group, 0 or 4 for others, e.g. 0640");
+}
+
 const Table<Paths>& paths_settings() {
   static const Table<Paths> table = [] {
     Table<Paths> t;
@@ -117,6 +133,12 @@ const Table<Paths>& paths_settings() {
     t.text("results", &Paths::results, "where run folders go", {.schema = {{"default", kDefaultResults}}});
     t.text("data", &Paths::data, "node-local folder of prepared datasets",
            {.otherwise = "datasets in the cache folder"});
+    t.text("file_mode", &Paths::file_mode, "who may read the files of a run, in octal, e.g. 0660, 0644",
+           {.zero_is_unsaid = true,
+            .otherwise = "0640, or less where the umask says so",
+            .values = "0600 to 0664",
+            .schema = {{"pattern", kFileModePattern}}});
+    t.check(check_file_mode);
     return t;
   }();
   return table;
@@ -137,7 +159,8 @@ void environment(Table<Cluster>& t, const char* key, std::map<std::string, std::
        {"propertyNames", {{"pattern", "^[A-Za-z_][A-Za-z0-9_]*$"}}},
        {"additionalProperties", {{"type", "string"}}}},
       help, [=](ObjectReader& reader, Cluster& c) { read_environment(reader, key, c.*member); },
-      [=](const Cluster& c, Json& object) { object[key] = Json(c.*member); }, {.values = "object of text"});
+      [=](const Cluster& c, Json& object) { object[key] = Json(sxb::redacted(c.*member)); },
+      {.values = "object of text"});
 }
 
 }  // namespace
@@ -148,6 +171,8 @@ void read_environment(ObjectReader& parent, const char* key, std::map<std::strin
     if (!is_variable_name(item.key())) {
       reader.error(item.key(), fmt::format("\"{}\" is not a variable name", item.key()),
                    "use letters, digits and \"_\", and no digit in front");
+    } else if (!item.value().is_string() && is_secret(item.key(), "")) {
+      reader.error(item.key(), "expected a string", "put it in double quotes");  // not what stands there
     } else {
       reader.text(item.key().c_str(), out[item.key()]);
     }

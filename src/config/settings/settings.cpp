@@ -44,6 +44,14 @@ Given give(const CommandLine& flags, const RowInfo& row) {
   return give(text, row.extra.flag, row.extra.variable);
 }
 
+/// What reaches nodes travels as JSON, which holds UTF-8 alone: another path would be found there.
+bool can_travel(const std::string& text, const std::string& where, Errors& errors) {
+  if (is_utf8(text)) return true;
+  errors.push_back({fmt::format("\"{}\" is not UTF-8", text), where,
+                    "rename it, or give a link to it that has a name in UTF-8"});
+  return false;
+}
+
 void append(Errors& all, const Errors& some) { all.insert(all.end(), some.begin(), some.end()); }
 
 /// Text in the type of its key; what does not fit is left for the reader to report.
@@ -62,6 +70,9 @@ void apply_flags(const Table<T>& table, Document document, const CommandLine& fl
     const Given given = give(flags, row);
     if (!given.set()) continue;
     origins[row.pointer()] = given.origin;
+    // The folder of the results stays on the head, which takes any name.
+    const bool stays = document == Document::kRun && row.key == "out";
+    if (!stays && !can_travel(given.text, given.where(), errors)) continue;
     Errors found;
     table.set(row.pointer(), typed(given.text, row.schema), out, found);
     for (Error& error : found) error.where = given.where();
@@ -83,12 +94,13 @@ void merge_model(const std::string& name, const CommandLine& flags, Resolved& re
   Origins overridden;
   for (const RowInfo& row : rows_with_flags(Document::kModel)) {
     const Given given = give(flags, row);
-    if (!given.set()) continue;
+    if (!given.set() || !can_travel(given.text, given.where(), errors)) continue;
     assignments.push_back(fmt::format("{}={}", row.key, given.text));
     as_given.push_back(given.written());
     overridden[row.pointer()] = given.origin;
   }
   for (const std::string& assignment : flags.set) {
+    if (!can_travel(assignment, "--set", errors)) continue;
     assignments.push_back(assignment);
     as_given.push_back("--set " + assignment);
     overridden[as_pointer(std::string(trim(split(assignment, '=').front())))] = {Layer::kFlag, "--set"};

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/redact.h"
 #include "launch/head/head_record.h"
 #include "launch/head/journal.h"
 #include "launch/head/task_run.h"
@@ -34,7 +35,7 @@ record::Run run_facts(const RunOptions& options, const std::string& run_id, cons
   facts.config_hash = config_hash;
   facts.cluster = config::to_json(options.cluster);
   facts.plan = tasks_json(options.tasks);
-  facts.nccl_env = options.cluster.nccl_env;
+  facts.nccl_env = redacted(options.cluster.nccl_env);
   facts.spares = options.spares;
   facts.excluded = options.excluded;
   facts.sample_interval_ns = options.settings.sample_interval_ns;
@@ -313,6 +314,13 @@ Result<RunOptions> options_from_journal(const std::filesystem::path& dir) {
   }
   RunOptions options;
   SXB_ASSIGN_OR_RETURN(options.cluster, config::parse_cluster(run.cluster, where + ":/cluster"));
+  if (!config::lost_secrets(options.cluster).empty()) {
+    const Result<Json> manifest = load_json(dir / "manifest.json");
+    const bool says = manifest.ok() && manifest->is_object() && manifest->contains("cluster_source") &&
+                      manifest->at("cluster_source").is_string();
+    SXB_RETURN_IF_ERROR(config::restore_secrets(
+        options.cluster, says ? manifest->at("cluster_source").get<std::string>() : ""));
+  }
   for (const Json& item : run.plan) {
     SXB_ASSIGN_OR_RETURN(plan::Task task, plan::parse_task(item, where + ":/plan"));
     options.tasks.push_back(std::move(task));
@@ -349,13 +357,14 @@ ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks) {
 }
 
 Status write_plan(const std::filesystem::path& path, const RunOptions& options) {
+  const config::Cluster shown = config::redacted(options.cluster);
   return write_file_atomic(path, [&](const Append& append) {
     std::string tasks = pretty_json(tasks_json(options.tasks));
     tasks.pop_back();  // its newline
     append("{\"tasks\": " + tasks + ",\n\"commands\": [");
     const char* separator = "\n";
     for (const plan::Task& task : options.tasks) {
-      const AgentTasks agents(options.cluster, options.placement, task, options.settings, 0, "");
+      const AgentTasks agents(shown, options.placement, task, options.settings, 0, "");
       for (int i = 0; i < agents.size(); ++i) {
         const AgentTask agent = agents[i];
         const Json command = {{"task", task.id},
@@ -370,8 +379,9 @@ Status write_plan(const std::filesystem::path& path, const RunOptions& options) 
 }
 
 Status dry_run(const RunOptions& options, Transport& transport) {
+  const config::Cluster shown = config::redacted(options.cluster);
   for (const plan::Task& task : options.tasks) {
-    const AgentTasks agents(options.cluster, options.placement, task, options.settings, 0, "");
+    const AgentTasks agents(shown, options.placement, task, options.settings, 0, "");
     for (int i = 0; i < agents.size(); ++i) {
       const config::Node& node = options.placement.nodes[static_cast<std::size_t>(i)].node;
       SXB_RETURN_IF_ERROR(

@@ -7,6 +7,7 @@
 
 #include "analysis/read/json_read.h"
 #include "base/clock.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "record/kinds/collective.h"
 #include "record/kinds/node.h"
@@ -59,7 +60,7 @@ Json words_of(const std::string& command) {
 
 Json environment(const record::Run& run) {
   Json list = Json::array();
-  for (const auto& [name, value] : run.nccl_env) {
+  for (const auto& [name, value] : redacted(run.nccl_env)) {
     if (name.starts_with("NCCL_")) list.push_back(name + "=" + value);
   }
   return list;

@@ -6,6 +6,7 @@
 
 #include "analysis/read/json_read.h"
 #include "base/clock.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "record/kinds/node.h"
@@ -72,7 +73,7 @@ void add_run(const Analysis& analysis, Document& document) {
   document.add(std::move(table));
   if (run.nccl_env.empty()) return;
   std::vector<std::string> lines;
-  for (const auto& [name, value] : run.nccl_env) lines.push_back(name + "=" + value);
+  for (const auto& [name, value] : redacted(run.nccl_env)) lines.push_back(name + "=" + value);
   document.add(Paragraph{"NCCL variables applied to the ranks:"});
   document.add(Preformatted{join(lines, "\n")});
 }
