@@ -97,8 +97,8 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result, const Verbs& rows) {
   app->require_subcommand(1);
   app->failure_message([](const CLI::App* failed, const CLI::Error& error) {
     const auto* parse_error = dynamic_cast<const CLI::ParseError*>(&error);
-    return format_error(parse_error ? explain(*failed, *parse_error)
-                                    : Error{error.what(), "", "sxbench --help"});
+    return printable(format_error(parse_error ? explain(*failed, *parse_error)
+                                              : Error{error.what(), "", "sxbench --help"}));
   });
   for (const AddVerb add : rows) add(*app, result);
   return app;
@@ -113,11 +113,11 @@ int run_app(int argc, const char* const* argv, const Verbs& rows) {
     // Help and version are "errors" of code 0; CLI11's own codes for the others mean nothing here.
     return app->exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   } catch (const CLI::Error& error) {
-    fmt::print(stderr, "{}", format_error({error.what(), "", "sxbench --help"}));
+    fmt::print(stderr, "{}", printable(format_error({error.what(), "", "sxbench --help"})));
     return static_cast<int>(ExitCode::kUsage);
   } catch (const std::exception& error) {
     // The one handler: our own functions return errors, the libraries below them may throw.
-    std::fputs(format_error(unexpected(error)).c_str(), stderr);
+    std::fputs(printable(format_error(unexpected(error))).c_str(), stderr);
     return static_cast<int>(unexpected(error).code);
   }
   return static_cast<int>(result);

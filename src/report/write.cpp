@@ -3,6 +3,7 @@
 
 #include "analysis/analysis.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "report/exports/exports.h"
 #include "report/report.h"
 #include "report/sections/sections.h"
@@ -21,25 +22,30 @@ Errors cannot_write(Errors errors) {
   return errors;
 }
 
+/// What nodes and files have said is in it: nothing of that which a terminal obeys (base/text.h).
+Status write_text(const fs::path& path, std::string content) {
+  return write_file_atomic(path, printable(std::move(content)));
+}
+
 /// The files for machines.
 Status write_exports(const analysis::Analysis& analysis, std::span<const Export> exports,
                      const fs::path& run) {
   for (const Export& one : exports) {
-    for (const auto& [path, content] : one.files(analysis))
-      SXB_RETURN_IF_ERROR(write_file_atomic(run / path, content));
+    for (auto& [path, content] : one.files(analysis))
+      SXB_RETURN_IF_ERROR(write_text(run / path, std::move(content)));
   }
   return ok_status();
 }
 
 /// The report for people, in two formats; the charts, which HTML has inside, beside the Markdown.
 Status write_documents(const Document& document, const fs::path& reports) {
-  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "summary_report.md", to_markdown(document)));
-  SXB_RETURN_IF_ERROR(write_file_atomic(reports / "summary_report.html", to_html(document)));
+  SXB_RETURN_IF_ERROR(write_text(reports / "summary_report.md", to_markdown(document)));
+  SXB_RETURN_IF_ERROR(write_text(reports / "summary_report.html", to_html(document)));
   for (const Block& block : document.blocks) {
     const auto* figure = std::get_if<Figure>(&block);
     if (figure == nullptr) continue;
     SXB_RETURN_IF_ERROR(
-        write_file_atomic(reports / "charts" / (figure->name + ".svg"), render_svg(figure->chart)));
+        write_text(reports / "charts" / (figure->name + ".svg"), render_svg(figure->chart)));
   }
   return ok_status();
 }

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 namespace sxb::cli {
 namespace {
 
@@ -31,6 +33,22 @@ TEST(RunStatusTest, CountsWhatIsDoneAlready) {
   status.run_started({"run", 5, {task("a", plan::Phase::kNccl)}, true});
   EXPECT_EQ(status.done(), 4);
   EXPECT_EQ(status.text(0), "4 of 5 done, 0 running, 0 failed, ETA unknown");
+}
+
+TEST(RunStatusTest, AnyNumberOfAStepGivesAnEstimate) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  plan::Task a = task("a", plan::Phase::kSft), b = task("b", plan::Phase::kSft);
+  RunStatus status;
+  status.run_started({"run", 2, {a, b}, false});
+  for (const auto& [first, last] :
+       {std::pair<std::int64_t, std::int64_t>(1, kMost), {-kMost, kMost}, {kMost, 2}}) {
+    status.task_started(a, 0);
+    status.record(a, step(first), kSecond);
+    status.record(a, step(last), 2 * kSecond);
+    const auto eta = status.eta(3 * kSecond);
+    if (eta) EXPECT_GE(eta->ns, 0);
+    EXPECT_LT(status.text(3 * kSecond).size(), 100u);
+  }
 }
 
 TEST(RunStatusTest, EstimatesFromStepsAndFromTasksOfTheSameKind) {

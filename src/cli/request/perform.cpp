@@ -5,8 +5,10 @@
 
 #include "base/files.h"
 #include "base/shell.h"
+#include "cli/request/file_mode.h"
 #include "cli/request/request.h"
 #include "cli/ui/progress.h"
+#include "launch/head/journal.h"
 #include "launch/head/run.h"
 #include "launch/os/interrupt.h"
 #include "launch/transport/transports.h"
@@ -21,7 +23,7 @@ namespace fs = std::filesystem;
 void write_report(Ending& ending) {
   const Result<report::Outcome> outcome = report::write_reports(ending.run);
   if (!outcome.ok()) {
-    fmt::print(stderr, "{}", format_errors(outcome.errors()));
+    write_err(format_errors(outcome.errors()));
     if (ending.code == ExitCode::kOk) ending.code = outcome.error().code;
     return;
   }
@@ -45,13 +47,20 @@ Status copy_nccl_json(const fs::path& run, const std::string& file) {
     fs::path target = file;
     for (int i = 0; fs::exists(target); ++i) target = fmt::format("{}.{}", file, i);
     SXB_RETURN_IF_ERROR(write_file_atomic(target, text));
-    fmt::print(stderr, "{} is in {}\n", source.stem().string(), target.string());
+    print_err("{} is in {}\n", source.stem().string(), target.string());
   }
   return ok_status();
 }
 
+/// False where the folder was taken away, or the disk was full before the run record was on it.
+bool can_resume(const fs::path& run) {
+  const Result<launch::JournalState> state = launch::read_journal(run);
+  return state.ok() && state->run;
+}
+
 ExitCode perform_on(const Request& request, const std::string& json_file, Display& display) {
   launch::count_interrupts();
+  limit_new_files(request.cluster);
   const auto run = [&]() -> Result<launch::RunOutcome> {
     int nodes = 1;
     for (const plan::Task& task : request.tasks) nodes = std::max(nodes, task.nodes);
@@ -61,7 +70,7 @@ ExitCode perform_on(const Request& request, const std::string& json_file, Displa
   };
   const Result<launch::RunOutcome> outcome = run();
   if (!outcome.ok()) {
-    fmt::print(stderr, "{}", format_errors(outcome.errors()));
+    write_err(format_errors(outcome.errors()));
     return outcome.error().code;
   }
   Ending ending;
@@ -71,14 +80,16 @@ ExitCode perform_on(const Request& request, const std::string& json_file, Displa
   ending.run = outcome->dir.string();
   ending.ok = static_cast<int>(std::count_if(outcome->tasks.begin(), outcome->tasks.end(),
                                              [](const auto& task) { return task.code == ExitCode::kOk; }));
-  if (ending.ok < ending.planned) ending.resume = shell_line({"sxbench", "run", "--resume", ending.run});
+  if (ending.ok < ending.planned && can_resume(outcome->dir)) {
+    ending.resume = shell_line({"sxbench", "run", "--resume", ending.run});
+  }
   if (!outcome->lost_journal.empty()) {
-    fmt::print(stderr, "{}", format_errors(outcome->lost_journal));
+    write_err(format_errors(outcome->lost_journal));
   } else if (request.report) {
     write_report(ending);
     if (!json_file.empty() && !ending.report.empty()) {
       if (const Status copied = copy_nccl_json(ending.run, json_file); !copied.ok()) {
-        fmt::print(stderr, "{}", format_errors(copied.errors()));
+        write_err(format_errors(copied.errors()));
         if (ending.code == ExitCode::kOk) ending.code = copied.error().code;
       }
     }

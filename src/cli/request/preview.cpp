@@ -5,6 +5,8 @@
 #include "base/files.h"
 #include "base/shell.h"
 #include "base/units.h"
+#include "cli/request/file_mode.h"
+#include "cli/ui/terminal.h"
 #include "launch/head/run.h"
 #include "launch/node/agent_task.h"
 #include "launch/transport/transports.h"
@@ -28,38 +30,39 @@ void print_commands(const config::Node& node, const std::vector<std::string>& ar
       json.ok() ? launch::parse_agent_task(*json, "plan") : Result<launch::AgentTask>(json.errors());
   if (!agent.ok()) panic(__FILE__, __LINE__, "the head's own agent task does not parse");
   const std::string prefix = assignments(env);
-  fmt::print("# {} ({})\n{}: {}{}{}\n", agent->task.label(), agent->task.id, node.name, prefix,
-             prefix.empty() ? "" : " ", shell_line(argv));
+  print_out("# {} ({})\n{}: {}{}{}\n", agent->task.label(), agent->task.id, node.name, prefix,
+            prefix.empty() ? "" : " ", shell_line(argv));
   if (agent->task.phase == plan::Phase::kSft) {
     const plan::ShardingChoice choice =
         plan::resolve_sharding(agent->task.model, plan::ranks_of(agent->ranks.front()));
-    fmt::print("  # sharding: {} ({})\n", config::to_string(choice.sharding), choice.reason);
+    print_out("  # sharding: {} ({})\n", config::to_string(choice.sharding), choice.reason);
   }
   for (const plan::RankTask& rank : agent->ranks) {
-    fmt::print("  rank {}/{}: {} {} worker rank\n", rank.rank, rank.world,
-               assignments(launch::rank_environment(*agent, rank)), shell_line({argv.front()}));
+    print_out("  rank {}/{}: {} {} worker rank\n", rank.rank, rank.world,
+              assignments(launch::rank_environment(*agent, rank)), shell_line({argv.front()}));
   }
 }
 
 }  // namespace
 
 ExitCode preview_commands(const Request& request) {
+  limit_new_files(request.cluster);
   const auto transport = launch::dry_run_transport(print_commands);
   Status status = launch::dry_run(request, *transport);
   const std::filesystem::path file = request.results / "plan.json";
   if (status.ok()) status = launch::write_plan(file, request);
   if (!status.ok()) {
-    fmt::print(stderr, "{}", format_errors(status.errors()));
+    write_err(format_errors(status.errors()));
     return status.error().code;
   }
-  fmt::print(stderr, "nothing was started; {} has the input of every command\n", file.string());
+  print_err("nothing was started; {} has the input of every command\n", file.string());
   return ExitCode::kOk;
 }
 
 ExitCode preview_tasks(const Request& request) {
   const launch::Placement& placement = request.placement;
-  fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", "task", "nodes", "ranks", "what",
-             "memory per rank (predicted), sharding");
+  print_out("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", "task", "nodes", "ranks", "what",
+            "memory per rank (predicted), sharding");
   for (const plan::Task& task : request.tasks) {
     const int world = placement.world(task.nodes);
     std::string memory = "-";
@@ -70,7 +73,7 @@ ExitCode preview_tasks(const Request& request) {
       const plan::ShardingChoice choice = plan::resolve_sharding(task.model, ranks);
       memory += fmt::format(", {} ({})", config::to_string(choice.sharding), choice.reason);
     }
-    fmt::print("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", task.id, task.nodes, world, task.label(), memory);
+    print_out("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", task.id, task.nodes, world, task.label(), memory);
   }
   return ExitCode::kOk;
 }

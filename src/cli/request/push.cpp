@@ -36,17 +36,17 @@ void print_plan(const launch::Distribution& what) {
   int number = 0;
   for (const auto& round :
        launch::list_rounds(static_cast<int>(what.cluster.nodes.size()), what.cluster.fanout)) {
-    fmt::print("# round {}\n", ++number);
+    print_out("# round {}\n", ++number);
     for (const launch::Transfer& transfer : round) {
       const bool from_head = transfer.source == launch::kHead;
-      fmt::print("{}: {}\n", name(transfer.source),
-                 shell_line(launch::rsync_argv(
-                     what.cluster, what.cluster.nodes[static_cast<std::size_t>(transfer.target)], from_head,
-                     from_head ? what.source : what.target, what.target, what.checksum)));
+      print_out("{}: {}\n", name(transfer.source),
+                shell_line(launch::rsync_argv(
+                    what.cluster, what.cluster.nodes[static_cast<std::size_t>(transfer.target)], from_head,
+                    from_head ? what.source : what.target, what.target, what.checksum)));
     }
   }
-  fmt::print("# then on every node\n{}\n", shell_line(what.proof));
-  fmt::print(stderr, "nothing was started\n");
+  print_out("# then on every node\n{}\n", shell_line(what.proof));
+  print_err("nothing was started\n");
 }
 
 std::string sent_text(const std::optional<launch::Sent>& sent) {
@@ -64,7 +64,7 @@ void print_outcomes(const std::vector<launch::NodeOutcome>& nodes, const std::st
     lines.push_back(
         {{title, node.reason.empty() ? proved : "FAILED: " + node.reason}, {"sent", sent_text(node.sent)}});
   }
-  fmt::print("{}", fold_lines(names, lines));
+  write_out(fold_lines(names, lines));
 }
 
 /// One error per reason, with all nodes that have it.
@@ -123,13 +123,13 @@ ExitCode push(const launch::Distribution& distribution, const PushFlags& flags, 
                               [&](int done) { terminal.status(fmt::format("{} of {} nodes", done, total)); });
   }();
   if (!outcomes.ok()) {
-    fmt::print(stderr, "{}", format_errors(outcomes.errors()));
+    write_err(format_errors(outcomes.errors()));
     return outcomes.error().code;
   }
   print_outcomes(outcomes->nodes, title, proved);
   std::fflush(stdout);
   const Errors errors = errors_of(outcomes->nodes);
-  fmt::print(stderr, "{}", format_errors(errors));
+  write_err(format_errors(errors));
   if (outcomes->interrupted) return ExitCode::kInterrupted;
   return errors.empty() ? ExitCode::kOk : ExitCode::kEnvironment;
 }

@@ -128,7 +128,12 @@ Status check_name(const std::string& name) {
 Status check_save(const Flags& flags, const std::vector<plan::Task>& tasks) {
   const auto sft =
       std::count_if(tasks.begin(), tasks.end(), [](const auto& t) { return t.phase == Phase::kSft; });
-  if (flags.save.empty() || sft == 1) return ok_status();
+  if (flags.save.empty()) return ok_status();
+  if (const std::string whole = std::filesystem::absolute(flags.save).string(); !is_utf8(whole)) {
+    return Error{fmt::format("\"{}\" is not UTF-8, so nodes cannot be told of it", whole), "--save",
+                 "rename it, or give a link to it that has a name in UTF-8"};
+  }
+  if (sft == 1) return ok_status();
   return Error{fmt::format("--save keeps the weights of one fine-tuning task, this plan has {}", sft),
                "--save", "choose one model, one node count and --repeats 1"};
 }

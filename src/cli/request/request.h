@@ -70,7 +70,7 @@ Result<Request> resolve_resumed(const std::filesystem::path& run, const Flags& f
 template <typename T>
 std::optional<T> value_or_explain(Result<T> result, ExitCode& code) {
   if (result.ok()) return std::move(result).value();
-  fmt::print(stderr, "{}", format_errors(result.errors()));
+  write_err(format_errors(result.errors()));
   code = result.error().code;
   return std::nullopt;
 }

@@ -18,7 +18,7 @@ std::string gpus_text(const std::vector<record::NodeGpu>& gpus) {
   for (const record::NodeGpu& gpu : gpus) {
     std::string kind = gpu.name.empty() ? "?" : gpu.name;
     if (gpu.memory_bytes) kind += ", " + format_bytes(*gpu.memory_bytes);
-    if (gpu.power_limit_w) kind += fmt::format(", {:.0f} W", *gpu.power_limit_w);
+    if (gpu.power_limit_w) kind += fmt::format(", {} W", format_fixed(*gpu.power_limit_w, 0));
     for (const auto& [mode, name] :
          {std::pair{gpu.ecc, "ECC"}, {gpu.mig, "MIG"}, {gpu.persistence, "persistence"}}) {
       if (mode) kind += fmt::format(", {} {}", name, *mode ? "on" : "off");
@@ -96,7 +96,7 @@ std::string fold_lines(const std::vector<std::string>& names, const std::vector<
     for (std::size_t i = 0; i < names.size(); ++i) {
       const auto it = std::find_if(lines[i].begin(), lines[i].end(),
                                    [&](const auto& line) { return line.first == fact.title; });
-      fact.add(it == lines[i].end() ? "missing" : it->second, names[i]);
+      fact.add(it == lines[i].end() ? "missing" : printable_line(it->second), names[i]);
     }
     std::stable_sort(fact.values.begin(), fact.values.end(),
                      [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });

@@ -15,21 +15,21 @@ namespace {
 void print_figures(const analysis::GpuBenchRecords& records) {
   const auto figures = analysis::fold_figures(records);
   if (!figures.empty()) {
-    fmt::print("{:<22} {:<34} {:>7} {:>10} {:>10} {:>10}  {:<8} {}\n", "figure", "of", "devices", "median",
-               "least", "most", "unit", "wrong");
+    print_out("{:<22} {:<34} {:>7} {:>10} {:>10} {:>10}  {:<8} {}\n", "figure", "of", "devices", "median",
+              "least", "most", "unit", "wrong");
   }
   for (const analysis::GpuFigure& figure : figures) {
     const std::string of = figure.group == "gemm_max" ? figure.most().shape : figure.shape;
-    fmt::print("{:<22} {:<34} {:>7} {:>10.4g} {:>10.4g} {:>10.4g}  {:<8} {}\n", figure.test, of,
-               figure.values.size(), figure.median, figure.least().value, figure.most().value, figure.metric,
-               figure.checked() ? fmt::format("{:g}", figure.wrong()) : "-");
+    print_out("{:<22} {:<34} {:>7} {:>10.4g} {:>10.4g} {:>10.4g}  {:<8} {}\n", figure.test, of,
+              figure.values.size(), figure.median, figure.least().value, figure.most().value, figure.metric,
+              figure.checked() ? fmt::format("{:g}", figure.wrong()) : "-");
     for (const stats::Outlier& outlier : figure.slow) {
-      fmt::print("  slow: {}, {:.1f} % below the median\n", figure.values[outlier.index].name(),
-                 -100 * outlier.deviation);
+      print_out("  slow: {}, {:.1f} % below the median\n", figure.values[outlier.index].name(),
+                -100 * outlier.deviation);
     }
   }
   for (const analysis::Waived& waived : analysis::fold_waived(records)) {
-    fmt::print("{:<22} waived: {}\n", waived.test, waived.why);
+    print_out("{:<22} waived: {}\n", waived.test, waived.why);
   }
 }
 
@@ -78,23 +78,23 @@ void BurnProgress::record(const plan::Task& task, const record::Record& record) 
     least = std::min(least, one.tflops);
     mismatches += one.mismatches;
   }
-  show(task,
-       fmt::format("{:.0f} of {} s  {} devices  {:.4g} TFLOP/s in all, least {:.4g}  {:g} mismatches",
-                   burn.second.value_or(0), task.burn.duration_s, devices_.size(), sum, least, mismatches));
+  show(task, fmt::format("{} of {} s  {} devices  {:.4g} TFLOP/s in all, least {:.4g}  {:g} mismatches",
+                         format_fixed(burn.second.value_or(0), 0), task.burn.duration_s, devices_.size(), sum,
+                         least, mismatches));
 }
 
 void BurnProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
   terminal_.clear();
   double sum = 0;
-  if (!devices_.empty()) fmt::print("{:<28} {:>10} {:>11}\n", "device", "TFLOP/s", "mismatches");
+  if (!devices_.empty()) print_out("{:<28} {:>10} {:>11}\n", "device", "TFLOP/s", "mismatches");
   for (const auto& [rank, device] : devices_) {
     const double tflops = device.span_s > 0 ? device.work / device.span_s : 0;
     sum += tflops;
     const std::string name = device.gpu < 0 ? fmt::format("{} rank {}", device.node, rank)
                                             : fmt::format("{} GPU {}", device.node, device.gpu);
-    fmt::print("{:<28} {:>10.4g} {:>11g}\n", name, tflops, device.mismatches);
+    print_out("{:<28} {:>10.4g} {:>11g}\n", name, tflops, device.mismatches);
   }
-  if (devices_.size() > 1) fmt::print("{:<28} {:>10.4g}\n", "all", sum);
+  if (devices_.size() > 1) print_out("{:<28} {:>10.4g}\n", "all", sum);
   std::fflush(stdout);
   Progress::task_ended(task, outcome);
 }

@@ -26,7 +26,7 @@ void add_outcome(const launch::TaskOutcome& outcome, Json& fields) {
 void JsonProgress::print(const char* event, Json fields) const {
   Json line = {{"v", 1}, {"event", event}, {"time", format_utc(wall_ns())}};
   line.update(fields);
-  fmt::print("{}\n", dump(line));
+  print_out("{}\n", dump(line));
   std::fflush(stdout);  // whoever reads it waits for it
 }
 

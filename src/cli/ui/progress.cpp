@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 
 #include "base/clock.h"
@@ -30,7 +31,7 @@ std::optional<std::string> news_of(const plan::Task& task, const record::Record&
   }
   if (record.kind == record::kind::kGpuBench) return record::read<record::GpuBench>(record).test;
   if (record.kind == record::kind::kBurn) {
-    return fmt::format("{:.0f} s", record::read<record::Burn>(record).second.value_or(0));
+    return format_fixed(record::read<record::Burn>(record).second.value_or(0), 0) + " s";
   }
   return std::nullopt;
 }
@@ -40,6 +41,13 @@ std::optional<std::string> news_of(const plan::Task& task, const record::Record&
 void Progress::run_started(const launch::RunStart& start) {
   status_.run_started(start);
   terminal_.say("run folder " + start.dir.string());
+  const std::filesystem::path latest = start.dir.parent_path() / "latest";
+  std::error_code ec;
+  if (std::filesystem::exists(latest, ec) && !std::filesystem::is_symlink(latest, ec)) {
+    terminal_.say(
+        "", {"warning:", Colour::kYellow},
+        fmt::format(" {} is no link, so it does not lead to this run; move it away", latest.string()));
+  }
   if (!start.resumed) return;
   terminal_.say(fmt::format("resumed: {} of {} tasks have a result, {} to do", status_.done(), start.planned,
                             start.todo.size()));
@@ -73,7 +81,7 @@ void Progress::record(const plan::Task& task, const record::Record& record) {
     const auto finding = record::read<record::Finding>(record);
     if (finding.severity == "error") errors_.emplace_back(finding.message, finding.help);
     if (finding.severity == "warning") {
-      terminal_.say(fmt::format("{} {}", terminal_.paint("warning:", Colour::kYellow), finding.message));
+      terminal_.say("", {"warning:", Colour::kYellow}, " " + indented(finding.message));
     }
   }
   draw(task);
@@ -82,26 +90,25 @@ void Progress::record(const plan::Task& task, const record::Record& record) {
 void Progress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
   status_.task_ended(task, outcome);
   const bool ok = outcome.code == ExitCode::kOk;
-  std::string line =
-      fmt::format("{} {}  {}  {:.1f} s", prefix_, task.label(),
-                  terminal_.paint(outcome.status, ok ? Colour::kGreen : Colour::kRed), outcome.duration_s);
-  if (ok && task.phase == plan::Phase::kSft) line += "  " + latest_;
-  if (!outcome.reason.empty()) line += "\n      " + outcome.reason;
+  std::string rest = fmt::format("  {:.1f} s", outcome.duration_s);
+  if (ok && task.phase == plan::Phase::kSft) rest += "  " + latest_;
+  if (!outcome.reason.empty()) rest += "\n      " + indented(outcome.reason);
   // The finding that the reason quotes knows what to do.
   const auto quoted = std::find_if(errors_.begin(), errors_.end(), [&](const auto& error) {
     return !error.first.empty() && outcome.reason.find(error.first) != std::string::npos;
   });
-  if (quoted != errors_.end() && !quoted->second.empty()) line += "\n      help: " + quoted->second;
-  terminal_.say(line);
+  if (quoted != errors_.end() && !quoted->second.empty()) rest += "\n      help: " + indented(quoted->second);
+  terminal_.say(fmt::format("{} {}  ", prefix_, task.label()),
+                {outcome.status, ok ? Colour::kGreen : Colour::kRed}, rest);
 }
 
 void Progress::task_retried(const plan::Task& task, const launch::TaskOutcome& outcome,
                             const std::string& spare) {
   std::string next = "trying again";
   if (!spare.empty()) next = fmt::format("node {} takes the place of {}", spare, outcome.failed_node);
-  terminal_.say(fmt::format("{} {}  {}  {:.1f} s\n      {}\n      {}", prefix_, task.label(),
-                            terminal_.paint(outcome.status, Colour::kYellow), outcome.duration_s,
-                            outcome.reason, next));
+  terminal_.say(
+      fmt::format("{} {}  ", prefix_, task.label()), {outcome.status, Colour::kYellow},
+      fmt::format("  {:.1f} s\n      {}\n      {}", outcome.duration_s, indented(outcome.reason), next));
 }
 
 std::string missed_lines(const std::vector<std::string>& missed) {
@@ -118,7 +125,7 @@ std::string missed_lines(const std::vector<std::string>& missed) {
 
 void Progress::run_ended(const Ending& ending) {
   terminal_.clear();
-  fmt::print("{}\n", ending.report.empty() ? ending.run : ending.report);
+  print_path(ending.report.empty() ? ending.run : ending.report);
   std::fflush(stdout);
   if (!ending.missed.empty()) terminal_.say(missed_lines(ending.missed));
   terminal_.say(fmt::format("{} of {} tasks ok", ending.ok, ending.planned));
@@ -140,7 +147,7 @@ void CheckProgress::record(const plan::Task& task, const record::Record& record)
 void CheckProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& outcome) {
   terminal_.clear();
   std::sort(nodes_.begin(), nodes_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  if (!nodes_.empty()) fmt::print("{}", fold_facts(nodes_));
+  if (!nodes_.empty()) write_out(fold_facts(nodes_));
   std::fflush(stdout);
   Progress::task_ended(task, outcome);
 }
@@ -165,7 +172,7 @@ void NcclProgress::task_ended(const plan::Task& task, const launch::TaskOutcome&
 void NcclProgress::print(const std::string& text) {
   if (text.empty()) return;
   terminal_.clear();
-  fmt::print("{}", text);
+  write_out(text);
   std::fflush(stdout);
 }
 

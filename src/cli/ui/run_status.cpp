@@ -62,9 +62,13 @@ std::optional<std::int64_t> RunStatus::expected_ns(const plan::Task& task) const
 
 std::optional<std::int64_t> RunStatus::left_of_current_ns(std::int64_t now_ns) const {
   if (last_step_ > first_step_) {
-    const std::int64_t per_step = (last_step_ns_ - first_step_ns_) / (last_step_ - first_step_);
-    const std::int64_t left = std::max<std::int64_t>(0, current_.model.training.steps - last_step_);
-    return std::max<std::int64_t>(0, left * per_step - (now_ns - last_step_ns_));
+    // As doubles, and three years at most: a node may send any number as that of a step.
+    constexpr double kMostNs = 1e17;
+    const double last = static_cast<double>(last_step_);
+    const double per_step =
+        static_cast<double>(last_step_ns_ - first_step_ns_) / (last - static_cast<double>(first_step_));
+    const double left = std::max(0.0, static_cast<double>(current_.model.training.steps) - last);
+    return saturated(std::clamp(left * per_step - static_cast<double>(now_ns - last_step_ns_), 0.0, kMostNs));
   }
   const auto expected = expected_ns(current_);
   if (!expected) return std::nullopt;

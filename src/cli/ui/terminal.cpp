@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 namespace sxb::cli {
 namespace {
@@ -27,8 +28,20 @@ std::size_t columns() {
 
 }  // namespace
 
+void write_out(std::string text) { fmt::print("{}", printable(std::move(text))); }
+
+void write_err(std::string text) { fmt::print(stderr, "{}", printable(std::move(text))); }
+
+void print_path(const std::string& path) {
+  fmt::print("{}\n", ::isatty(STDOUT_FILENO) == 1 ? printable_line(path) : path);
+}
+
+std::string indented(std::string_view text) {
+  return fmt::format("{}", fmt::join(split(text, '\n'), "\n      "));
+}
+
 ExitCode report_errors(const Errors& errors) {
-  fmt::print(stderr, "{}", format_errors(errors));
+  write_err(format_errors(errors));
   return errors.front().code;
 }
 
@@ -37,20 +50,22 @@ Terminal::Terminal() {
   colour_ = moving_ && variable("NO_COLOR").empty();
 }
 
-std::string Terminal::paint(const std::string& text, Colour colour) const {
-  if (!colour_) return text;
-  const int code = colour == Colour::kGreen ? 32 : colour == Colour::kRed ? 31 : 33;
-  return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
+std::string Terminal::paint(const Painted& painted) const {
+  const std::string word = printable(painted.word);
+  if (!colour_ || word.empty()) return word;
+  const int code = painted.colour == Colour::kGreen ? 32 : painted.colour == Colour::kRed ? 31 : 33;
+  return fmt::format("\x1b[{}m{}\x1b[0m", code, word);
 }
 
-void Terminal::say(const std::string& line) {
+void Terminal::say(const std::string& before, const Painted& painted, const std::string& after) {
   clear();
-  fmt::print(stderr, "{}\n", line);
+  fmt::print(stderr, "{}{}{}\n", printable(before), paint(painted), printable(after));
 }
 
-void Terminal::status(const std::string& line) {
+void Terminal::status(const std::string& text) {
   const std::int64_t now = monotonic_ns();
   if (!moving_ || (drawn_ && now - drawn_ns_ < kRedrawNs)) return;
+  const std::string line = printable_line(text);
   // One column stays free: a full last column makes some terminals wrap.
   std::size_t length = std::min(line.size(), columns() - 1);
   while (length < line.size() && length > 0 && (line[length] & 0xC0) == 0x80) --length;  // no half character

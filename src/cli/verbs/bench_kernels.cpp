@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/json.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/worker.h"
 #include "config/hardware/hardware.h"
 #include "config/model/model.h"
@@ -50,10 +51,10 @@ void print_row(const Json& row) {
     return row.at(key).is_number() ? fmt::format(fmt::runtime(format), number(row, key))
                                    : std::string("missing");
   };
-  fmt::print("{:<44} {:<34} {:>10.1f} {:>8.2f} {:<8} {:>9} {:>8}\n", row.at("kernel").get<std::string>(),
-             row.at("shape").get<std::string>(), number(row, "us"),
-             number(row, moves ? "terabytes_per_s" : "teraflops"), moves ? "TB/s" : "TFLOP/s",
-             or_missing("percent_of_peak", "{:.1f}"), or_missing("times_aten", "{:.2f}"));
+  print_out("{:<44} {:<34} {:>10.1f} {:>8.2f} {:<8} {:>9} {:>8}\n", row.at("kernel").get<std::string>(),
+            row.at("shape").get<std::string>(), number(row, "us"),
+            number(row, moves ? "terabytes_per_s" : "teraflops"), moves ? "TB/s" : "TFLOP/s",
+            or_missing("percent_of_peak", "{:.1f}"), or_missing("times_aten", "{:.2f}"));
   std::fflush(stdout);
 }
 
@@ -61,7 +62,7 @@ void take(Table& table, const Json& message) {
   Json data = message.at("data");
   if (message.at("kind") == "finding") {
     const auto finding = record::read<record::Finding>(data);
-    fmt::print(stderr, "error: {}\nhelp: {}\n", finding.message, finding.help);
+    print_err("error: {}\nhelp: {}\n", finding.message, finding.help);
     return;
   }
   add_rates(data, table.gpu);
@@ -101,18 +102,18 @@ Result<ExitCode> bench(const KernelFlags& flags) {
   SXB_ASSIGN_OR_RETURN(table.gpu, config::find_gpu(gpu));
   table.print = !flags.json;
   if (table.print) {
-    fmt::print("{:<44} {:<34} {:>10} {:>17} {:>9} {:>8}\n", "kernel", "shape", "us", "rate", "% of peak",
-               "x ATen");
+    print_out("{:<44} {:<34} {:>10} {:>17} {:>9} {:>8}\n", "kernel", "shape", "us", "rate", "% of peak",
+              "x ATen");
   }
   SXB_ASSIGN_OR_RETURN(const ExitCode code,
                        launch::bench_kernels(task, [&](const Json& message) { take(table, message); }));
   if (flags.json) {
     const config::Training& training = task.task.model.training;
-    fmt::print("{}", pretty_json({{"engine", facts},
-                                  {"gpu", gpu},
-                                  {"model", task.task.model.name},
-                                  {"tokens", training.micro_batch * training.seq_len},
-                                  {"rows", table.rows}}));
+    write_out(pretty_json({{"engine", facts},
+                           {"gpu", gpu},
+                           {"model", task.task.model.name},
+                           {"tokens", training.micro_batch * training.seq_len},
+                           {"rows", table.rows}}));
   }
   return code;
 }
@@ -127,7 +128,7 @@ void add_bench_kernels(CLI::App& worker) {
   verb->add_flag("--json", flags->json, "one JSON document instead of the table");
   verb->callback([flags] {
     const Result<ExitCode> ended = bench(*flags);
-    if (!ended.ok()) fmt::print(stderr, "{}", format_errors(ended.errors()));
+    if (!ended.ok()) write_err(format_errors(ended.errors()));
     leave(ended.ok() ? *ended : ended.error().code);
   });
 }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/request/fail_on.h"
 #include "cli/request/request.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "report/compare/compare_report.h"
 
@@ -59,11 +60,11 @@ Status write(const Options& options, const analysis::Comparison& comparison,
              const report::Failures& failures) {
   const std::filesystem::path path = options.out;
   if (path.empty()) return ok_status();
-  if (path.extension() == ".csv") return write_file_atomic(path, report::compare_csv(comparison));
+  if (path.extension() == ".csv") return write_file_atomic(path, printable(report::compare_csv(comparison)));
   if (path.extension() == ".md") {
-    return write_file_atomic(path, report::compare_markdown(comparison, failures, options.all));
+    return write_file_atomic(path, printable(report::compare_markdown(comparison, failures, options.all)));
   }
-  return write_file_atomic(path, pretty_json(report::compare_json(comparison, failures)));
+  return write_file_atomic(path, printable(pretty_json(report::compare_json(comparison, failures))));
 }
 
 Error nothing_in_common(const Options& options) {
@@ -83,8 +84,8 @@ Result<ExitCode> compare(const Options& options) {
   const analysis::Comparison comparison = analysis::compare(a, b, how);
   const report::Failures failed = failures(comparison, fail_on);
   SXB_RETURN_IF_ERROR(write(options, comparison, failed));
-  fmt::print("{}", options.json ? pretty_json(report::compare_json(comparison, failed))
-                                : report::compare_text(comparison, failed, options.all));
+  write_out(options.json ? pretty_json(report::compare_json(comparison, failed))
+                         : report::compare_text(comparison, failed, options.all));
   if (!failed.empty()) return ExitCode::kGoalMissed;
   if (!comparison.any_pair()) return nothing_in_common(options);
   return ExitCode::kOk;

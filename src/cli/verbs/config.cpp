@@ -37,7 +37,7 @@ void print_table(const Json& values, const config::Resolved& settings) {
     if (rows.back().value.size() <= 40) value_width = std::max(value_width, rows.back().value.size());
   }
   for (const Row& row : rows) {
-    fmt::print("{:<{}}  {:<{}}  {}\n", row.pointer, pointer_width, row.value, value_width, row.origin);
+    print_out("{:<{}}  {:<{}}  {}\n", row.pointer, pointer_width, row.value, value_width, row.origin);
   }
 }
 
@@ -53,7 +53,7 @@ ExitCode show(const config::CommandLine& said, bool as_json) {
   for (const auto& [pointer, origin] : settings->origins) {
     origins[pointer] = {{"layer", to_string(origin.layer)}, {"from", origin.from}};
   }
-  fmt::print("{}", pretty_json({{"values", values}, {"origins", origins}}));
+  write_out(pretty_json({{"values", values}, {"origins", origins}}));
   return ExitCode::kOk;
 }
 
@@ -76,11 +76,11 @@ std::string wrapped(const std::vector<std::string>& words) {
 
 /// Descriptions of one folder of shipped configs, as the files have them.
 ExitCode list_folder(const char* title, const char* folder, const std::vector<std::string>& names) {
-  fmt::print("{}\n", title);
+  print_out("{}\n", title);
   for (const std::string& name : names) {
     const auto json = load_json(shipped_configs_dir() / folder / (name + ".json"));
     if (!json.ok()) return report_errors(json.errors());
-    fmt::print("  {:<20}  {}\n", name, json->value("description", ""));
+    print_out("  {:<20}  {}\n", name, json->value("description", ""));
   }
   return ExitCode::kOk;
 }

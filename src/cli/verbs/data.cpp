@@ -46,11 +46,10 @@ ExitCode run_prepare(const config::Data& names, data::PrepareOptions options) {
   if (options.name.empty()) options.name = files->name;
   const auto summary = data::prepare(options);
   if (!summary.ok()) return report_errors(summary.errors());
-  fmt::print("prepared {}\n{}", options.out.string(), summary_text(*summary, options.seq_len));
+  print_out("prepared {}\n{}", options.out.string(), summary_text(*summary, options.seq_len));
   if (summary->truncated > 0) {
-    fmt::print(stderr,
-               "warning: {} documents were cut to {} tokens\nhelp: raise --seq-len to keep them whole\n",
-               summary->truncated, options.seq_len);
+    print_err("warning: {} documents were cut to {} tokens\nhelp: raise --seq-len to keep them whole\n",
+              summary->truncated, options.seq_len);
   }
   return ExitCode::kOk;
 }
@@ -65,10 +64,10 @@ ExitCode run_info(const std::string& folder, bool as_json) {
                        {"truncated", counts.truncated}, {"rows", counts.rows},
                        {"tokens", counts.tokens},       {"loss_tokens", counts.loss_tokens},
                        {"padding", counts.padding},     {"hash", counts.hash}};
-    fmt::print("{}", pretty_json(json));
+    write_out(pretty_json(json));
   } else {
-    fmt::print("{} (vocabulary {})\n{}", dataset->name(), dataset->vocab(),
-               summary_text(counts, dataset->seq_len()));
+    print_out("{} (vocabulary {})\n{}", dataset->name(), dataset->vocab(),
+              summary_text(counts, dataset->seq_len()));
   }
   return ExitCode::kOk;
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/request/push.h"
 #include "cli/request/request.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "data/packed.h"
 #include "launch/os/process.h"
@@ -74,7 +75,7 @@ ExitCode data_push(const DataPushFlags& flags) {
   const auto resolved = value_or_explain(resolve_push(flags, hash), code);
   if (!resolved) return code;
   if (!*resolved) {
-    fmt::print("nothing to push: every node of this cluster is this machine\n");
+    print_out("nothing to push: every node of this cluster is this machine\n");
     return ExitCode::kOk;
   }
   return push(**resolved, flags.push, "checksums", "verified, dataset " + hash);

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "cli/request/push.h"
 #include "cli/request/request.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 
 namespace sxb::cli {
@@ -80,16 +81,16 @@ ExitCode deploy(const PushFlags& flags) {
   const auto resolved = value_or_explain(resolve_deploy(flags), code);
   if (!resolved) return code;
   if (!*resolved) {
-    fmt::print("nothing to deploy: every node of this cluster is this machine\n");
+    print_out("nothing to deploy: every node of this cluster is this machine\n");
     return ExitCode::kOk;
   }
   const launch::Distribution& what = **resolved;
   code = push(what, flags, "build", build_id());
   if (fs::exists(what.source / "lib/libsxbench_engine.so") && !fs::exists(what.source / "lib/libtorch")) {
-    fmt::print(stderr,
-               "warning: libtorch is not in the tree, so the nodes need the folder that it was built with\n"
-               "help: cmake --install build/release --prefix {} --component libtorch; then deploy again\n",
-               what.source.string());
+    print_err(
+        "warning: libtorch is not in the tree, so the nodes need the folder that it was built with\n"
+        "help: cmake --install build/release --prefix {} --component libtorch; then deploy again\n",
+        what.source.string());
   }
   return code;
 }

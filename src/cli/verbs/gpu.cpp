@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/request/request.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 
 namespace sxb::cli {
@@ -14,7 +15,7 @@ namespace {
 
 void list_tests() {
   for (const plan::GpuTest& test : plan::gpu_tests()) {
-    fmt::print("{:<12} {:<4} {}\n", test.name, test.host ? "CPU" : "GPU", test.what);
+    print_out("{:<12} {:<4} {}\n", test.name, test.host ? "CPU" : "GPU", test.what);
   }
 }
 

@@ -8,7 +8,9 @@
 
 #include "analysis/read/dataset.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "cli/ui/run_summary.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 
 namespace sxb::cli {
@@ -26,25 +28,24 @@ ExitCode list(const fs::path& results) {
     }
   }
   if (ec) {
-    fmt::print(stderr, "{}",
-               format_error({"cannot read the results folder: " + ec.message(), results.string(),
-                             "name the folder that --out of sxbench run named"}));
+    write_err(format_error({"cannot read the results folder: " + ec.message(), results.string(),
+                            "name the folder that --out of sxbench run named"}));
     return ExitCode::kUsage;
   }
   std::sort(runs.begin(), runs.end());  // names begin with the date
   std::size_t width = 3;
-  for (const fs::path& run : runs) width = std::max(width, run.filename().string().size());
-  fmt::print("{:<{}}  {:<20}  {:<11}  {}\n", "run", width, "started", "state", "tasks");
+  for (const fs::path& run : runs) width = std::max(width, printable_line(run.filename()).size());
+  print_out("{:<{}}  {:<20}  {:<11}  {}\n", "run", width, "started", "state", "tasks");
   for (const fs::path& run : runs) {
-    const std::string name = run.filename();
+    const std::string name = printable_line(run.filename());
     const Result<analysis::Dataset> dataset = analysis::load_dataset(run);
     if (!dataset.ok()) {
-      fmt::print("{:<{}}  {:<20}  {:<11}  {}\n", name, width, "-", "unreadable", dataset.error().what);
+      print_out("{:<{}}  {:<20}  {:<11}  {}\n", name, width, "-", "unreadable", dataset.error().what);
       continue;
     }
     const RunSummary summary = summarize(*dataset);
-    fmt::print("{:<{}}  {:<20}  {:<11}  {}\n", name, width, format_utc(dataset->start_wall_ns), summary.state,
-               summary.text());
+    print_out("{:<{}}  {:<20}  {:<11}  {}\n", name, width, format_utc(dataset->start_wall_ns), summary.state,
+              summary.text());
   }
   return ExitCode::kOk;
 }

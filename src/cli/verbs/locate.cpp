@@ -4,6 +4,7 @@
 #include "analysis/locate/locate.h"
 #include "base/units.h"
 #include "cli/request/request.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "report/sections/sections.h"
 
@@ -18,7 +19,7 @@ class LocateProgress final : public Progress {
     const Result<analysis::Dataset> dataset = analysis::load_dataset(ending.run);
     if (dataset.ok()) {
       for (const analysis::LocateSearch& search : analysis::read_searches(*dataset))
-        fmt::print("{}", report::locate_text(search));
+        write_out(report::locate_text(search));
       std::fflush(stdout);
     }
     Progress::run_ended(ending);

@@ -3,7 +3,10 @@
 
 #include <memory>
 
+#include "analysis/read/dataset.h"
+#include "cli/request/file_mode.h"
 #include "cli/ui/progress.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "report/report.h"
 
@@ -18,15 +21,16 @@ void add_report(CLI::App& app, ExitCode& result) {
   auto path = std::make_shared<std::string>("results");
   verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)");
   verb->callback([path, &result] {
+    if (const auto run = analysis::find_run(*path); run.ok()) limit_new_files_as(*run);
     const Result<report::Outcome> outcome = report::write_reports(*path);
     if (!outcome.ok()) {
-      fmt::print(stderr, "{}", format_errors(outcome.errors()));
+      write_err(format_errors(outcome.errors()));
       result = outcome.error().code;
       return;
     }
-    fmt::print("{}\n", outcome->summary_report.string());
+    print_path(outcome->summary_report.string());
     if (outcome->goals_met()) return;
-    fmt::print(stderr, "{}\n", missed_lines(outcome->missed));
+    print_err("{}\n", missed_lines(outcome->missed));
     result = ExitCode::kGoalMissed;
   });
 }

@@ -8,9 +8,11 @@
 #include "analysis/read/json_read.h"
 #include "base/clock.h"
 #include "base/shell.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "cli/request/request.h"
 #include "cli/ui/run_summary.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 
 namespace sxb::cli {
@@ -18,14 +20,15 @@ namespace {
 
 void print_tasks(const analysis::Dataset& run) {
   std::size_t width = 4;
-  for (const analysis::TaskData& task : run.tasks) width = std::max(width, task.label.size());
-  fmt::print("\n{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", "task", "what", width, "status", "attempt",
-             "duration", "why there is no result");
+  for (const analysis::TaskData& task : run.tasks) width = std::max(width, printable_line(task.label).size());
+  print_out("\n{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", "task", "what", width, "status", "attempt",
+            "duration", "why there is no result");
   for (const analysis::TaskData& task : run.tasks) {
     const auto seconds = task.end ? analysis::number(task.end->record.data, "duration_s") : std::nullopt;
-    fmt::print("{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", task.id, task.label, width,
-               analysis::to_string(task.status()), task.attempt == 0 ? "-" : std::to_string(task.attempt),
-               seconds ? format_duration(static_cast<std::int64_t>(*seconds * 1e9)) : "-", task.reason());
+    print_out("{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", printable_line(task.id),
+              printable_line(task.label), width, analysis::to_string(task.status()),
+              task.attempt == 0 ? "-" : std::to_string(task.attempt),
+              seconds ? format_duration(saturated(*seconds * 1e9)) : "-", printable_line(task.reason()));
   }
 }
 
@@ -40,7 +43,7 @@ ExitCode show(const std::string& path) {
   const RunSummary summary = summarize(*run);
   const Json& facts = run->run.record.data;
   const auto print = [](const char* what, const std::string& value) {
-    fmt::print("{:<9} {}\n", what, value);
+    print_out("{:<9} {}\n", what, printable_line(value));
   };
   print("run", run->folder.string());
   print("command", analysis::text(facts, "command"));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/request/file_mode.h"
 #include "cli/verbs/verbs.h"
 #include "cli/verbs/worker.h"
 #include "launch/head/rendezvous_host.h"
@@ -44,7 +45,10 @@ void add_worker(CLI::App& app, ExitCode& /*result*/) {
   CLI::App* agent = verb->add_subcommand("agent", "One node of one task; reads its task on stdin");
   auto bundle = std::make_shared<std::string>();
   agent->add_option("--bundle", *bundle, "the tasks of all nodes, packed; -: on stdin");
-  agent->callback([bundle] { leave(launch::run_agent_worker(*bundle)); });
+  agent->callback([bundle] {
+    restore_umask();
+    leave(launch::run_agent_worker(*bundle));
+  });
   CLI::App* address = verb->add_subcommand("address", "Print this machine's address on an interface");
   auto interface = std::make_shared<std::string>(), family = std::make_shared<std::string>("any");
   address->add_option("interface", *interface)->required();

@@ -1,0 +1,51 @@
+// Text for the user leaves in one place, src/cli/ui/terminal.cpp, which lets nothing through that a terminal
+// obeys. A call that prints elsewhere may show a control sequence of a hostile node.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "style/source_text.h"
+
+namespace sxb::style {
+namespace {
+
+/// "line: text" of every call in the source that prints.
+std::vector<std::string> printing_calls(const std::string& source) {
+  static const std::regex call(
+      R"(\bfmt::(v?print|println)\(|\bstd::(v?f?printf|f?puts|fwrite|cout|cerr|clog)\b|\b(f?printf|f?puts|fwrite)\()");
+  std::vector<std::string> calls;
+  std::istringstream lines(code_of(source));
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (std::regex_search(line, call)) calls.push_back(std::to_string(number) + ": " + line);
+  }
+  return calls;
+}
+
+TEST(OutputInOnePlace, NoOtherFileOfTheCommandPrints) {
+  const std::set<std::string> known = {"src/cli/ui/terminal.cpp",    // the place
+                                       "src/cli/app.cpp",            // below it: errors of the command line
+                                       "src/cli/verbs/worker.cpp"};  // what the head reads, not a person
+  for (const char* module : {"src/cli", "src/report", "src/analysis", "src/plan", "src/config"}) {
+    for (const std::string& file : files_below(kTree, module, source_extensions())) {
+      if (known.count(file) > 0) continue;
+      for (const std::string& call : printing_calls(read_text(kTree / file)))
+        ADD_FAILURE() << file << ":" << call;
+    }
+  }
+}
+
+TEST(OutputInOnePlace, TheCheckFindsPlantedCalls) {
+  EXPECT_THAT(
+      printing_calls("fmt::print(stderr, x);\nprint_out(x);\n// fmt::print(x)\nstd::cerr << x;\nputs(x);\n"
+                     "std::fputs(x, stderr);\nblueprint(x);\nfmt::format(x);\n"),
+      testing::ElementsAre("1: fmt::print(stderr, x);", "4: std::cerr << x;", "5: puts(x);",
+                           "6: std::fputs(x, stderr);"));
+}
+
+}  // namespace
+}  // namespace sxb::style
