@@ -46,7 +46,7 @@ TEST(RunStatusTest, AnyNumberOfAStepGivesAnEstimate) {
     status.record(a, step(first), kSecond);
     status.record(a, step(last), 2 * kSecond);
     const auto eta = status.eta(3 * kSecond);
-    if (eta) EXPECT_GE(eta->ns, 0);
+    EXPECT_GE(eta ? eta->ns : 0, 0);
     EXPECT_LT(status.text(3 * kSecond).size(), 100u);
   }
 }
