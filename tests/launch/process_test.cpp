@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,6 +103,19 @@ TEST(Process, APollHandsOutNoMoreThanAPipeHolds) {
   EXPECT_LE(most, 2 * kPipe) << "a read, and the rest of one whose writer has ended";
 }
 
+TEST(Process, OfALineWithoutEndTheBeginIsHandedOutAndOneWordOfTheRest) {
+  constexpr std::size_t kBegin = 4 << 20, kRest = 20 << 20;
+  const Seen seen = run_one(shell(
+      "head -c 25165824 /dev/zero | tr '\\0' x; echo; echo after; head -c 5242880 /dev/zero | tr '\\0' y"));
+  ASSERT_EQ(seen.out.size(), 5u);
+  EXPECT_EQ(seen.out[0], std::string(kBegin, 'x'));
+  EXPECT_EQ(seen.out[1], "sxbench left out " + std::to_string(kRest) + " more bytes of this line");
+  EXPECT_EQ(seen.out[2], "after");
+  EXPECT_EQ(seen.out[3], std::string(kBegin, 'y'));
+  EXPECT_EQ(seen.out[4], "sxbench left out " + std::to_string(1 << 20) + " more bytes of this line")
+      << "it ended without a newline";
+}
+
 TEST(Process, FeedsMoreThanAPipeHoldsToStdin) {
   ProcessSpec spec = shell("wc -c");
   spec.stdin_text = std::string(1 << 20, 'x');
@@ -116,7 +130,21 @@ TEST(Process, ReportsWhyAProgramCannotStart) {
   ASSERT_FALSE(id.ok());
   EXPECT_THAT(id.error().what, HasSubstr("No such file"));
   EXPECT_EQ(id.error().code, ExitCode::kEnvironment);
+  EXPECT_THAT(id.error().help, HasSubstr("install it"));
   EXPECT_TRUE(processes.empty());
+}
+
+TEST(Process, ALimitThatIsReachedIsNamedWithItsRemedy) {
+  rlimit before = {};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  ProcessSet processes;
+  const rlimit none = {5, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Result<int> id = processes.start(shell("true"));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_FALSE(id.ok());
+  EXPECT_THAT(id.error().what, HasSubstr("Too many open files"));
+  EXPECT_THAT(id.error().help, HasSubstr("ulimit -u -n"));
 }
 
 TEST(Process, NamesTheSignalThatKilledAChild) {

@@ -28,7 +28,7 @@ constexpr int kTickMs = 100;
 constexpr int kEndingTickMs = 2;
 /// Which descriptor of a child is ready, in the low bits of epoll's key.
 enum Port : std::uint64_t { kOut, kErr, kIn, kPorts };
-/// A line without end is handed out in pieces of this size rather than eating the memory.
+/// Of a line without end this much is handed out, rather than eating the memory and the disk of logs.
 constexpr std::size_t kMaxLine = 4 << 20;
 /// Streams read in one poll(), of up to a pipe of 64 KiB each: what the caller may have to hold. epoll
 /// hands out the others next time, in turn.
@@ -164,7 +164,7 @@ Result<int> ProcessSet::start(const ProcessSpec& spec) {
     return Error{fmt::format("cannot start the program: {}", std::strerror(code)), spec.argv[0],
                  code == EMFILE || code == EAGAIN
                      ? "raise the limits on processes and open files (ulimit -u -n)"
-                     : "check that the file exists and may be executed",
+                     : "install it on this machine, or check that the file may be executed",
                  ExitCode::kEnvironment};
   };
   if (epoll_ < 0) return failed(EMFILE);
@@ -240,7 +240,11 @@ void ProcessSet::take(const Child& child, Stream& stream, std::string_view bytes
     handler(event);
   };
   for (std::size_t end = bytes.find('\n'); end != std::string_view::npos; end = bytes.find('\n')) {
-    if (stream.partial.empty()) {
+    if (stream.cut > 0) {
+      const std::int64_t cut = std::exchange(stream.cut, 0) + static_cast<std::int64_t>(end);
+      event.line = fmt::format("sxbench left out {} more bytes of this line", cut);
+      handler(event);
+    } else if (stream.partial.empty()) {
       event.line = bytes.substr(0, end);
       handler(event);
     } else {
@@ -249,8 +253,15 @@ void ProcessSet::take(const Child& child, Stream& stream, std::string_view bytes
     }
     bytes.remove_prefix(end + 1);
   }
+  if (stream.cut > 0) {
+    stream.cut += static_cast<std::int64_t>(bytes.size());
+    return;
+  }
   stream.partial.append(bytes);
-  if (stream.partial.size() > kMaxLine) emit_partial();
+  if (stream.partial.size() <= kMaxLine) return;
+  stream.cut = static_cast<std::int64_t>(stream.partial.size() - kMaxLine);
+  stream.partial.resize(kMaxLine);
+  emit_partial();
 }
 
 /// Reads once, or, if the child has ended, until nothing is left. epoll reports what remains, so that a
@@ -269,7 +280,7 @@ void ProcessSet::drain(Child& child, Stream& stream, bool to_the_end, const Hand
     if (!to_the_end) return;
   }
   if (to_the_end) close_stream(stream);
-  if (stream.fd < 0 && !stream.partial.empty()) take(child, stream, "\n", handler);
+  if (stream.fd < 0 && (!stream.partial.empty() || stream.cut > 0)) take(child, stream, "\n", handler);
 }
 
 void ProcessSet::on_ready(std::uint64_t key, const Handler& handler) {

@@ -37,7 +37,7 @@ struct ProcessEvent {
   Kind kind = Kind::kLine;
   int id = 0;                ///< as returned by start()
   bool from_stderr = false;  ///< kLine
-  std::string line;          ///< kLine: without the newline
+  std::string line;          ///< kLine: without the newline; of one over 4 MiB the begin, then a word of it
   ExitStatus status;         ///< kExit; comes after every line the child wrote
 };
 
@@ -72,7 +72,8 @@ class ProcessSet {
  private:
   struct Stream {
     int fd = -1;
-    std::string partial;  ///< bytes after the last newline
+    std::string partial;   ///< bytes after the last newline
+    std::int64_t cut = 0;  ///< bytes of a line too long to be kept, after those that were handed out
   };
   struct Child {
     int id = 0;
