@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/build_info.h"
@@ -216,6 +217,10 @@ class PretendedAgent {
 
 /// argv: ssh's options, then "--", host, command.
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "-V") {
+    fmt::print(stderr, "OpenSSH_9.2p1\n");
+    return 0;
+  }
   std::this_thread::sleep_for(std::chrono::milliseconds(number_from_env("SXB_BENCH_CONNECT_MS")));
   const int seconds = number_from_env("SXB_BENCH_SECONDS");
   if (seconds == 0) {

@@ -25,13 +25,13 @@ class LocalTransport final : public Transport {
       handler({TransportEvent::Kind::kStarted, job, false, "", {}, {}});
     }
     processes_.poll(timeout_ms, [&](const ProcessEvent& event) {
-      const bool exit = event.kind == ProcessEvent::Kind::kExit;
-      handler({exit ? TransportEvent::Kind::kExit : TransportEvent::Kind::kLine,
-               event.id,
-               event.from_stderr,
-               event.line,
-               event.status,
-               {}});
+      if (event.kind == ProcessEvent::Kind::kLine) {
+        words_[event.id].hear(event.line);
+        return handler({TransportEvent::Kind::kLine, event.id, event.from_stderr, event.line, {}, {}});
+      }
+      const std::string words = words_[event.id].text();
+      words_.erase(event.id);
+      handler({TransportEvent::Kind::kExit, event.id, false, "", event.status, {}, words});
     });
   }
 
@@ -40,6 +40,7 @@ class LocalTransport final : public Transport {
  private:
   ProcessSet processes_;
   std::vector<int> started_;
+  std::map<int, LastWords> words_;  ///< by job
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "launch/os/private_dir.h"
 #include "launch/transport/ssh.h"
 #include "launch/transport/transports.h"
+#include "record/record.h"
 
 namespace sxb::launch {
 namespace {
@@ -29,7 +30,7 @@ class SshTransport final : public Transport {
     Job job;
     job.node = node;
     job.program = argv.front();
-    job.spec.argv = ssh_argv(cluster_, node, dir_.path(), remote_command(argv, env));
+    job.spec.argv = ssh_argv(cluster_, node, dir_.path(), remote_command(argv, env), own_session_options());
     // With the first sign of life: from there on the agent misses the next one.
     job.spec.stdin_text = input.empty() ? "" : input + "\n";
     job.spec.keep_stdin_open = true;
@@ -61,8 +62,10 @@ class SshTransport final : public Transport {
       pending_.push_back({TransportEvent::Kind::kExit, id, false, "", interrupted, {}});
     } else if (grace_ms > 0) {
       // The agent sees its stdin close and ends in good order; a signal would reach only this ssh.
+      it->second.stopped = true;
       processes_.end_input(it->second.process, grace_ms);
     } else {
+      it->second.stopped = true;
       processes_.stop(it->second.process, 0);
     }
   }
@@ -74,8 +77,11 @@ class SshTransport final : public Transport {
     ProcessSpec spec;
     int process = 0;  ///< 0 = waits for its turn
     bool connected = false;
+    bool answered = false;  ///< with a record: it was sxbench
+    bool stopped = false;   ///< by stop()
     std::int64_t last_line_ns = 0;
     std::deque<std::string> messages;  ///< the last lines of stderr: ssh's own come last
+    LastWords words;
   };
 
   void launch_waiting() {
@@ -86,8 +92,7 @@ class SshTransport final : public Transport {
       const Result<int> process = processes_.start(job.spec);
       job.spec = {};
       if (!process.ok()) {
-        pending_.push_back(lost(id, {Loss::Class::kOther, process.error().where + ": " + process.error().what,
-                                     "install the OpenSSH client on this machine"}));
+        pending_.push_back(lost(id, not_started(process.error())));
         jobs_.erase(id);
         continue;
       }
@@ -104,7 +109,11 @@ class SshTransport final : public Transport {
     Job& job = jobs_.at(id);
     if (event.kind == ProcessEvent::Kind::kLine) {
       // Only stdout proves a connection: stderr may be ssh itself, in trouble.
-      if (!event.from_stderr) set_connected(job);
+      if (!event.from_stderr) {
+        set_connected(job);
+        job.answered = job.answered || event.line.find(record::kWirePrefix) != std::string::npos;
+      }
+      job.words.hear(event.line);
       job.last_line_ns = monotonic_ns();
       if (event.from_stderr) {
         job.messages.push_back(event.line);
@@ -120,15 +129,16 @@ class SshTransport final : public Transport {
   }
 
   TransportEvent end_of(int id, const Job& job, const ExitStatus& status) const {
+    if (status.signal != 0 && !job.stopped) return lost(id, killed_here("ssh", status));
     if (status.signal == 0 && status.code == kSshFailed) {
       const double silent_s = static_cast<double>(monotonic_ns() - job.last_line_ns) * 1e-9;
       return lost(id, explain_ssh(cluster_, job.node, {job.messages.begin(), job.messages.end()},
                                   job.connected, silent_s));
     }
-    if (!job.connected && is_missing_program(status)) {
+    if (!job.answered && is_missing_program(status)) {
       return lost(id, explain_missing_program(job.node, job.program));
     }
-    return {TransportEvent::Kind::kExit, id, false, "", remote_status(status), {}};
+    return {TransportEvent::Kind::kExit, id, false, "", remote_status(status), {}, job.words.text()};
   }
 
   void set_connected(Job& job) {

@@ -1,6 +1,44 @@
 #include "launch/transport/transport.h"
 
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "record/record.h"
+
 namespace sxb::launch {
+namespace {
+
+constexpr std::size_t kQuotedLines = 3, kQuotedBytes = 300;
+
+/// Printable ASCII as it is, everything else as \xNN.
+std::string printable(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += byte >= 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+  }
+  return result;
+}
+
+}  // namespace
+
+void LastWords::hear(std::string_view line) {
+  const std::string_view words = trim(line);
+  if (words.empty() || words.find(record::kWirePrefix) != std::string_view::npos) return;
+  lines_.push_back(printable(words.substr(0, kQuotedBytes)).substr(0, kQuotedBytes));
+  if (lines_.size() > kQuotedLines) lines_.pop_front();
+}
+
+std::string LastWords::text() const {
+  std::string text;
+  // The last one is the most likely to tell, so the others have what it leaves.
+  for (auto line = lines_.rbegin(); line != lines_.rend(); ++line) {
+    const std::string longer = text.empty() ? *line : *line + " | " + text;
+    if (longer.size() > kQuotedBytes) break;
+    text = longer;
+  }
+  return text;
+}
 
 const char* to_string(Loss::Class kind) {
   switch (kind) {
@@ -20,6 +58,15 @@ const char* to_string(Loss::Class kind) {
       break;
   }
   return "transport";
+}
+
+Loss not_started(const Error& error) {
+  return {Loss::Class::kOther, fmt::format("{} on this machine: {}", error.where, error.what), error.help};
+}
+
+Loss killed_here(const std::string& program, const ExitStatus& status) {
+  return {Loss::Class::kOther, fmt::format("{} on this machine was {}", program, status.text()),
+          "look at this machine's log (dmesg) for a lack of memory, or who ended it"};
 }
 
 }  // namespace sxb::launch

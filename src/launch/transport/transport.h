@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -30,8 +32,24 @@ struct Loss {
 };
 const char* to_string(Loss::Class kind);  ///< "unreachable", "host_key", ..., as in records
 
+/// A transport's own program could not be started on this machine, as ProcessSet::start() says it.
+Loss not_started(const Error& error);
+/// It was ended on this machine by a signal, and not by sxbench.
+Loss killed_here(const std::string& program, const ExitStatus& status);
+
 /// Words of a transport that are kept to explain a loss: more than ssh's longest explanation.
 inline constexpr std::size_t kKeptMessages = 40;
+
+/// The last lines of a node that are no records, to be quoted: what said something instead of sxbench.
+class LastWords {
+ public:
+  void hear(std::string_view line);
+  /// Up to 300 characters, of which none moves a terminal; "" if it said nothing.
+  std::string text() const;
+
+ private:
+  std::deque<std::string> lines_;
+};
 
 struct TransportEvent {
   /// Per job: kStarted at most once and first, then lines, then kExit or kLost, once and last.
@@ -47,6 +65,8 @@ struct TransportEvent {
   std::string line;          ///< kLine
   ExitStatus status;         ///< kExit
   Loss loss;                 ///< kLost
+  /// kExit: the last lines of the node that are no records (LastWords), "" if there are none.
+  std::string last_words = {};
 };
 
 class Transport {
