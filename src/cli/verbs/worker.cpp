@@ -11,6 +11,7 @@
 #include "cli/verbs/worker.h"
 #include "launch/head/rendezvous_host.h"
 #include "launch/node/agent.h"
+#include "launch/node/node_key.h"
 #include "launch/node/rank.h"
 
 namespace sxb::cli {
@@ -44,11 +45,18 @@ void add_worker(CLI::App& app, ExitCode& /*result*/) {
   add_bench_kernels(*verb);
   CLI::App* agent = verb->add_subcommand("agent", "One node of one task; reads its task on stdin");
   auto bundle = std::make_shared<std::string>();
-  agent->add_option("--bundle", *bundle, "the tasks of all nodes, packed; -: on stdin");
+  agent->add_option("--bundle", *bundle,
+                    "the tasks of all nodes, encrypted for the keys that they made; -: in clear, on stdin");
   agent->callback([bundle] {
     restore_umask();
     leave(launch::run_agent_worker(*bundle));
   });
+  CLI::App* key = verb->add_subcommand("key", "Make this node's key for a run, print its public half");
+  auto id = std::make_shared<std::string>();
+  auto forget = std::make_shared<bool>(false);
+  key->add_option("id", *id, "of the run")->required();
+  key->add_flag("--forget", *forget, "remove it again");
+  key->callback([id, forget] { leave(launch::run_key_worker(*id, *forget)); });
   CLI::App* address = verb->add_subcommand("address", "Print this machine's address on an interface");
   auto interface = std::make_shared<std::string>(), family = std::make_shared<std::string>("any");
   address->add_option("interface", *interface)->required();

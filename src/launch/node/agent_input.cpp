@@ -5,9 +5,11 @@
 
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "base/build_info.h"
 #include "launch/node/emitter.h"
+#include "launch/node/node_key.h"
 #include "launch/transport/bundle.h"
 #include "launch/transport/ssh_line.h"
 
@@ -28,6 +30,15 @@ Status check_build(const Json& task) {
       "", "put the head's sxbench on it: sxbench deploy", ExitCode::kEnvironment};
 }
 
+/// The first line is the task, and a sign of life follows: what reads the one finds the other.
+Error nothing_on_stdin(const std::string& what) {
+  return {
+      "the task did not reach the agent: " + what, "stdin",
+      "something that the login runs reads stdin (~/.bashrc, a ForceCommand), or ssh gives it none: `echo x "
+      "| ssh NODE cat` has to print x. People call `sxbench run`",
+      ExitCode::kEnvironment};
+}
+
 }  // namespace
 
 std::string own_name() {
@@ -46,14 +57,23 @@ std::function<bool()> cut_off_where_nothing_is_sent(const std::string& bundle) {
 }
 
 Result<Json> read_agent_input(const std::string& bundle) {
-  std::string text = bundle;
+  std::string text;
   if (bundle.empty() || bundle == "-") {
-    SXB_ASSIGN_OR_RETURN(text, read_line(STDIN_FILENO, "an agent task"));
+    Result<std::string> line = read_line(STDIN_FILENO, "an agent task");
+    if (!line.ok()) return nothing_on_stdin(line.error().what);
+    text = std::move(line).value();
+    if (text.find_first_not_of(" \t\r") == std::string::npos) return nothing_on_stdin("it was an empty line");
   }
-  if (!bundle.empty()) {
+  if (bundle == "-") {
     SXB_ASSIGN_OR_RETURN(text, unpack_bundle(text, own_name()));
+  } else if (!bundle.empty()) {
+    SXB_ASSIGN_OR_RETURN(const KeyPair key,
+                         read_node_key(NodeKeyFolders::standard(), bundle_id(bundle), own_name()));
+    SXB_ASSIGN_OR_RETURN(text, open_bundle(bundle, key, own_name()));
   }
-  return parse_json(text, "stdin");
+  Result<Json> json = parse_json(text, "stdin");
+  if (!json.ok()) return nothing_on_stdin("what came is no JSON");
+  return json;
 }
 
 std::string nonce_of(const Json& input) {

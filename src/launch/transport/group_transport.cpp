@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "launch/transport/bundle.h"
+#include "record/record.h"
 
 namespace sxb::launch {
 namespace {
@@ -24,12 +24,12 @@ bool Group::all_ended() const {
   return std::all_of(members.begin(), members.end(), [](const Member& m) { return m.ended; });
 }
 
-std::string bundle_of(const Group& group) {
+std::vector<std::pair<std::string, std::string>> inputs_of(const Group& group) {
   std::vector<std::pair<std::string, std::string>> inputs;
   for (const Member& member : group.members) {
     if (!member.input.empty()) inputs.emplace_back(member.node.name, member.input);
   }
-  return inputs.empty() ? "" : pack_bundle(inputs);
+  return inputs;
 }
 
 Result<int> GroupTransport::start(const config::Node& node, const std::vector<std::string>& argv,
@@ -71,7 +71,7 @@ void GroupTransport::launch(Group group, Events& events) {
       events.push_back({TransportEvent::Kind::kStarted, member.id, false, "", {}, {}});
     } else {
       const Error& error = process.error();
-      end(member, lost(member, {Loss::Class::kOther, error.where + ": " + error.what, error.help}), events);
+      end(member, lost(member, not_started(error)), events);
     }
   }
   if (!process.ok()) return;
@@ -86,7 +86,7 @@ bool GroupTransport::hand_out_ends(Events& events) {
     for (Member& member : group.members) {
       if (!member.last || member.ended) continue;
       if (monotonic_ns() - member.last_line_ns >= kSettleNs) {
-        end(member, *member.last, events);
+        end(member, settled(group, member, *member.last), events);
       } else {
         more = true;
       }
@@ -101,8 +101,9 @@ void GroupTransport::on_event(const ProcessEvent& event, Events& events) {
   Group& group = it->second;
   if (event.kind == ProcessEvent::Kind::kLine) return read_line(group, event.from_stderr, event.line, events);
   for (Member& member : group.members) {
-    if (!member.ended)
-      end(member, member.last ? *member.last : last_event(group, member, event.status), events);
+    if (member.ended) continue;
+    TransportEvent last = member.last ? *member.last : last_event(group, member, event.status);
+    end(member, settled(group, member, std::move(last)), events);
   }
   running_.erase(it);
 }
@@ -142,11 +143,13 @@ void GroupTransport::send_to_all(int job, const std::string& text) {
 void GroupTransport::line(Member& member, bool from_stderr, const std::string& text, Events& events) {
   if (member.ended) return;
   member.last_line_ns = monotonic_ns();
+  member.words.hear(text);
   if (from_stderr) {
     member.messages.push_back(text);
     if (member.messages.size() > kKeptMessages) member.messages.pop_front();
   } else {
     member.connected = true;
+    member.answered = member.answered || text.find(record::kWirePrefix) != std::string::npos;
   }
   events.push_back({TransportEvent::Kind::kLine, member.id, from_stderr, text, {}, {}});
 }
@@ -154,6 +157,7 @@ void GroupTransport::line(Member& member, bool from_stderr, const std::string& t
 void GroupTransport::end(Member& member, TransportEvent event, Events& events) {
   if (member.ended) return;
   member.ended = true;
+  if (event.kind == TransportEvent::Kind::kExit) event.last_words = member.words.text();
   events.push_back(std::move(event));
 }
 
@@ -168,6 +172,17 @@ TransportEvent GroupTransport::lost(const Member& member, Loss loss) {
 void GroupTransport::keep_words(Group& group, const std::string& text) {
   group.own_words.push_back(text);
   if (group.own_words.size() > kKeptMessages) group.own_words.erase(group.own_words.begin());
+}
+
+void GroupTransport::give_up(std::vector<Group>& waiting, Events& events,
+                             const std::function<std::optional<Loss>(const Member&)>& why) {
+  for (Group& group : waiting) {
+    for (Member& member : group.members) {
+      if (const std::optional<Loss> loss = why(member)) end(member, lost(member, *loss), events);
+    }
+    std::erase_if(group.members, [](const Member& member) { return member.ended; });
+  }
+  std::erase_if(waiting, [](const Group& group) { return group.members.empty(); });
 }
 
 }  // namespace sxb::launch

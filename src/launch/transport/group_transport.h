@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,9 +21,11 @@ struct Member {
   bool ended = false;
   bool stopping = false;
   bool connected = false;  ///< something came on stdout
+  bool answered = false;   ///< a record did: it was sxbench
   std::int64_t last_line_ns = 0;
-  std::string begun;                   ///< a record of which more is to come
-  std::deque<std::string> messages;    ///< the last lines of stderr
+  std::string begun;                 ///< a record of which more is to come
+  std::deque<std::string> messages;  ///< the last lines of stderr
+  LastWords words;
   std::optional<TransportEvent> last;  ///< its end, held back: its last lines may come after that news
 };
 
@@ -56,6 +59,10 @@ class GroupTransport : public Transport {
   virtual void read_line(Group& group, bool from_stderr, const std::string& line, Events& events) = 0;
   /// The group's process ended: what became of a member that nobody heard the end of.
   virtual TransportEvent last_event(const Group& group, const Member& member, const ExitStatus& status) = 0;
+  /// What is to be told of `last`, once the lines that may have come after it are there.
+  virtual TransportEvent settled(const Group& /*group*/, const Member& /*member*/, TransportEvent last) {
+    return last;
+  }
   /// Ends the group's process so that its members end, in good order if `grace_ms` allows.
   virtual void stop_process(Group& group, int grace_ms) = 0;
   /// Writes to the stdin of the job's group, of which every member gets everything: so only for the first
@@ -69,6 +76,9 @@ class GroupTransport : public Transport {
   static TransportEvent exited(const Member& member, const ExitStatus& status);
   static TransportEvent lost(const Member& member, Loss loss);
   static void keep_words(Group& group, const std::string& text);
+  /// Ends the members of `waiting` that `why` gives a reason for.
+  static void give_up(std::vector<Group>& waiting, Events& events,
+                      const std::function<std::optional<Loss>(const Member&)>& why);
 
   ProcessSet processes_;
 
@@ -83,7 +93,7 @@ class GroupTransport : public Transport {
   int next_job_ = 1;
 };
 
-/// The inputs of all members, packed; empty if none has one.
-std::string bundle_of(const Group& group);
+/// (node, input) of the members that have one.
+std::vector<std::pair<std::string, std::string>> inputs_of(const Group& group);
 
 }  // namespace sxb::launch

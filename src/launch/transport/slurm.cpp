@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstring>
 #include <regex>
 
@@ -88,10 +89,35 @@ std::optional<SrunExit> parse_srun_exit(const std::string& line) {
   if (std::smatch code; std::regex_match(how, code, kCode)) {
     exit.status.code = std::stoi(code[1]);
   } else {
-    exit.status.signal = signal_called(how);
+    exit.status.signal = how == "Out Of Memory" ? SIGKILL : signal_called(how);
     if (exit.status.signal == 0) return std::nullopt;
   }
   return exit;
+}
+
+bool says_program_is_missing(const std::string& line) {
+  // Where several slurmd share a machine it is "slurmstepd-node001: error: ".
+  return line.starts_with("slurmstepd") && line.find(": error: execve(): ") != std::string::npos;
+}
+
+std::string cancelling_words(const std::vector<std::string>& srun, const std::deque<std::string>& task) {
+  const auto tells = [](const std::string& line) {
+    return line.find("CANCELLED AT ") != std::string::npos ||
+           line.find("Out Of Memory") != std::string::npos || line.find("oom_kill") != std::string::npos ||
+           line.find("oom-kill") != std::string::npos;
+  };
+  if (const auto line = std::find_if(srun.rbegin(), srun.rend(), tells); line != srun.rend()) return *line;
+  if (const auto line = std::find_if(task.rbegin(), task.rend(), tells); line != task.rend()) return *line;
+  return "";
+}
+
+std::string telling_words(const std::vector<std::string>& srun) {
+  const auto tells = [](const std::string& line) {
+    return !trim(line).empty() && line.find("warning: ") == std::string::npos &&
+           line.find("cpu binding") == std::string::npos && !parse_srun_exit(line);
+  };
+  const auto line = std::find_if(srun.rbegin(), srun.rend(), tells);
+  return line == srun.rend() ? "" : *line;
 }
 
 std::vector<std::string> parse_node_failure(const std::string& line) {

@@ -1,6 +1,7 @@
 // How sxbench calls Slurm's commands, and what their messages mean. Pure.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,18 @@ struct SrunExit {
   ExitStatus status;
 };
 std::optional<SrunExit> parse_srun_exit(const std::string& line);
+
+/// What slurmstepd says when it cannot start a task's program.
+bool says_program_is_missing(const std::string& line);
+
+/// "slurmstepd: error: *** STEP 4.0 ON node001 CANCELLED AT 2026-11-30T03:00:00 ***", from what srun and one
+/// of its tasks said; also DUE TO TIME LIMIT, and what Slurm says when it ended a task for lack of memory. ""
+/// if neither said so.
+std::string cancelling_words(const std::vector<std::string>& srun, const std::deque<std::string>& task);
+
+/// The last line of srun that tells why it ended: no warning, and not which tasks ended how. "" if there is
+/// none.
+std::string telling_words(const std::vector<std::string>& srun);
 
 /// The node set in "srun: error: Node failure on node003" and its relatives; empty: another message.
 std::vector<std::string> parse_node_failure(const std::string& line);

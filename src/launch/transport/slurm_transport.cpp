@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "launch/os/private_dir.h"
+#include "launch/transport/bundle.h"
 #include "launch/transport/group_transport.h"
 #include "launch/transport/slurm.h"
 #include "launch/transport/transports.h"
@@ -23,6 +25,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::size_t kLongestRecord = 4 << 20;
+constexpr int kInterruptedCode = static_cast<int>(ExitCode::kInterrupted);
 
 std::string surrounding_job() {
   const char* job = std::getenv("SLURM_JOB_ID");
@@ -57,17 +60,17 @@ class SlurmTransport final : public GroupTransport {
       spec.keep_stdin_open = true;
       const Result<int> process = processes_.start(spec);
       if (!process.ok()) {
-        give_up(waiting, process.error().where + ": " + process.error().what, events);
+        give_up_all(waiting, not_started(process.error()), events);
         return false;
       }
       salloc_ = *process;
       asked_ns_ = monotonic_ns();
     } else if (monotonic_ns() - asked_ns_ > cluster_.timeouts.queue_s * kSecond) {
       processes_.stop(salloc_, 0);
-      give_up(waiting,
-              fmt::format("Slurm granted no allocation within {}",
-                          format_duration(cluster_.timeouts.queue_s * kSecond)),
-              events);
+      give_up_all(waiting,
+                  no_allocation(fmt::format("Slurm granted no allocation within {}",
+                                            format_duration(cluster_.timeouts.queue_s * kSecond))),
+                  events);
     }
     return false;
   }
@@ -77,7 +80,9 @@ class SlurmTransport final : public GroupTransport {
     if (event.kind == ProcessEvent::Kind::kExit) {
       salloc_ = 0;
       job_.clear();
-      give_up(waiting, salloc_said_.empty() ? "salloc ended: " + event.status.text() : salloc_said_, events);
+      give_up_all(waiting,
+                  no_allocation(salloc_said_.empty() ? "salloc ended: " + event.status.text() : salloc_said_),
+                  events);
     } else if (!event.from_stderr && event.line.starts_with(kAllocationPrefix)) {
       job_ = event.line.substr(std::string(kAllocationPrefix).size());
     } else {
@@ -95,9 +100,9 @@ class SlurmTransport final : public GroupTransport {
     SXB_RETURN_IF_ERROR(write_file_atomic(file, hosts));
     std::vector<std::string> argv = group.argv;
     ProcessSpec spec;
-    if (const std::string bundle = bundle_of(group); !bundle.empty()) {
+    if (const NodeInputs inputs = inputs_of(group); !inputs.empty()) {
       argv.insert(argv.end(), {"--bundle", "-"});
-      spec.stdin_text = bundle + "\n\n";  // the empty line is the first sign of life
+      spec.stdin_text = pack_bundle(inputs) + "\n\n";  // the empty line is the first sign of life
     }
     spec.argv = srun_argv(cluster_, job_, group.members.size(), argv);
     spec.env = group.env;  // srun passes its environment on
@@ -114,7 +119,7 @@ class SlurmTransport final : public GroupTransport {
       } else {
         read_output(*member, rest, events);
       }
-      if (from_stderr && rest.find("slurmstepd: error: execve()") != std::string::npos) missing_ = rest;
+      if (from_stderr) hear_slurmstepd(*member, rest);
       return;
     }
     if (const auto exit = parse_srun_exit(text)) {
@@ -122,8 +127,9 @@ class SlurmTransport final : public GroupTransport {
         if (task < 0 || static_cast<std::size_t>(task) >= group.members.size()) continue;
         Member& member = group.members[static_cast<std::size_t>(task)];
         member.last_line_ns = monotonic_ns();
-        member.last = ended(group, member, exit->status);
+        member.last = exited(member, exit->status);
       }
+      if (exit->status.signal != 0) keep_words(group, text);
       return;
     }
     for (const std::string& name : parse_node_failure(text)) {
@@ -150,12 +156,34 @@ class SlurmTransport final : public GroupTransport {
 
   TransportEvent last_event(const Group& group, const Member& member, const ExitStatus& status) override {
     if (status.ok()) return exited(member, {});
-    if (member.stopping) return exited(member, {static_cast<int>(ExitCode::kInterrupted), 0});
+    if (member.stopping) return exited(member, {kInterruptedCode, 0});
+    if (status.signal != 0) return lost(member, killed_here("srun", status));
     // srun exits with the highest code of its tasks, and has named those that were not 0.
-    if (member.connected && status.signal == 0 && group.own_words.empty()) return exited(member, {});
+    const std::string words = telling_words(group.own_words);
+    if (member.connected && words.empty()) return exited(member, {});
     return lost(member, {member.connected ? Loss::Class::kConnectionLost : Loss::Class::kOther,
-                         group.own_words.empty() ? "srun ended: " + status.text() : group.own_words.back(),
+                         words.empty() ? "srun ended: " + status.text() : words,
                          "look at sacct and at the logs of slurmd on the node"});
+  }
+
+  /// What slurmstepd says of a task comes before srun's word of its end or after it.
+  TransportEvent settled(const Group& group, const Member& member, TransportEvent last) override {
+    if (last.kind != TransportEvent::Kind::kExit || last.status.ok() || member.stopping) return last;
+    if (const auto missing = missing_.find(member.id); missing != missing_.end() && !member.answered) {
+      return lost(
+          member,
+          {Loss::Class::kNotInstalled, group.argv.front() + " cannot be started there: " + missing->second,
+           "install sxbench at the same path on every node, or in the container image, or set "
+           "paths.program in the cluster config"});
+    }
+    const bool ended_from_outside = last.status.signal != 0 || last.status.code == kInterruptedCode;
+    const std::string cancelled = cancelling_words(group.own_words, member.messages);
+    if (ended_from_outside && !cancelled.empty()) {
+      return lost(member, {Loss::Class::kOther, "Slurm ended its step: " + cancelled,
+                           "somebody cancelled it (scancel), or a limit of the job did: scontrol show job, "
+                           "sacct; slurm.time sets the limit of an allocation that sxbench makes"});
+    }
+    return last;
   }
 
   void stop_process(Group& group, int grace_ms) override {
@@ -167,6 +195,10 @@ class SlurmTransport final : public GroupTransport {
   }
 
  private:
+  void hear_slurmstepd(const Member& member, const std::string& text) {
+    if (says_program_is_missing(text)) missing_[member.id] = text;
+  }
+
   /// "2: text", padded to the width of the last index.
   static Member* labelled(Group& group, const std::string& text) {
     const std::size_t colon = text.find(": ");
@@ -178,32 +210,19 @@ class SlurmTransport final : public GroupTransport {
     return ec == std::errc() && end == last && index < group.members.size() ? &group.members[index] : nullptr;
   }
 
-  TransportEvent ended(const Group& group, const Member& member, const ExitStatus& status) const {
-    if (!member.connected && !missing_.empty()) {
-      return lost(member,
-                  {Loss::Class::kNotInstalled, group.argv.front() + " cannot be started there: " + missing_,
-                   "install sxbench at the same path on every node, or in the container image, or set "
-                   "paths.program in the cluster config"});
-    }
-    return exited(member, status);
-  }
-
   static Loss node_failure(const std::string& text) {
     return {Loss::Class::kNoAnswer, "Slurm has lost it: " + text,
             "look at its console (BMC) and at sinfo; leave it out until it is back"};
   }
 
-  static void give_up(std::vector<Group>& waiting, const std::string& what, Events& events) {
-    for (Group& group : waiting) {
-      for (Member& member : group.members) {
-        end(member,
-            lost(member, {Loss::Class::kOther, what,
-                          "check with sinfo that the nodes are free and the partition fits; "
-                          "timeouts.queue_s bounds the wait"}),
-            events);
-      }
-    }
-    waiting.clear();
+  static Loss no_allocation(const std::string& what) {
+    return {
+        Loss::Class::kOther, what,
+        "check with sinfo that the nodes are free and the partition fits; timeouts.queue_s bounds the wait"};
+  }
+
+  static void give_up_all(std::vector<Group>& waiting, const Loss& loss, Events& events) {
+    give_up(waiting, events, [&](const Member&) { return loss; });
   }
 
   const config::Cluster cluster_;
@@ -212,7 +231,8 @@ class SlurmTransport final : public GroupTransport {
   std::string job_;  ///< id of the allocation; empty: none yet
   int salloc_ = 0;   ///< the process that holds it, if it is ours
   std::int64_t asked_ns_ = 0;
-  std::string salloc_said_, missing_;
+  std::string salloc_said_;
+  std::map<int, std::string> missing_;  ///< by job: why its program could not be started
 };
 
 }  // namespace
