@@ -119,8 +119,12 @@ ExitCode push(const launch::Distribution& distribution, const PushFlags& flags, 
   Result<launch::Outcomes> outcomes = [&] {
     Terminal terminal;
     const std::size_t total = distribution.cluster.nodes.size();
-    return launch::distribute(distribution,
-                              [&](int done) { terminal.status(fmt::format("{} of {} nodes", done, total)); });
+    const launch::Progress progress = {
+        [&](int done) { terminal.status(fmt::format("{} of {} nodes", done, total)); },
+        [&](const std::vector<std::string>& nodes) {
+          terminal.say("waiting for " + config::fold_node_set(nodes));
+        }};
+    return launch::distribute(distribution, progress);
   }();
   if (!outcomes.ok()) {
     write_err(format_errors(outcomes.errors()));

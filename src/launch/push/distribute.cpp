@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <numeric>
+#include <system_error>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "launch/os/interrupt.h"
 #include "launch/transport/ssh.h"
@@ -16,6 +19,11 @@ namespace sxb::launch {
 namespace {
 
 constexpr int kPollMs = 100;
+constexpr std::int64_t kSecond = 1'000'000'000;
+/// After this long without news, who is waited for is named.
+constexpr std::int64_t kNewsNs = 5 * kSecond;
+/// What any disk reads in a second: the proof of a folder reads all of it.
+constexpr std::int64_t kSlowestDisk = 20 << 20;
 constexpr int kMissingRsync = 93, kRefusedType = 94;  ///< exit codes of kPrepare alone
 
 /// Arguments: the folder, the refused f_types. A folder that is not there yet is on the file system of the
@@ -42,20 +50,37 @@ std::string reason_of(const Answer& answer) {
     if (text.empty() || (!last.empty() && text.rfind("rsync", 0) == 0)) continue;
     last = text;
   }
+  // A login that starts nothing says why on stdout.
+  for (const std::string& line : answer.out) {
+    if (answer.err.empty() && !trim(line).empty()) last = trim(line);
+  }
   return last.empty() ? answer.status.text() : last;
+}
+
+/// 0 if it cannot be told.
+std::int64_t bytes_in(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  std::int64_t bytes = 0;
+  std::error_code ec;
+  for (fs::recursive_directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec)) {
+    std::error_code no_size;
+    const std::uintmax_t size = it->is_regular_file(no_size) ? it->file_size(no_size) : 0;
+    if (!no_size) bytes += static_cast<std::int64_t>(size);
+  }
+  return bytes;
 }
 
 /// How one command on one node ended.
 struct Ended {
   Answer answer;
   std::optional<Loss> loss;
+  std::int64_t began_ns = 0;  ///< 0: it waits for its turn
 };
 
 class Distributor {
  public:
-  Distributor(const Distribution& what, std::unique_ptr<Transport> transport,
-              const std::function<void(int)>& done)
-      : what_(what), transport_(std::move(transport)), done_(done) {
+  Distributor(const Distribution& what, std::unique_ptr<Transport> transport, const Progress& progress)
+      : what_(what), transport_(std::move(transport)), progress_(progress) {
     for (const config::Node& node : what.cluster.nodes) outcomes_.nodes.push_back({node.name, "", "", {}});
   }
 
@@ -69,6 +94,12 @@ class Distributor {
   }
 
  private:
+  /// `node` has it, or failed.
+  void finished() {
+    news_ns_ = monotonic_ns();
+    progress_.done(++done_count_);
+  }
+
   void fail(int node, std::string reason, std::string help) {
     NodeOutcome& outcome = outcomes_.nodes[static_cast<std::size_t>(node)];
     outcome.reason = std::move(reason);
@@ -90,6 +121,7 @@ class Distributor {
       Ended& state = commands_[event.job];
       switch (event.kind) {
         case TransportEvent::Kind::kStarted:
+          state.began_ns = monotonic_ns();
           return;
         case TransportEvent::Kind::kLine:
           (event.from_stderr ? state.answer.err : state.answer.out).push_back(event.line);
@@ -107,8 +139,22 @@ class Distributor {
     });
   }
 
-  /// One command on all `targets`; `each` hears how it ended on each.
-  void everywhere(const std::vector<int>& targets, const std::vector<std::string>& argv,
+  /// How long a command may take that has nothing to do but to answer.
+  std::int64_t patience_s() const {
+    const config::Timeouts& timeouts = what_.cluster.timeouts;
+    return 2 * timeouts.connect_s + timeouts.agent_silence_s;
+  }
+
+  /// Whether the command of `job` has had its time.
+  bool is_overdue(int job, std::int64_t limit_s) const {
+    const auto it = commands_.find(job);
+    return it != commands_.end() && it->second.began_ns != 0 &&
+           monotonic_ns() - it->second.began_ns > limit_s * kSecond;
+  }
+
+  /// One command on all `targets`; `each` hears how it ended on each. A node that takes longer than `limit_s`
+  /// fails.
+  void everywhere(const std::vector<int>& targets, const std::vector<std::string>& argv, std::int64_t limit_s,
                   const std::function<void(int node, const Ended&)>& each) {
     std::map<int, int> node_of;
     for (const int node : targets) {
@@ -119,14 +165,52 @@ class Distributor {
         fail(node, job.error().what, job.error().help);
       }
     }
+    news_ns_ = monotonic_ns();
     while (!node_of.empty() && !interrupted()) {
       poll_nodes(kPollMs, [&](int job, const Ended& ended) {
-        const int node = node_of.at(job);
-        node_of.erase(job);
+        const auto it = node_of.find(job);
+        if (it == node_of.end()) return;  // given up before
+        const int node = it->second;
+        node_of.erase(it);
+        news_ns_ = monotonic_ns();
         each(node, ended);
       });
+      give_up_overdue(node_of, limit_s, each);
+      std::vector<int> waiting;
+      for (const auto& [job, node] : node_of) waiting.push_back(node);
+      tell_who_is_waited_for(waiting);
     }
     for (const auto& [job, node] : node_of) stop(job, node);
+  }
+
+  void give_up_overdue(std::map<int, int>& node_of, std::int64_t limit_s,
+                       const std::function<void(int node, const Ended&)>& each) {
+    for (auto it = node_of.begin(); it != node_of.end();) {
+      const auto [job, node] = *it;
+      if (!is_overdue(job, limit_s)) {
+        ++it;
+        continue;
+      }
+      transport_->stop(job, 0);
+      it = node_of.erase(it);
+      Ended ended;
+      ended.loss = {
+          Loss::Class::kNoAnswer, fmt::format("it has not answered for {} s", limit_s),
+          fmt::format("its login hangs, or one of its disks: try ssh {} true; --exclude leaves it out",
+                      what_.cluster.nodes[static_cast<std::size_t>(node)].host)};
+      news_ns_ = monotonic_ns();
+      each(node, ended);
+    }
+  }
+
+  void tell_who_is_waited_for(std::vector<int> nodes) {
+    if (nodes.empty() || monotonic_ns() - news_ns_ < kNewsNs) return;
+    std::sort(nodes.begin(), nodes.end());
+    if (nodes == told_) return;
+    told_ = nodes;
+    std::vector<std::string> names;
+    for (const int node : nodes) names.push_back(what_.cluster.nodes[static_cast<std::size_t>(node)].name);
+    progress_.waiting(names);
   }
 
   void stop(int job, int node) {
@@ -138,7 +222,7 @@ class Distributor {
   std::vector<int> prepare(const std::vector<int>& targets) {
     const std::string refused = what_.network_fs_allowed ? "" : network_file_system_types();
     std::vector<int> ready;
-    everywhere(targets, {"/bin/sh", "-c", kPrepare, "prepare", what_.target.string(), refused},
+    everywhere(targets, {"/bin/sh", "-c", kPrepare, "prepare", what_.target.string(), refused}, patience_s(),
                [&](int node, const Ended& ended) {
                  if (!explain_preparing(node, ended)) ready.push_back(node);
                });
@@ -163,7 +247,7 @@ class Distributor {
     } else {
       return false;
     }
-    done_(++done_count_);
+    finished();
     return true;
   }
 
@@ -182,7 +266,8 @@ class Distributor {
         from_head_[*id] = {transfer, {}};
       } else {
         rounds_->failed(transfer);
-        fail(transfer.target, id.error().what, "on this machine: apt-get install rsync");
+        fail(transfer.target, id.error().where + ": " + id.error().what, id.error().help);
+        finished();
       }
       return;
     }
@@ -206,7 +291,7 @@ class Distributor {
     } else {
       fail(transfer.target, "rsync: " + reason_of(answer), "remove the cause, then call it again");
     }
-    done_(++done_count_);
+    finished();
   }
 
   void poll_head(int timeout_ms) {
@@ -225,18 +310,25 @@ class Distributor {
   /// Returns the nodes that have the folder.
   std::vector<int> send(const std::vector<int>& targets) {
     rounds_ = std::make_unique<DistributionRounds>(targets, what_.cluster.fanout);
+    news_ns_ = monotonic_ns();
     while (!rounds_->finished() && !interrupted()) {
       while (const std::optional<Transfer> transfer = rounds_->next()) start_transfer(*transfer);
       // Two places to listen at: neither may keep the other waiting.
       poll_head(between_.empty() ? kPollMs : kPollMs / 5);
       poll_nodes(from_head_.empty() ? kPollMs : kPollMs / 5, [&](int job, const Ended& ended) {
         const auto it = between_.find(job);
+        if (it == between_.end()) return;  // given up before
         Answer answer = ended.answer;
         if (ended.loss) answer.status.code = kSshFailed;
         const Transfer transfer = it->second;
         between_.erase(it);
         finish_transfer(transfer, answer);
       });
+      give_up_silent_sources();
+      std::vector<int> waiting;
+      for (const auto& [id, running] : from_head_) waiting.push_back(running.first.target);
+      for (const auto& [job, transfer] : between_) waiting.push_back(transfer.target);
+      tell_who_is_waited_for(waiting);
     }
     if (outcomes_.interrupted) {
       own_.stop_all(0);
@@ -251,8 +343,26 @@ class Distributor {
     return sent_to_;
   }
 
+  /// A source that does not even begin: the head sends instead. Once it has begun, rsync's --timeout bounds
+  /// it.
+  void give_up_silent_sources() {
+    for (auto it = between_.begin(); it != between_.end();) {
+      const auto [job, transfer] = *it;
+      const auto command = commands_.find(job);
+      const bool silent = command != commands_.end() && command->second.answer.out.empty();
+      if (!silent || !is_overdue(job, patience_s())) {
+        ++it;
+        continue;
+      }
+      transport_->stop(job, 0);
+      it = between_.erase(it);
+      rounds_->failed(transfer);
+    }
+  }
+
   void prove(const std::vector<int>& targets) {
-    everywhere(targets, what_.proof, [&](int node, const Ended& ended) {
+    const std::int64_t limit_s = patience_s() + bytes_in(what_.source) / kSlowestDisk;
+    everywhere(targets, what_.proof, limit_s, [&](int node, const Ended& ended) {
       if (ended.loss && ended.loss->kind != Loss::Class::kNotInstalled) {
         fail(node, ended.loss->what, ended.loss->help);
       } else if (ended.loss) {
@@ -266,7 +376,7 @@ class Distributor {
 
   const Distribution& what_;
   std::unique_ptr<Transport> transport_;
-  const std::function<void(int)>& done_;
+  const Progress& progress_;
   Outcomes outcomes_;
   std::map<int, Ended> commands_;  ///< by the transport's job
   std::unique_ptr<DistributionRounds> rounds_;
@@ -275,6 +385,8 @@ class Distributor {
   std::map<int, Transfer> between_;  ///< by the transport's job
   std::vector<int> sent_to_;
   int done_count_ = 0;
+  std::int64_t news_ns_ = 0;  ///< when a node last ended what it was asked
+  std::vector<int> told_;     ///< who was named last as waited for
 };
 
 /// Once, in place of one error per node.
@@ -293,11 +405,11 @@ Status find_rsync() {
 
 }  // namespace
 
-Result<Outcomes> distribute(const Distribution& distribution, const std::function<void(int)>& done) {
+Result<Outcomes> distribute(const Distribution& distribution, const Progress& progress) {
   SXB_RETURN_IF_ERROR(find_rsync());
   SXB_ASSIGN_OR_RETURN(auto transport, ssh_transport(distribution.cluster,
                                                      static_cast<int>(distribution.cluster.nodes.size())));
-  return Distributor(distribution, std::move(transport), done).run();
+  return Distributor(distribution, std::move(transport), progress).run();
 }
 
 }  // namespace sxb::launch

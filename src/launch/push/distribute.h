@@ -41,7 +41,18 @@ struct Outcomes {
   bool interrupted = false;
 };
 
-/// `done` hears of every node that has the folder or failed. An error: nothing could be tried at all.
-Result<Outcomes> distribute(const Distribution& distribution, const std::function<void(int done)>& done);
+/// What is to be told meanwhile.
+struct Progress {
+  /// How many nodes have the folder or failed.
+  std::function<void(int done)> done;
+  /// For some seconds none of these nodes has ended what it was asked; again when they are others.
+  std::function<void(const std::vector<std::string>& nodes)> waiting;
+};
+
+/// A node that does not answer fails, the others go on: a command has twice timeouts.connect_s (a node may
+/// have two addresses) and timeouts.agent_silence_s; the proof also the time in which the slowest disk reads
+/// the folder; a copy as long as bytes come, of which none may come for timeouts.agent_silence_s. An error:
+/// nothing could be tried at all.
+Result<Outcomes> distribute(const Distribution& distribution, const Progress& progress);
 
 }  // namespace sxb::launch

@@ -110,7 +110,9 @@ std::vector<std::string> rsync_argv(const config::Cluster& cluster, const config
     to.ssh_key.clear();
     to.ssh_jump.clear();
   }
-  std::vector<std::string> ssh = ssh_argv(as_seen, to, {}, "");
+  // What ssh a node has is not known.
+  std::vector<std::string> ssh =
+      ssh_argv(as_seen, to, {}, "", from_head ? own_session_options() : std::vector<std::string>());
   ssh.resize(ssh.size() - 3);  // "--", the host and the command, which rsync adds
   std::vector<std::string> words;
   for (const std::string& word : ssh) words.push_back(rsh_quote(word));

@@ -1,4 +1,5 @@
-// Who sends a folder to whom, and with which commands: one folder from the head to many nodes. Pure.
+// Who sends a folder to whom, and with which commands: one folder from the head to many nodes. Pure, but
+// for own_session_options().
 #pragma once
 
 #include <cstdint>

@@ -71,6 +71,23 @@ new_host_key() {
   wait_for_sshd "$1"
 }
 
+# reconfigure NODE 'KEYWORD VALUE': in its sshd's configuration, in the place of what is there.
+reconfigure() {
+  sed -i "/^${2%% *} /d" "$dir/$1.sshd_config"
+  echo "$2" >> "$dir/$1.sshd_config"
+  kill -HUP "$(cat "/proc/${pid[$1]}/task/${pid[$1]}/children")"
+  sleep 0.2
+  wait_for_sshd "$1"
+}
+
+# login NODE SHELL [BASHRC]: what root's logins there run, and the text of its .bashrc.
+login() {
+  mkdir -p "$dir/$1/home"
+  printf '%s' "${3:-}" > "$dir/$1/home/.bashrc"
+  sed "s|^root:.*|root:x:0:0:root:$dir/$1/home:$2|" /etc/passwd > "$dir/$1/passwd"
+  on "$1" mount --bind "$dir/$1/passwd" /etc/passwd
+}
+
 # --- building it -----------------------------------------------------------------------------------
 
 port_of() { if [ "$1" = node002 ]; then echo 44222; else echo 22; fi; }

@@ -105,6 +105,39 @@ TEST_F(Deploying, ANodeThatIsDownIsNamedAndTheOthersHaveIt) {
   EXPECT_THAT(run.err, HasSubstr("  --> node003\n"));
 }
 
+TEST_F(Deploying, ANodeWhoseLoginHangsIsNamedAndTheOthersHaveIt) {
+  ASSERT_NO_FATAL_FAILURE(boot_with_disks(4));
+  if (IsSkipped()) return;
+  ASSERT_EQ(net_->shell("reconfigure node003 'ForceCommand exec sleep 300'"), 0) << net_->output();
+  Json json = net_->config("ssh", 1);
+  json["timeouts"] = {{"connect_s", 3}, {"agent_silence_s", 4}};
+  const Ended run = deploy(json);
+  EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
+  EXPECT_THAT(run.err, HasSubstr("waiting for node003\n")) << "while it was waited for";
+  EXPECT_THAT(run.err, HasSubstr("it has not answered for 10 s\n  --> node003\n"));
+  EXPECT_THAT(run.out, HasSubstr(build_id() + "  <- node[001-002,004]\n"));
+  EXPECT_LT(run.seconds, 40);
+}
+
+TEST_F(Deploying, ANodeThatHangsWhileItIsServedStarvesNobody) {
+  ASSERT_NO_FATAL_FAILURE(boot_with_disks(4));
+  if (IsSkipped()) return;
+  // The first to be served: all others would be its children and theirs.
+  ASSERT_EQ(
+      net_->shell("reconfigure node001 'ForceCommand case $SSH_ORIGINAL_COMMAND in *rsync\\ --server*) exec "
+                  "sleep 300 ;; *) sh -c \"$SSH_ORIGINAL_COMMAND\" ;; esac'"),
+      0)
+      << net_->output();
+  Json json = net_->config("ssh", 1);
+  json["timeouts"] = {{"connect_s", 3}, {"agent_silence_s", 6}};
+  const Ended run = deploy(json);
+  EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
+  EXPECT_THAT(run.err, HasSubstr("waiting for node001\n"));
+  EXPECT_THAT(run.err, HasSubstr("  --> node001\n"));
+  EXPECT_THAT(run.out, HasSubstr(build_id() + "  <- node[002-004]\n"));
+  EXPECT_LT(run.seconds, 50);
+}
+
 TEST_F(Deploying, NodesThatMayNotLogInToEachOtherAreServedByTheHead) {
   ASSERT_NO_FATAL_FAILURE(boot_with_disks(4));
   if (IsSkipped()) return;

@@ -58,7 +58,8 @@ class NetCluster {
   static std::string name(int i) { return fmt::format("node{:03}", i); }
 
   /// Executes a line of shell as root on the head; cluster.sh lists what it offers: `on NODE CMD`,
-  /// `power_off NODE`, `power_on NODE`, `new_host_key NODE`. Returns its exit status; -1: no answer.
+  /// `power_off NODE`, `power_on NODE`, `new_host_key NODE`, `reconfigure NODE LINE`, `login NODE SHELL`.
+  /// Returns its exit status; -1: no answer.
   int shell(const std::string& line, int timeout_s = 30) {
     processes_.write(id_, line + "\n");
     const std::optional<std::string> answer = wait_for("done ", timeout_s);
