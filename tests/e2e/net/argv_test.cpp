@@ -1,0 +1,103 @@
+// What other users of head and nodes can see of a run: command lines and environments of its processes.
+#include <set>
+
+#include "e2e/net/net_cluster.h"
+#include "launch/transport/bundle.h"
+
+namespace sxb::e2e {
+namespace {
+
+/// The words of a file of /proc, which ends each with a NUL; none of a process that is gone.
+std::vector<std::string> words_of(const fs::path& path) {
+  const Result<std::string> text = read_file(path);
+  return text.ok() ? split(*text, '\0') : std::vector<std::string>();
+}
+
+/// What a scan of all processes of this machine, those in the namespaces of the nodes among them, saw.
+struct Sight {
+  std::set<std::string> leaks;  ///< "SECRET in cmdline of PROGRAM ..."
+  int agents = 0, ranks_with_env = 0;
+};
+
+void look_around(const std::map<std::string, std::string>& secrets, Sight& sight) {
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator("/proc", ec)) {
+    if (entry.path().filename().string().find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::vector<std::string> argv = words_of(entry.path() / "cmdline");
+    const std::vector<std::string> environment = words_of(entry.path() / "environ");
+    // Between fork and exec a process has one of them from its parent.
+    if (argv != words_of(entry.path() / "cmdline")) continue;
+    const auto is_worker = [&](const char* what) {
+      return argv.size() > 2 && argv[1] == "worker" && argv[2] == what;
+    };
+    if (is_worker("agent")) ++sight.agents;
+    for (const auto& [name, value] : secrets) {
+      const auto holds = [&](const std::vector<std::string>& words) {
+        return std::any_of(words.begin(), words.end(),
+                           [&](const std::string& word) { return word.find(value) != std::string::npos; });
+      };
+      if (holds(argv)) sight.leaks.insert(name + " in the command line of " + argv[0]);
+      if (!holds(environment)) continue;
+      if (is_worker("rank")) {
+        ++sight.ranks_with_env;  // its user wants it there
+      } else {
+        sight.leaks.insert(name + " in the environment of " + (argv.empty() ? "?" : argv[0]));
+      }
+    }
+    for (const std::string& word : argv) {
+      if (launch::unpack_bundle(word, "node001").ok())
+        sight.leaks.insert("a task in clear in the command line of " + argv[0]);
+    }
+  }
+}
+
+/// The files in which nodes, who share this machine's /tmp, keep the keys of runs.
+std::set<std::string> keys_of_nodes() {
+  std::set<std::string> files;
+  std::error_code ec;
+  for (const auto& key : fs::directory_iterator(fmt::format("/tmp/sxbench-keys-{}", ::geteuid()), ec))
+    files.insert(key.path());
+  return files;
+}
+
+class Seen : public OnNetwork, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(Seen, NoProcessShowsTheSecretsOfARun) {
+  ASSERT_NO_FATAL_FAILURE(boot(2, std::string(GetParam()) == "slurm"));
+  if (IsSkipped()) return;
+  std::map<std::string, std::string> secrets;
+  Json config = net_->config(GetParam(), 1);
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = fmt::format("SXB_TEST_TOKEN_{}", i);
+    secrets[name] = fmt::format("planted-{}-{}", i, ::getpid());
+    config["env"][name] = secrets[name];
+  }
+  config["env"]["SXB_FAKE_STEP_MS"] = "100";
+  std::vector<std::string> arguments = run_arguments(write_cluster(config), "sft");
+  for (std::size_t i = 0; i + 1 < arguments.size(); ++i) {
+    if (arguments[i] == "--steps") arguments[i + 1] = "20";
+  }
+  const std::set<std::string> keys_before = keys_of_nodes();
+  launch::ProcessSet processes;
+  start(processes, arguments);
+  Sight sight;
+  Ended run;
+  while (!processes.empty()) {
+    processes.poll(10, [&](const launch::ProcessEvent& event) {
+      if (event.kind == launch::ProcessEvent::Kind::kExit) run.status = event.status;
+      run.err += event.line + "\n";
+    });
+    look_around(secrets, sight);
+  }
+  EXPECT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_GT(sight.agents, 0) << "nothing was looked at";
+  EXPECT_GT(sight.ranks_with_env, 0) << "nobody had the secrets";
+  EXPECT_THAT(sight.leaks, ::testing::IsEmpty());
+  EXPECT_EQ(keys_of_nodes(), keys_before) << "the keys of a run go with it";
+}
+
+INSTANTIATE_TEST_SUITE_P(Over, Seen, ::testing::Values("ssh", "pdsh", "slurm"),
+                         [](const auto& transport) { return std::string(transport.param); });
+
+}  // namespace
+}  // namespace sxb::e2e
