@@ -187,7 +187,7 @@ Fit fit(const Cluster& cluster, const Model& model, int nodes, const DeviceFacts
 std::string offload_that_fits(Model model, const Ranks& ranks) {
   if (!ranks.cuda || model.training.offload == config::Offload::kOptimizer) return "";
   model.training.offload = config::Offload::kOptimizer;
-  const std::string flag = "--set training.offload=optimizer";
+  std::string flag = "--set training.offload=optimizer";
   if (estimate_memory(resolve_auto(model, ranks), ranks).total() <= ranks.memory_bytes) return flag;
   const std::string more = smallest_change_that_fits(model, ranks);
   return more.empty() ? "" : flag + " " + more;

@@ -202,9 +202,7 @@ std::string type_name() {
     return "number";
   } else if constexpr (std::is_same_v<T, Json>) {
     return "JSON";
-  } else if constexpr (requires { typename T::mapped_type; }) {
-    return "object";
-  } else if constexpr (Struct<T>) {
+  } else if constexpr (Struct<T> || requires { typename T::mapped_type; }) {
     return "object";
   } else if constexpr (requires(T value) { value.has_value(); }) {
     return type_name<typename T::value_type>();

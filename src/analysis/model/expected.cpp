@@ -113,8 +113,8 @@ class Model {
   /// Every host boundary carries busbw, and of the g ranks of a host g-1 pass it on over NVLink.
   Candidate ring() const {
     const double wire = host_payload() * share_;
-    const Candidate nic = {"Ring", nic_name(),
-                           fmt::format("{}{} = {:.1f} GB/s", host_text(), share_text(), wire), wire};
+    Candidate nic = {"Ring", nic_name(), fmt::format("{}{} = {:.1f} GB/s", host_text(), share_text(), wire),
+                     wire};
     if (g() < 2) return nic;
     const double nvlink = t_.nvlink_gBps * paths_.node.ring_share * g() / (g() - 1) * share_;
     return slower(nic, {"Ring", "NVLink",
@@ -128,10 +128,10 @@ class Model {
   Candidate tree(const char* algorithm) const {
     const double times = t_.hosts == 2 ? 2 : 1;
     const double wire = times * (n() - 1) / n() * host_payload() * share_;
-    const Candidate nic = {algorithm, nic_name(),
-                           fmt::format("{:g}({:g}-1)/{:g} x {}{} = {:.1f} GB/s", times, n(), n(), host_text(),
-                                       share_text(), wire),
-                           wire};
+    Candidate nic = {algorithm, nic_name(),
+                     fmt::format("{:g}({:g}-1)/{:g} x {}{} = {:.1f} GB/s", times, n(), n(), host_text(),
+                                 share_text(), wire),
+                     wire};
     if (g() < 2) return nic;
     if (std::string(algorithm) == "NVLSTree") return slower(nic, switch_reduction("NVLSTree"));
     const double chain = t_.nvlink_gBps * paths_.node.ring_share * (n() - 1) / n() * share_;

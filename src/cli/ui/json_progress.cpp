@@ -23,7 +23,7 @@ void add_outcome(const launch::TaskOutcome& outcome, Json& fields) {
 
 }  // namespace
 
-void JsonProgress::print(const char* event, Json fields) const {
+void JsonProgress::print(const char* event, const Json& fields) const {
   Json line = {{"v", 1}, {"event", event}, {"time", format_utc(wall_ns())}};
   line.update(fields);
   print_out("{}\n", dump(line));

@@ -125,7 +125,7 @@ class JsonProgress final : public Display {
   void run_ended(const Ending& ending) override;
 
  private:
-  void print(const char* event, Json fields) const;
+  void print(const char* event, const Json& fields) const;
   void add_status(Json& fields) const;
   RunStatus status_;
 };

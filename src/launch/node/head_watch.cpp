@@ -60,9 +60,7 @@ void HeadWatch::watch(std::int64_t silence_ns, std::int64_t force_ns) {
       const ssize_t n = ::read(STDIN_FILENO, bytes, sizeof bytes);
       gone_ = n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
       if (n > 0) give_up_ns = monotonic_ns() + silence_ns;
-    } else if (give_up_ns != 0 && monotonic_ns() >= give_up_ns) {
-      gone_ = true;
-    } else if (is_cut_off(silence_ns)) {
+    } else if ((give_up_ns != 0 && monotonic_ns() >= give_up_ns) || is_cut_off(silence_ns)) {
       gone_ = true;
     }
   }

@@ -44,8 +44,8 @@ Result<std::unique_ptr<Transport>> local_transport(const config::Cluster& cluste
 /// The system's ssh. Stdin of a job travels through it; a job ends when its ssh does.
 Result<std::unique_ptr<Transport>> ssh_transport(const config::Cluster& cluster, int nodes);
 
-/// pdsh -R ssh, one per task and 256 nodes. The inputs of jobs stand in its command line, sealed for keys that
-/// the nodes make in a call before the first; one job cannot be stopped before the others of its task.
+/// pdsh -R ssh, one per task and 256 nodes. The inputs of jobs stand in its command line, sealed for keys
+/// that the nodes make in a call before the first; one job cannot be stopped before the others of its task.
 Result<std::unique_ptr<Transport>> pdsh_transport(const config::Cluster& cluster, int nodes);
 
 /// srun, one step per task: in the allocation around this process, or in one of the first `nodes` nodes

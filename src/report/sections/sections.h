@@ -20,7 +20,7 @@ struct Section {
 /// All of them, in the order of the report.
 std::span<const Section> sections();
 
-Document build_document(const analysis::Analysis& analysis, std::span<const Section> sections = sections());
+Document build_document(const analysis::Analysis& analysis, std::span<const Section> list = sections());
 
 void add_verdicts(const analysis::Analysis& analysis, Document& document);
 void add_sft(const analysis::Analysis& analysis, Document& document);
