@@ -22,10 +22,10 @@ mode_t user_umask() {
 
 }  // namespace
 
-void limit_new_files(const config::Cluster& cluster) {
+void limit_new_files(const launch::RunOptions& request) {
   const mode_t user = user_umask();
   ::setenv(kUserUmask, fmt::format("{:03o}", user).c_str(), 1);
-  ::umask(config::run_umask(cluster, user));
+  ::umask(config::run_umask(request.cluster, user));
 }
 
 void limit_new_files_as(const std::filesystem::path& run) {

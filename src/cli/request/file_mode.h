@@ -4,13 +4,13 @@
 
 #include <filesystem>
 
-#include "config/cluster/cluster.h"
+#include "launch/head/run_options.h"
 
 namespace sxb::cli {
 
-/// For the process that writes a run of this cluster (config::run_umask()). Its children on this machine
-/// would have the same: agents take back what the user had (restore_umask()).
-void limit_new_files(const config::Cluster& cluster);
+/// For the process that writes this run, as its cluster says (config::run_umask()). Its children on this
+/// machine would have the same: agents take back what the user had (restore_umask()).
+void limit_new_files(const launch::RunOptions& request);
 
 /// For one that writes reports of a run: no more than may read its journal, nor than the user's umask gives.
 void limit_new_files_as(const std::filesystem::path& run);

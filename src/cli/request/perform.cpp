@@ -60,7 +60,7 @@ bool can_resume(const fs::path& run) {
 
 ExitCode perform_on(const Request& request, const std::string& json_file, Display& display) {
   launch::count_interrupts();
-  limit_new_files(request.cluster);
+  limit_new_files(request);
   const auto run = [&]() -> Result<launch::RunOutcome> {
     int nodes = 1;
     for (const plan::Task& task : request.tasks) nodes = std::max(nodes, task.nodes);

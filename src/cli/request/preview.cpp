@@ -46,7 +46,7 @@ void print_commands(const config::Node& node, const std::vector<std::string>& ar
 }  // namespace
 
 ExitCode preview_commands(const Request& request) {
-  limit_new_files(request.cluster);
+  limit_new_files(request);
   const auto transport = launch::dry_run_transport(print_commands);
   Status status = launch::dry_run(request, *transport);
   const std::filesystem::path file = request.results / "plan.json";
