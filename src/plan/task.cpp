@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/hash.h"
+#include "base/redact.h"
 #include "base/text.h"
 #include "config/reader.h"
 #include "plan/limits.h"
@@ -73,8 +74,8 @@ Json cluster_facts(const config::Cluster& cluster, int nodes) {
   }
   return {{"nodes", list},
           {"device", to_string(cluster.device)},
-          {"nccl_env", Json(cluster.nccl_env)},
-          {"env", Json(cluster.env)}};
+          {"nccl_env", Json(redacted(cluster.nccl_env))},
+          {"env", Json(redacted(cluster.env))}};
 }
 
 std::string task_id(const Task& task, const config::Cluster& cluster) {

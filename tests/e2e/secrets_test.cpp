@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "base/hash.h"
 #include "e2e/faults.h"
 
 namespace sxb::e2e {
@@ -242,12 +243,22 @@ TEST_F(Secrets, AJournalThatHoldsThemIsResumedAndReportedWithoutThem) {
   std::string journal = text_of(latest() / "records.jsonl");
   for (std::size_t at; (at = journal.find("<redacted>")) != std::string::npos;)
     journal.replace(at, 10, value(7));
-  std::ofstream(latest() / "records.jsonl") << journal;
+  // The hash in its manifest was over the values, too.
+  const Json run = (*parse_json(journal.substr(0, journal.find('\n')), "run"))["data"];
+  const std::string hash = hash_hex(canonical_json({{"cluster", run["cluster"]}, {"plan", run["plan"]}}));
+  const std::string redacted_hash = run["config_hash"];
+  const auto seal = [&](std::string text) {
+    return text.replace(text.find(redacted_hash), hash.size(), hash);
+  };
+  std::ofstream(latest() / "records.jsonl") << seal(journal);
+  const std::string manifest = text_of(latest() / "manifest.json");
+  std::ofstream(latest() / "manifest.json") << seal(manifest);
   fs::remove(file);
   expect_silence({"report", latest().string()});
   EXPECT_THAT(files_that_leak(latest() / "reports"), IsEmpty());
   EXPECT_FALSE(leaks(text_of(latest() / "summary.json")));
   expect_silence({"show", latest().string()});
+  expect_silence({"compare", latest().string(), latest().string(), "--all"});
   const Ended resumed = expect_silence({"run", "--resume", latest().string()});
   EXPECT_EQ(resumed.status.text(), "exit code 0") << resumed.err;
 }
@@ -333,6 +344,14 @@ TEST_F(Secrets, ADamagedTaskEndIsPassedOver) {
   }
   const Ended resumed = sxbench({"run", "--resume", latest().string()});
   EXPECT_EQ(resumed.status.text(), "exit code 0") << resumed.err;
+}
+
+TEST_F(Secrets, AFolderInThePlaceOfTheLinkIsAWarning) {
+  fs::create_directories(latest());
+  const Ended run = sxbench(run_arguments(cluster(1, 1), "check,report"));
+  EXPECT_EQ(run.status.text(), "exit code 0") << run.err;
+  EXPECT_THAT(run.err, AllOf(HasSubstr("warning: "), HasSubstr("latest is no link")));
+  EXPECT_THAT(text_of(std::string(trim(run.out))), HasSubstr("no_latest_link"));
 }
 
 TEST_F(Secrets, NoResumeIsOfferedWhereNothingIsLeft) {

@@ -187,5 +187,15 @@ TEST(RankTaskJson, RoundTrips) {
   EXPECT_EQ(parse_rank_task(to_json(rank), "stdin").error().what, "rank 4 of 4");
 }
 
+TEST(TaskId, DoesNotTellASecret) {
+  PlanInput in = input();
+  in.cluster.env = {{"HF_TOKEN", "1"}, {"A", "x"}};
+  const std::vector<std::string> before = ids(in);
+  in.cluster.env["HF_TOKEN"] = "2";
+  EXPECT_EQ(ids(in), before);
+  in.cluster.env["A"] = "y";
+  EXPECT_NE(ids(in), before);
+}
+
 }  // namespace
 }  // namespace sxb::plan

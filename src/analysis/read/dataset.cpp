@@ -8,6 +8,7 @@
 
 #include "analysis/read/json_read.h"
 #include "base/files.h"
+#include "base/redact.h"
 #include "config/cluster/node_set.h"
 
 namespace sxb::analysis {
@@ -42,13 +43,26 @@ void start_again(const record::TaskStart& start, TaskData& task) {
   task = std::move(fresh);
 }
 
+/// Journals of older versions hold the values of secrets.
+record::Run without_secrets(record::Run run) {
+  run.nccl_env = redacted(std::move(run.nccl_env));
+  for (const char* key : {"env", "nccl_env"}) {
+    if (!run.cluster.is_object() || !run.cluster.contains(key) || !run.cluster[key].is_object()) continue;
+    for (const auto& item : run.cluster[key].items()) {
+      Json& value = item.value();
+      if (value.is_string() && is_secret(item.key(), value.get<std::string>())) value = kRedacted;
+    }
+  }
+  return run;
+}
+
 void take(Entry entry, Dataset& dataset) {
   const record::Record& record = entry.record;
   dataset.end_wall_ns = std::max(dataset.end_wall_ns, record.wall_ns);
   if (record.kind == kind::kRun) {
     if (dataset.run.line == 0) dataset.start_wall_ns = record.wall_ns;
     dataset.complete = false;
-    dataset.asked = record::read<record::Run>(record);
+    dataset.asked = without_secrets(record::read<record::Run>(record));
     dataset.run = std::move(entry);
   } else if (record.kind == kind::kRunEnd) {
     dataset.complete = true;

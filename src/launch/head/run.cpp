@@ -45,6 +45,13 @@ record::Run run_facts(const RunOptions& options, const std::string& run_id, cons
   return facts;
 }
 
+/// Whole, so that --resume finds it from any working folder; "builtin" and "slurm" are no files.
+std::string source_of(const config::Cluster& cluster) {
+  std::error_code ec;
+  const std::filesystem::path path = cluster.source;
+  return std::filesystem::exists(path, ec) ? std::filesystem::absolute(path).string() : cluster.source;
+}
+
 Status write_manifest(const Journal& journal, const RunOptions& options, const std::string& config_hash) {
   const Json manifest = {{"schema", 1},
                          {"run_id", journal.run_id()},
@@ -54,7 +61,7 @@ Status write_manifest(const Journal& journal, const RunOptions& options, const s
                          {"config_hash", config_hash},
                          {"started", format_utc(wall_ns())},
                          {"cluster", options.cluster.name},
-                         {"cluster_source", options.cluster.source}};
+                         {"cluster_source", source_of(options.cluster)}};
   SXB_RETURN_IF_ERROR(write_file_atomic(journal.dir() / "manifest.json", pretty_json(manifest)));
   return write_plan(journal.dir() / "plan.json", options);
 }
@@ -127,7 +134,10 @@ class Head {
     if (options_.resume.empty()) SXB_RETURN_IF_ERROR(write_manifest(journal_, options_, config_hash));
     SXB_RETURN_IF_ERROR(
         journal_.append(head_record("", run_facts(options_, journal_.run_id(), config_hash))));
-    return journal_.publish();
+    SXB_RETURN_IF_ERROR(journal_.sync());
+    // Without the link the run is as good: it is only found less easily.
+    const Status linked = journal_.publish();
+    return linked.ok() ? ok_status() : note("warning", "no_latest_link", linked.error());
   }
 
   void announce(const JournalState& before) {

@@ -95,7 +95,11 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
   SXB_ASSIGN_OR_RETURN(const std::string tokenizer_bytes, read_file(files.tokenizer));
   const std::string key =
       fmt::format("{} {} {}", hash_hex(dataset_bytes), hash_hex(tokenizer_bytes), model.training.seq_len);
-  const fs::path root = data_dir.empty() ? cache_dir() / "datasets" : data_dir;
+  fs::path root = data_dir;
+  if (root.empty()) {
+    SXB_ASSIGN_OR_RETURN(const fs::path cache, usable_cache_dir());
+    root = cache / "datasets";
+  }
   const fs::path target = fs::absolute(root / hash_hex(key));
   std::error_code ec;
   fs::create_directories(root, ec);
