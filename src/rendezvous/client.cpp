@@ -114,6 +114,8 @@ ConnectTrouble trouble_of(Entry entry) {
 ConnectTrouble prove(int fd, const ClientOptions& options, std::uint32_t tries, Steady::time_point deadline,
                      std::string& reason) {
   std::string bytes;
+  reason = send_all(fd, kMagic, deadline);
+  if (!reason.empty()) return ConnectTrouble::kNoAnswer;
   reason = receive(fd, kGreetingBytes, bytes, deadline);
   // Also of less than a greeting one sees that it is none: an answer in another protocol is often short.
   const std::size_t known = std::min(bytes.size(), kMagic.size());

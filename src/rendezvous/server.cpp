@@ -44,7 +44,7 @@ constexpr milliseconds kAcceptPause{100};
 struct Connection {
   Socket socket;
   std::string address;
-  std::string nonce;  ///< the server's
+  std::string nonce;  ///< the server's; "" before the knock
   int rank = -1;      ///< -1: the token is not proved
   std::string hello;  ///< what has come of it
   std::optional<Frames> frames;
@@ -185,12 +185,15 @@ class Server::Loop {
     Connection& connection = connections_[number];
     connection.socket = std::move(socket);
     connection.address = address;
-    connection.nonce = random_bytes(kNonceBytes);
     unproved_.add(number, address, Clock::now());
     tune(connection.socket.fd());
     watch(EPOLL_CTL_ADD, connection.socket.fd(), number, EPOLLIN);
+  }
+
+  void greet(std::uint64_t number, Connection& connection) {
+    connection.hello.clear();
+    connection.nonce = random_bytes(kNonceBytes);
     send(number, connection, write_greeting(connection.nonce));
-    remove_over();
   }
 
   void make_room() {
@@ -268,7 +271,8 @@ class Server::Loop {
   void read(std::uint64_t number, Connection& connection) {
     std::array<char, 16 << 10> buffer;
     const bool proved = connection.rank >= 0;
-    const std::size_t most = proved ? buffer.size() : kHelloBytes - connection.hello.size();
+    const std::size_t due = connection.nonce.empty() ? kMagic.size() : kHelloBytes;
+    const std::size_t most = proved ? buffer.size() : due - connection.hello.size();
     const ssize_t got = ::recv(connection.socket.fd(), buffer.data(), most, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (got <= 0) return end(number, connection);
@@ -278,7 +282,9 @@ class Server::Loop {
       return work_off(number, connection);
     }
     connection.hello += bytes;
-    if (connection.hello.size() == kHelloBytes || !may_be_hello(connection.hello)) admit(number, connection);
+    if (!may_be_hello(connection.hello)) return end(number, connection);
+    if (connection.hello.size() < due) return;
+    connection.nonce.empty() ? greet(number, connection) : admit(number, connection);
   }
 
   /// A rank that does not take its answers gets no further ones: its requests wait.

@@ -21,8 +21,8 @@ class Store {
 
   /// A rank waits for one thing at a time: its next request ends the wait before, which is then not answered.
   ///
-  /// "rank/N" and "rank/N/..." belong to rank N. Any other key is of the first rank that sets it; the same value once more is
-  /// no conflict. Rank 0, in whose process this is, has no quota.
+  /// "rank/N" and "rank/N/..." belong to rank N. Any other key is of the first rank that sets it; the same
+  /// value once more is no conflict. Rank 0, in whose process this is, has no quota.
   void handle(int rank, const Request& request);
   /// The rank's connection has ended. What it has set stays.
   void gone(int rank);

@@ -1,12 +1,12 @@
 // The bytes of the rendezvous: the mutual proof of the run's token, and the frames after it. Pure: no
 // sockets, no state but what has been read so far. In words: docs/security.md. Integers are big-endian.
 //
-//   server: greeting   magic, nonce                                       to whoever connects
-//   rank:   hello      magic, nonce, rank, world, tries, proof            of a fixed length
-//   server: welcome    entry, proof                                       and the end, unless entry is
-//   kAdmitted rank:   request    length, id, verb, keys, value                      as often as it likes
-//   server: answer     length, id, code, value                            in the order in which waits come
-//   true
+//   rank:   knock      magic                                          without it the server says nothing
+//   server: greeting   magic, nonce
+//   rank:   hello      magic, nonce, rank, world, tries, proof        of a fixed length
+//   server: welcome    entry, proof                                   the end, unless it admits
+//   rank:   request    length, id, verb, keys, value                  as often as it likes
+//   server: answer     length, id, code, value                        in the order in which waits come true
 #pragma once
 
 #include <cstddef>

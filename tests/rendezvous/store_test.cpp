@@ -45,7 +45,8 @@ TEST_F(StoreTest, AKeyIsWrittenOnce) {
 
 TEST_F(StoreTest, ARankSpeaksForItselfAlone) {
   EXPECT_EQ(code(1, "rank/1", "me"), Code::kOk);
-  for (const char* key : {"rank/0", "rank/2", "rank/0/said", "rank/10", "rank/01", "rank/1 ", "rank/", "rank/x"})
+  for (const char* key :
+       {"rank/0", "rank/2", "rank/0/said", "rank/10", "rank/01", "rank/1 ", "rank/", "rank/x"})
     EXPECT_EQ(code(1, key, "evil"), Code::kForbidden) << key;
   EXPECT_EQ(code(1, "rank/1/said", "me"), Code::kOk);
   EXPECT_EQ(code(0, "rank/2", "evil"), Code::kForbidden);

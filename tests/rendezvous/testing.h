@@ -128,6 +128,7 @@ class Raw {
 
   /// As a rank does: the hello that was sent, and what the server says to it.
   std::string say_hello(int rank, int world, const std::string& token = kTestToken) {
+    send(kMagic);
     nonce_ = parse_greeting(read(kGreetingBytes)).value_or("");
     hello_ = {random_bytes(kNonceBytes), static_cast<std::uint32_t>(rank), static_cast<std::uint32_t>(world),
               0};

@@ -136,11 +136,12 @@ Rendezvous::~Rendezvous() {
 void Rendezvous::Serving::tell(const rendezvous::Strangers& strangers) const {
   const std::string where = rendezvous::endpoint(options.host, options.port);
   if (strangers.connections > 0) {
+    const bool one = strangers.connections == 1;
     options.warn(
         "rendezvous_stranger",
-        std::to_string(strangers.connections) + " connections to the rendezvous at " + where +
-            " did not prove that they belong to this run: " + strangers.text() +
-            ". They were told nothing and changed nothing",
+        std::to_string(strangers.connections) + (one ? " connection" : " connections") +
+            " to the rendezvous at " + where + " did not prove the token of this run: from " +
+            strangers.text() + ". Nothing was told and nothing changed",
         "find out what connects from there: a port scanner, or a run whose cluster config has the same "
         "rendezvous.host and rendezvous.port");
   }
