@@ -44,7 +44,7 @@ class Intake {
   Line take(std::string_view line);
 
   /// A record has come: what answers there is the sxbench that was started.
-  bool heard() const { return lines_.lines() > 0; }
+  bool heard() const { return lines_.lines() > 0 || end_; }
   /// Its last record, once it has come.
   const std::optional<record::AgentEnd>& end() const { return end_; }
   /// Holds the last record against what came: count and hash of the lines, and for every rank an end with

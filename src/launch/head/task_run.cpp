@@ -251,8 +251,9 @@ void TaskRun::on_line(int job, RemoteAgent& agent, const TransportEvent& event) 
 void TaskRun::log(RemoteAgent& agent, std::string_view text) {
   std::string line = printable_line(std::string(text));
   const auto bytes = static_cast<std::int64_t>(line.size()) + 1;
-  // An error's own line says more than its remedy, or a record of another build.
-  if (!text.empty() && !text.starts_with("help: ") && !text.starts_with(record::kWirePrefix)) {
+  // An error's first line says more than its place and remedy, or a record of another build.
+  if (!text.empty() && !text.starts_with("help: ") && !text.starts_with("  --> ") &&
+      !text.starts_with(record::kWirePrefix)) {
     agent.last_words = line.substr(0, kMostWords);
   }
   const bool cut_before = agent.log_bytes > kMostLogBytes;
