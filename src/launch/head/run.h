@@ -7,7 +7,6 @@
 #include "launch/head/observer.h"
 #include "launch/head/run_options.h"
 #include "launch/transport/transport.h"
-#include "record/kinds/run.h"
 
 namespace sxb::launch {
 
@@ -27,10 +26,6 @@ Result<RunOutcome> execute(const RunOptions& options, Transport& transport, Obse
 /// What a run needs to go on, from its journal alone: cluster, plan, settings. Errors: no run record,
 /// or one of another version.
 Result<RunOptions> options_from_journal(const std::filesystem::path& dir);
-
-/// A plan says which program the head starts, so it is taken only as the head itself has written it: the run
-/// record must have the hash that manifest.json was given when the run began.
-Status check_seal(const std::filesystem::path& dir, const record::Run& run);
 
 /// 0 all ok, 5 some, else the code that all failures share, or 1.
 ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks);

@@ -61,16 +61,6 @@ spdlog::logger make_log() {
   return log;
 }
 
-/// Weights that cannot be written would be lost at the end of the run: try it at its begin.
-Status check_save_dir(const std::string& dir) {
-  std::error_code ec;
-  std::filesystem::create_directories(dir, ec);
-  if (!ec && ::access(dir.c_str(), W_OK) != 0) ec = {errno, std::generic_category()};
-  if (!ec) return ok_status();
-  return Error{"cannot write the trained weights: " + ec.message(), dir,
-               "choose a folder that you may write to with --save", ExitCode::kEnvironment};
-}
-
 class Agent {
  public:
   Agent(AgentTask task, Emitter& emitter, std::function<bool()> cut_off)
@@ -373,18 +363,6 @@ ExitCode tell_why(Emitter& emitter, const Errors& errors) {
   emitter.end(end);
   std::fputs(format_errors(errors).c_str(), stderr);
   return errors.front().code;
-}
-
-std::string text_of(const Json& input, const char* key) {
-  const auto found = input.find(key);
-  return found != input.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-/// Of an input that may be no task of this build.
-Origin origin_of(const Json& input) {
-  const auto task = input.find("task");
-  const bool has_task = task != input.end() && task->is_object();
-  return {has_task ? text_of(*task, "id") : "", text_of(input, "node"), -1, nonce_of(input)};
 }
 
 ExitCode run_agent(const Json& input, Emitter& emitter, const std::string& bundle) {

@@ -76,9 +76,13 @@ Result<Json> read_agent_input(const std::string& bundle) {
   return json;
 }
 
-std::string nonce_of(const Json& input) {
-  const auto nonce = input.is_object() ? input.find("nonce") : input.end();
-  return nonce != input.end() && nonce->is_string() ? nonce->get<std::string>() : "";
+Origin origin_of(const Json& input) {
+  const auto text = [](const Json& object, const char* key) {
+    const auto found = object.is_object() ? object.find(key) : object.end();
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  const auto task = input.is_object() ? input.find("task") : input.end();
+  return {task != input.end() ? text(*task, "id") : "", text(input, "node"), -1, text(input, "nonce")};
 }
 
 Result<AgentTask> agent_task_of(const Json& input) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "launch/node/agent_task.h"
+#include "launch/node/emitter.h"
 
 namespace sxb::launch {
 
@@ -13,9 +14,9 @@ std::string own_name();
 
 /// The input of this agent: the line on stdin, or its part of a bundle (run_agent_worker()).
 Result<Json> read_agent_input(const std::string& bundle);
-/// What marks the agent's records: also of an input that holds no task of this build, so that the head
-/// believes the reason. "" if it has none.
-std::string nonce_of(const Json& input);
+/// Whose records the agent's are, and what marks them: also of an input that holds no task of this build, so
+/// that the head believes the reason.
+Origin origin_of(const Json& input);
 /// Errors: no task, one of another build.
 Result<AgentTask> agent_task_of(const Json& input);
 

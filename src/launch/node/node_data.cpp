@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include <system_error>
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "base/files.h"
 #include "base/hash.h"
@@ -121,6 +123,15 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
   }
   SXB_RETURN_IF_ERROR(check_prepared(model, target, files.tokenizer));
   return target;
+}
+
+Status check_save_dir(const std::string& dir) {
+  std::error_code ec;
+  std::filesystem::create_directories(dir, ec);
+  if (!ec && ::access(dir.c_str(), W_OK) != 0) ec = {errno, std::generic_category()};
+  if (!ec) return ok_status();
+  return Error{"cannot write the trained weights: " + ec.message(), dir,
+               "choose a folder that you may write to with --save", ExitCode::kEnvironment};
 }
 
 }  // namespace sxb::launch

@@ -20,4 +20,7 @@ Result<std::filesystem::path> ensure_dataset(const config::Model& model,
 /// weights to start from can be read. For a head that shares the disk with its nodes.
 Status check_inputs(const config::Model& model);
 
+/// Weights that cannot be written would be lost at the end of the run: tried at its begin.
+Status check_save_dir(const std::string& dir);
+
 }  // namespace sxb::launch
