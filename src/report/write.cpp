@@ -44,8 +44,7 @@ Status write_documents(const Document& document, const fs::path& reports) {
   for (const Block& block : document.blocks) {
     const auto* figure = std::get_if<Figure>(&block);
     if (figure == nullptr) continue;
-    SXB_RETURN_IF_ERROR(
-        write_text(reports / "charts" / (figure->name + ".svg"), render_svg(figure->chart)));
+    SXB_RETURN_IF_ERROR(write_text(reports / "charts" / (figure->name + ".svg"), render_svg(figure->chart)));
   }
   return ok_status();
 }

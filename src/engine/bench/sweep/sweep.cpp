@@ -14,7 +14,6 @@
 #include "engine/bench/sweep/split_groups.h"
 #include "engine/bench/sweep/sweep_figures.h"
 #include "engine/bench/sweep/variants.h"
-#include "plan/validate.h"
 #include "record/kinds/collective.h"
 #include "record/kinds/node.h"
 
@@ -373,10 +372,7 @@ class Sweep {
 
 void run_sweep(const plan::CollectiveSweep& sweep, comm::Communicator& world, Memory& memory,
                const Emitter& emitter, const plan::RankPlace& place) {
-  if (const Status valid = plan::validate_sweep(sweep); !valid.ok()) {  // as the planner does before
-    throw EngineError(valid.error().what, "bad_argument", valid.error().where + ": " + valid.error().help,
-                      ExitCode::kUsage);
-  }
+  refuse_endless(sweep);
   Sweep runner(sweep, world, memory, emitter, place);
   const std::int64_t begin = monotonic_ns();
   const auto window = [&] {
