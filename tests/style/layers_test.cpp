@@ -1,6 +1,9 @@
 // Who may include whom (docs/architecture.md), read from the sources.
 #include "style/layers.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,8 +67,8 @@ TEST(Layers, NoFileIsLongerThanItShouldBe) {
 /// A tree of three rooms, in which errors can be planted.
 class PlantedLayers : public testing::Test {
  protected:
-  PlantedLayers() : root_(fs::path(testing::TempDir()) / "sxb-layers") {
-    fs::remove_all(root_);
+  PlantedLayers() : root_(fs::path(testing::TempDir()) / fmt::format("sxb-layers-{}", ::getpid())) {
+    fs::remove_all(root_);  // of an earlier process with this id
     fs::create_directories(root_ / "include");
     write("src/base/text.h", "#include <string>\n");
     write("src/plan/task.h", "#include \"base/text.h\"\n");
