@@ -196,8 +196,8 @@ TEST(Ssh, TheEndOfAConnectionIsToldInItsOwnWordsNotTheAgents) {
 TEST(LastWords, AreTheLastLinesThatAreNoRecords) {
   LastWords words;
   EXPECT_EQ(words.text(), "");
-  for (const char* line :
-       {"first", "", "Welcome", ":::SXB {\"v\":1}", "text:::SXB {\"v\":1}", "  closed \t", "bye"})
+  for (const char* line : {"first", "", "Welcome", ":::SXB {\"v\":1}", "text:::SXB {\"v\":1}", "  closed \t",
+                           "bye", "help: try it by hand"})
     words.hear(line);
   EXPECT_EQ(words.text(), "Welcome | closed | bye");
 }

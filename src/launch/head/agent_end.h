@@ -28,7 +28,7 @@ struct AgentExit {
   const std::string& node;
   const Intake& intake;
   const ExitStatus& status;
-  const std::string& last_words;  ///< its last line that was no record, escaped
+  const std::string& last_words;  ///< its last lines that were no records, escaped
 };
 
 /// nullopt: it has proved that its part is done.

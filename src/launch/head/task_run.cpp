@@ -95,7 +95,7 @@ Status TaskRun::start_agents() {
         transport_.start(node, {options_.program, "worker", "agent"}, {}, dump(to_json(agent)) + "\n");
     if (!job.ok()) return Error{job.error().what, node.name, job.error().help, ExitCode::kEnvironment};
     agents_.emplace(*job,
-                    RemoteAgent{node.name, true, false, monotonic_ns(), std::move(intake), "", 0, "", false});
+                    RemoteAgent{node.name, true, false, monotonic_ns(), std::move(intake), "", 0, false});
   }
   return ok_status();
 }
@@ -217,7 +217,7 @@ void TaskRun::on_event(const TransportEvent& event) {
   switch (event.kind) {
     case TransportEvent::Kind::kExit:
       notice_pause();  // before anybody is blamed for it
-      return on_exit(agent, event.status);
+      return on_exit(agent, event.status, event.last_words);
     case TransportEvent::Kind::kLost:
       notice_pause();
       return on_lost(agent, event.loss);
@@ -251,11 +251,6 @@ void TaskRun::on_line(int job, RemoteAgent& agent, const TransportEvent& event) 
 void TaskRun::log(RemoteAgent& agent, std::string_view text) {
   std::string line = printable_line(std::string(text));
   const auto bytes = static_cast<std::int64_t>(line.size()) + 1;
-  // An error's first line says more than its place and remedy, or a record of another build.
-  if (!text.empty() && !text.starts_with("help: ") && !text.starts_with("  --> ") &&
-      !text.starts_with(record::kWirePrefix)) {
-    agent.last_words = line.substr(0, kMostWords);
-  }
   const bool cut_before = agent.log_bytes > kMostLogBytes;
   agent.log_bytes += bytes;
   if (cut_before) return;
@@ -322,7 +317,7 @@ void TaskRun::on_lost(RemoteAgent& agent, const Loss& loss) {
   note(std::move(finding));
 }
 
-void TaskRun::on_exit(RemoteAgent& agent, const ExitStatus& status) {
+void TaskRun::on_exit(RemoteAgent& agent, const ExitStatus& status, const std::string& last_words) {
   agent.running = false;
   if (stopping_) return;
   const std::optional<record::AgentEnd>& end = agent.intake.end();
@@ -330,7 +325,7 @@ void TaskRun::on_exit(RemoteAgent& agent, const ExitStatus& status) {
   if ((end && end->reason == record::AgentEnd::kHeadGone) || (told && was_away(boot_ns()))) {
     return fail_for_pause();
   }
-  const AgentExit exit = {agent.node, agent.intake, status, agent.last_words};
+  const AgentExit exit = {agent.node, agent.intake, status, last_words};
   if (!agent.intake.heard()) {
     const Error error = no_answer(exit, options_.program);
     fail({FailureSeverity::kLost, agent.node, -1, error.what, error.code, false, true, false});

@@ -36,7 +36,6 @@ class TaskRun {
     Intake intake;
     std::string samples;         ///< lines that came in this round of poll()
     std::int64_t log_bytes = 0;  ///< of its log
-    std::string last_words;      ///< its last line that was no record
     bool refused = false;        ///< it has sent what no sxbench sends: all else is log
   };
   Status start_agents();
@@ -50,7 +49,7 @@ class TaskRun {
   void log(RemoteAgent& agent, std::string_view text);
   void on_finding(const RemoteAgent& agent, const record::Record& record);
   void on_lost(RemoteAgent& agent, const Loss& loss);
-  void on_exit(RemoteAgent& agent, const ExitStatus& status);
+  void on_exit(RemoteAgent& agent, const ExitStatus& status, const std::string& last_words);
   void notice_pause();
   bool was_away(std::int64_t now) const;
   void fail_for_pause();

@@ -10,22 +10,13 @@ namespace {
 
 constexpr std::size_t kQuotedLines = 3, kQuotedBytes = 300;
 
-/// Printable ASCII as it is, everything else as \xNN.
-std::string printable(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    result += byte >= 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
-  }
-  return result;
-}
-
 }  // namespace
 
 void LastWords::hear(std::string_view line) {
   const std::string_view words = trim(line);
   if (words.empty() || words.find(record::kWirePrefix) != std::string_view::npos) return;
-  lines_.push_back(printable(words.substr(0, kQuotedBytes)).substr(0, kQuotedBytes));
+  if (words.starts_with("help: ")) return;  // an error's own line says more than its remedy
+  lines_.push_back(printable_line(std::string(words.substr(0, kQuotedBytes))).substr(0, kQuotedBytes));
   if (lines_.size() > kQuotedLines) lines_.pop_front();
 }
 
