@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "base/hash.h"
 #include "e2e/faults.h"
+#include "launch/head/seal.h"
 
 namespace sxb::e2e {
 namespace {
@@ -245,7 +245,7 @@ TEST_F(Secrets, AJournalThatHoldsThemIsResumedAndReportedWithoutThem) {
     journal.replace(at, 10, value(7));
   // The hash in its manifest was over the values, too.
   const Json run = (*parse_json(journal.substr(0, journal.find('\n')), "run"))["data"];
-  const std::string hash = hash_hex(canonical_json({{"cluster", run["cluster"]}, {"plan", run["plan"]}}));
+  const std::string hash = launch::config_hash_of(run["cluster"], run["plan"]);
   const std::string redacted_hash = run["config_hash"];
   const auto seal = [&](std::string text) {
     return text.replace(text.find(redacted_hash), hash.size(), hash);

@@ -45,8 +45,7 @@ std::optional<TaskFailure> failure_of(const AgentExit& exit) {
   if (code == static_cast<int>(ExitCode::kInterrupted)) {
     failure.reason = fmt::format(
         "something on node {} told the agent there to end (a batch system, a limit of time, an "
-        "administrator; "
-        "logs/{}.log)",
+        "administrator; logs/{}.log)",
         exit.node, exit.node);
     failure.code = ExitCode::kEnvironment;
     return failure;

@@ -91,9 +91,8 @@ struct JournalState {
     int attempts = 0;
     bool ok = false;  ///< its last attempt has a result
   };
-  /// What the run was started with: the first one. None yet in a run that was stopped before it began. Those
-  /// of
-  /// --resume repeat it.
+  /// What the run was started with: the first one, which those of --resume repeat. None yet in a run that was
+  /// stopped before it began.
   std::optional<record::Run> run;
   std::map<std::string, Task> tasks;
   std::int64_t damaged_lines = 0, first_damaged_line = 0;  ///< that are no records, or not as the table says

@@ -9,7 +9,6 @@
 #include "base/build_info.h"
 #include "base/clock.h"
 #include "base/files.h"
-#include "base/hash.h"
 #include "base/redact.h"
 #include "launch/head/head_record.h"
 #include "launch/head/journal.h"
@@ -294,8 +293,7 @@ class Head {
 }  // namespace
 
 Result<RunOutcome> execute(const RunOptions& options, Transport& transport, Observer& observer) {
-  const Json identity = {{"cluster", config::to_json(options.cluster)}, {"plan", tasks_json(options.tasks)}};
-  const std::string config_hash = hash_hex(canonical_json(identity));
+  const std::string config_hash = config_hash_of(config::to_json(options.cluster), tasks_json(options.tasks));
   SXB_ASSIGN_OR_RETURN(Journal journal, options.resume.empty()
                                             ? Journal::create(options.results, options.name, config_hash)
                                             : Journal::reopen(options.resume));
@@ -311,7 +309,7 @@ Result<RunOptions> options_from_journal(const std::filesystem::path& dir) {
                  "start it again without --resume"};
   }
   const record::Run& run = *state.run;
-  SXB_RETURN_IF_ERROR(check_seal(dir, run));
+  SXB_ASSIGN_OR_RETURN(const Json manifest, sealed_manifest(dir, run));
   const char* lacking = run.cluster.is_null()     ? "cluster"
                         : !run.plan.is_array()    ? "plan"
                         : run.name.empty()        ? "name"
@@ -326,11 +324,10 @@ Result<RunOptions> options_from_journal(const std::filesystem::path& dir) {
   RunOptions options;
   SXB_ASSIGN_OR_RETURN(options.cluster, config::parse_cluster(run.cluster, where + ":/cluster"));
   if (!config::lost_secrets(options.cluster).empty()) {
-    const Result<Json> manifest = load_json(dir / "manifest.json");
-    const bool says = manifest.ok() && manifest->is_object() && manifest->contains("cluster_source") &&
-                      manifest->at("cluster_source").is_string();
-    SXB_RETURN_IF_ERROR(config::restore_secrets(
-        options.cluster, says ? manifest->at("cluster_source").get<std::string>() : ""));
+    const auto source = manifest.find("cluster_source");
+    const bool says = source != manifest.end() && source->is_string();
+    SXB_RETURN_IF_ERROR(
+        config::restore_secrets(options.cluster, says ? source->get<std::string>() : std::string()));
   }
   for (const Json& item : run.plan) {
     SXB_ASSIGN_OR_RETURN(plan::Task task, plan::parse_task(item, where + ":/plan"));
