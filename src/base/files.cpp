@@ -99,6 +99,12 @@ Status write_file_atomic(const fs::path& path, const std::function<void(const Ap
   return written;
 }
 
+bool names_open_file(const fs::path& path, int fd) {
+  struct stat open = {}, named = {};
+  return ::fstat(fd, &open) == 0 && ::lstat(path.c_str(), &named) == 0 && open.st_dev == named.st_dev &&
+         open.st_ino == named.st_ino;
+}
+
 Status swap_symlink(const fs::path& link, const fs::path& target) {
   const fs::path temporary = link.string() + fmt::format(".tmp{}", ::getpid());
   ::unlink(temporary.c_str());

@@ -22,6 +22,10 @@ using Append = std::function<void(std::string_view piece)>;
 Status write_file_atomic(const std::filesystem::path& path,
                          const std::function<void(const Append& append)>& produce);
 
+/// Whether `path` itself, not what a link there points to, is the file that `fd` has open: it may have been
+/// removed, moved or replaced.
+bool names_open_file(const std::filesystem::path& path, int fd);
+
 /// Points the symbolic link `link` at `target` in one step (temporary link + rename).
 Status swap_symlink(const std::filesystem::path& link, const std::filesystem::path& target);
 

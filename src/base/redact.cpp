@@ -8,15 +8,6 @@
 namespace sxb {
 namespace {
 
-/// ASCII only: names of variables hold nothing else.
-std::string upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return out;
-}
-
 /// TOKENIZERS_PARALLELISM is the one common variable that is no token.
 bool holds_token(std::string_view name) {
   for (std::size_t at = name.find("TOKEN"); at != std::string_view::npos; at = name.find("TOKEN", at + 1)) {

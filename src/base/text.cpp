@@ -118,6 +118,14 @@ std::string first_value(std::string_view text, std::string_view key, char separa
   return "";
 }
 
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return out;
+}
+
 int edit_distance(std::string_view a, std::string_view b) {
   // Rows i-2, i-1 and i of the dynamic programme: a swap reaches two rows back.
   std::vector<int> before(b.size() + 1), previous(b.size() + 1), row(b.size() + 1);

@@ -16,6 +16,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 /// there is none.
 std::string first_value(std::string_view text, std::string_view key, char separator);
 
+/// a to z as capitals; other bytes, those of UTF-8 among them, as they are.
+std::string upper(std::string_view text);
+
 /// Edits over bytes: insert, delete, replace, or swap two neighbours (optimal string alignment).
 int edit_distance(std::string_view a, std::string_view b);
 

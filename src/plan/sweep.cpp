@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -57,13 +56,6 @@ void read_matrix(ObjectReader& reader, TrafficMatrix& matrix) {
     return reader.error(kKey, "no square array of bytes", "use sxbench nccl --alltoallv-matrix FILE");
   }
   matrix.rows = json->get<std::vector<std::vector<std::int64_t>>>();
-}
-
-std::string upper(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return result;
 }
 
 }  // namespace

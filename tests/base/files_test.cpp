@@ -1,5 +1,6 @@
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -250,6 +251,23 @@ TEST_F(FilesTest, TheUmaskSaysWhoMayReadAFile) {
   EXPECT_EQ(mode_of_new(027), 0640u);
   EXPECT_EQ(mode_of_new(077), 0600u);
   EXPECT_EQ(mode_of_new(002), 0664u);
+}
+
+TEST_F(FilesTest, APathNamesAnOpenFileUntilItIsAnother) {
+  const fs::path path = dir_ / "file", moved = dir_ / "moved";
+  ASSERT_TRUE(write_file_atomic(path, "x").ok());
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  EXPECT_TRUE(names_open_file(path, fd));
+  fs::rename(path, moved);
+  EXPECT_FALSE(names_open_file(path, fd));
+  EXPECT_TRUE(names_open_file(moved, fd));
+  fs::create_symlink(moved, path);
+  EXPECT_FALSE(names_open_file(path, fd)) << "a link to it";
+  fs::remove(path);
+  ASSERT_TRUE(write_file_atomic(path, "x").ok());
+  EXPECT_FALSE(names_open_file(path, fd)) << "another with the same content";
+  ::close(fd);
 }
 
 }  // namespace

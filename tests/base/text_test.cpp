@@ -120,5 +120,10 @@ TEST(PrintableLine, StaysOnItsLine) {
   EXPECT_EQ(printable_line("850 µs"), "850 µs");
 }
 
+TEST(Upper, ChangesLettersOfAsciiAlone) {
+  EXPECT_EQ(upper("wandb_api_key 1"), "WANDB_API_KEY 1");
+  EXPECT_EQ(upper("\xc3\xa9z"), "\xc3\xa9Z") << "UTF-8 stays";
+}
+
 }  // namespace
 }  // namespace sxb

@@ -91,11 +91,7 @@ Status LineFile::sync_file_system() {
   return ok_status();
 }
 
-bool LineFile::is_at_its_path() const {
-  struct stat own = {}, named = {};
-  if (::fstat(fd_, &own) != 0 || ::stat(path_.c_str(), &named) != 0) return false;
-  return own.st_dev == named.st_dev && own.st_ino == named.st_ino;
-}
+bool LineFile::is_at_its_path() const { return names_open_file(path_, fd_); }
 
 Result<fs::path> LineFile::rescue(const fs::path& to) const {
   const fs::path own = fmt::format("/proc/self/fd/{}", fd_);

@@ -12,6 +12,8 @@
 #include <ctime>
 #include <memory>
 
+#include "base/files.h"
+
 namespace sxb::launch {
 namespace {
 
@@ -113,11 +115,7 @@ std::vector<OwnFolder::Entry> OwnFolder::list() const {
   return entries;
 }
 
-bool OwnFolder::still_there() const {
-  struct stat here = {}, there = {};
-  return ::fstat(fd_, &here) == 0 && ::lstat(path_.c_str(), &there) == 0 && here.st_ino == there.st_ino &&
-         here.st_dev == there.st_dev;
-}
+bool OwnFolder::still_there() const { return names_open_file(path_, fd_); }
 
 /// A lock of the folder itself: the kernel gives it back with the last process that has the descriptor.
 OwnFolder::Claim OwnFolder::claim() const {
