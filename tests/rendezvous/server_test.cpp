@@ -274,28 +274,39 @@ TEST(Client, WaitsForAServerThatComesLater) {
   late.join();
 }
 
+/// Another program at the port: `answer` speaks with the one that connects.
+class Impostor {
+ public:
+  explicit Impostor(std::function<void(const Socket& peer)> answer)
+      : port(port_of(listen_.listening.sockets.front().fd())), thread_([this, answer = std::move(answer)] {
+          const int listener = listen_.listening.sockets.front().fd();
+          pollfd one = {listener, POLLIN, 0};
+          ::poll(&one, 1, 60'000);
+          answer(Socket(::accept(listener, nullptr, nullptr)));
+        }) {}
+  ~Impostor() { thread_.join(); }
+
+ private:
+  Listen listen_ = listen_at("127.0.0.1", 0, false);
+
+ public:
+  const int port;
+
+ private:
+  std::thread thread_;
+};
+
 TEST(Client, KnowsAnotherProgramAtOnce) {
-  Listen listen = listen_at("127.0.0.1", 0, false);
-  const int port = port_of(listen.listening.sockets.front().fd());
-  std::thread other([&] {
-    pollfd one = {listen.listening.sockets.front().fd(), POLLIN, 0};
-    ::poll(&one, 1, 60'000);
-    const Socket peer(::accept(listen.listening.sockets.front().fd(), nullptr, nullptr));
+  const Impostor other([](const Socket& peer) {
     static_cast<void>(!::send(peer.fd(), "SSH-2.0-OpenSSH_9.2\r\n", 21, MSG_NOSIGNAL));
   });
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(Client::connect(rank_options(1, 2, port)).trouble, ConnectTrouble::kNotOurs);
+  EXPECT_EQ(Client::connect(rank_options(1, 2, other.port)).trouble, ConnectTrouble::kNotOurs);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(30'000));
-  other.join();
 }
 
 TEST(Client, DoesNotBelieveAServerThatCannotProveTheToken) {
-  Listen listen = listen_at("127.0.0.1", 0, false);
-  const int port = port_of(listen.listening.sockets.front().fd());
-  std::thread other([&] {
-    pollfd one = {listen.listening.sockets.front().fd(), POLLIN, 0};
-    ::poll(&one, 1, 60'000);
-    const Socket peer(::accept(listen.listening.sockets.front().fd(), nullptr, nullptr));
+  const Impostor other([](const Socket& peer) {
     std::string knock(kMagic.size(), '\0');
     static_cast<void>(!::recv(peer.fd(), knock.data(), knock.size(), MSG_WAITALL));
     const std::string greeting = write_greeting(std::string(kNonceBytes, 'n'));
@@ -306,8 +317,7 @@ TEST(Client, DoesNotBelieveAServerThatCannotProveTheToken) {
     const std::string welcome = std::string(1, '\0') + hello.substr(kHelloBytes - kProofBytes);
     static_cast<void>(!::send(peer.fd(), welcome.data(), welcome.size(), MSG_NOSIGNAL));
   });
-  EXPECT_EQ(Client::connect(rank_options(1, 2, port)).trouble, ConnectTrouble::kNotOurs);
-  other.join();
+  EXPECT_EQ(Client::connect(rank_options(1, 2, other.port)).trouble, ConnectTrouble::kNotOurs);
 }
 
 TEST(Client, ANameThatDoesNotResolveIsKnownAtOnce) {

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <regex>
-#include <sstream>
 
 #include "style/source_text.h"
 
@@ -14,14 +13,7 @@ namespace {
 /// "line: text" of every call in the source.
 std::vector<std::string> library_calls(const std::string& source) {
   static const std::regex call(R"((\.|->)dump\(|\b(Json|json)::(parse|accept|sax_parse)\()");
-  std::vector<std::string> calls;
-  std::istringstream lines(code_of(source));
-  int number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (std::regex_search(line, call)) calls.push_back(std::to_string(number) + ": " + line);
-  }
-  return calls;
+  return lines_with(source, call);
 }
 
 TEST(JsonInOnePlace, NoOtherFileCallsTheLibrary) {

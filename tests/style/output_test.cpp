@@ -5,7 +5,6 @@
 
 #include <regex>
 #include <set>
-#include <sstream>
 
 #include "style/source_text.h"
 
@@ -16,14 +15,7 @@ namespace {
 std::vector<std::string> printing_calls(const std::string& source) {
   static const std::regex call(
       R"(\bfmt::(v?print|println)\(|\bstd::(v?f?printf|f?puts|fwrite|cout|cerr|clog)\b|\b(f?printf|f?puts|fwrite)\()");
-  std::vector<std::string> calls;
-  std::istringstream lines(code_of(source));
-  int number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (std::regex_search(line, call)) calls.push_back(std::to_string(number) + ": " + line);
-  }
-  return calls;
+  return lines_with(source, call);
 }
 
 TEST(OutputInOnePlace, NoOtherFileOfTheCommandPrints) {

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 
 namespace sxb::style {
@@ -185,6 +186,17 @@ std::string code_of(const std::string& source) {
     }
   }
   return code;
+}
+
+std::vector<std::string> lines_with(const std::string& source, const std::regex& wanted) {
+  std::vector<std::string> found;
+  std::istringstream lines(code_of(source));
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (std::regex_search(line, wanted)) found.push_back(std::to_string(number) + ": " + line);
+  }
+  return found;
 }
 
 }  // namespace sxb::style

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -34,5 +35,7 @@ std::vector<Include> includes_of(const std::string& source);
 std::vector<Literal> literals_of(const std::string& file, const std::string& source);
 /// The source without comments and with empty strings, lines kept: what is code.
 std::string code_of(const std::string& source);
+/// "line: text" of every line of code that has a match.
+std::vector<std::string> lines_with(const std::string& source, const std::regex& wanted);
 
 }  // namespace sxb::style
