@@ -1,6 +1,8 @@
 // What other users of head and nodes can see of a run: command lines and environments of its processes.
+#include <algorithm>
 #include <set>
 
+#include "e2e/faults.h"
 #include "e2e/net/net_cluster.h"
 #include "launch/transport/bundle.h"
 
@@ -16,8 +18,28 @@ std::vector<std::string> words_of(const fs::path& path) {
 /// What a scan of all processes of this machine, those in the namespaces of the nodes among them, saw.
 struct Sight {
   std::set<std::string> leaks;  ///< "SECRET in cmdline of PROGRAM ..."
+  std::set<std::string> keys;   ///< ids under which agents of ranks with the secrets had keys: over pdsh
   int agents = 0, ranks_with_env = 0;
 };
+
+/// The id of an agent's key; "" for one that needs none.
+std::string key_of(pid_t agent) {
+  const std::vector<std::string> argv = words_of(fmt::format("/proc/{}/cmdline", agent));
+  const auto flag = std::find(argv.begin(), argv.end(), "--bundle");
+  const bool sealed = flag != argv.end() && flag + 1 != argv.end() && *(flag + 1) != "-";
+  return sealed ? launch::bundle_id(*(flag + 1)) : "";
+}
+
+/// Names of the files in which nodes, who share this machine's /tmp, keep keys under one of these ids.
+std::vector<std::string> kept(const std::set<std::string>& keys) {
+  std::vector<std::string> files;
+  std::error_code ec;
+  for (const auto& file : fs::directory_iterator(fmt::format("/tmp/sxbench-keys-{}", ::geteuid()), ec)) {
+    const std::string name = file.path().filename();
+    if (keys.contains(name.substr(0, name.find('-')))) files.push_back(name);
+  }
+  return files;
+}
 
 void look_around(const std::map<std::string, std::string>& secrets, Sight& sight) {
   std::error_code ec;
@@ -40,6 +62,8 @@ void look_around(const std::map<std::string, std::string>& secrets, Sight& sight
       if (!holds(environment)) continue;
       if (is_worker("rank")) {
         ++sight.ranks_with_env;  // its user wants it there
+        const std::string key = key_of(parent_of(std::stoi(entry.path().filename())));
+        if (!key.empty()) sight.keys.insert(key);
       } else {
         sight.leaks.insert(name + " in the environment of " + (argv.empty() ? "?" : argv[0]));
       }
@@ -83,6 +107,8 @@ TEST_P(Seen, NoProcessShowsTheSecretsOfARun) {
   EXPECT_GT(sight.agents, 0) << "nothing was looked at";
   EXPECT_GT(sight.ranks_with_env, 0) << "nobody had the secrets";
   EXPECT_THAT(sight.leaks, ::testing::IsEmpty());
+  EXPECT_EQ(sight.keys.empty(), std::string(GetParam()) != "pdsh");
+  EXPECT_THAT(kept(sight.keys), ::testing::IsEmpty()) << "the keys of a run go with it";
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, Seen, ::testing::Values("ssh", "pdsh", "slurm"),
