@@ -10,23 +10,26 @@
 
 namespace sxb::e2e {
 
+/// What a file holds; "" if it is none, or of a process of /proc that ends just now.
+inline std::string text_of(const fs::path& path) {
+  const Result<std::string> text = read_file(path);
+  return text.ok() ? *text : "";
+}
+
 /// The processes that have `word` in their environment, given through the cluster config to ranks.
 inline std::vector<pid_t> processes_with(const std::string& word) {
   std::vector<pid_t> pids;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream in(entry.path() / "environ", std::ios::binary);
-    const std::string environment((std::istreambuf_iterator<char>(in)), {});
-    if (environment.find(word) != std::string::npos) pids.push_back(std::stoi(name));
+    if (text_of(entry.path() / "environ").find(word) != std::string::npos) pids.push_back(std::stoi(name));
   }
   return pids;
 }
 
 /// Parent of a process, 0 if it is gone.
 inline pid_t parent_of(pid_t pid) {
-  std::ifstream in(fmt::format("/proc/{}/stat", pid));
-  std::string text((std::istreambuf_iterator<char>(in)), {});
+  const std::string text = text_of(fmt::format("/proc/{}/stat", pid));
   if (text.empty()) return 0;
   char state = 0;
   pid_t parent = 0;

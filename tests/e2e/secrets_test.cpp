@@ -40,11 +40,6 @@ const std::vector<std::string>& names_in_nccl_env() {
   return names;
 }
 
-std::string text_of(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 class Secrets : public Faults {
  protected:
   /// The value of the i-th secret: found wherever it may be, and nowhere by chance.
