@@ -1,4 +1,5 @@
-// When a repeated figure is UNSTABLE: the one criterion of reports, verdicts and comparisons.
+// When repeats, or the steps of a training, make a figure UNSTABLE, in reports, verdicts and comparisons. The iterations
+// of a sweep have limits beside it (thresholds of configs/hardware/interconnects.json).
 #pragma once
 
 #include <algorithm>
