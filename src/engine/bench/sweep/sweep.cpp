@@ -372,7 +372,7 @@ class Sweep {
 
 void run_sweep(const plan::CollectiveSweep& sweep, comm::Communicator& world, Memory& memory,
                const Emitter& emitter, const plan::RankPlace& place) {
-  refuse_endless(sweep);
+  refuse_invalid(sweep);
   Sweep runner(sweep, world, memory, emitter, place);
   const std::int64_t begin = monotonic_ns();
   const auto window = [&] {

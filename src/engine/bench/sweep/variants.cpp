@@ -1,6 +1,7 @@
 #include "engine/bench/sweep/variants.h"
 
 #include "engine/bench/sweep/sweep.h"
+#include "plan/validate.h"
 
 namespace sxb::engine::bench {
 namespace {
@@ -11,16 +12,9 @@ namespace {
 
 }  // namespace
 
-void refuse_endless(const plan::CollectiveSweep& sweep) {
-  if (sweep.min_bytes <= 0) bad_sweep("the smallest size is not positive", "pass -b with 1 or more");
-  if (sweep.max_bytes < sweep.min_bytes)
-    bad_sweep("the largest size is below the smallest", "pass -e at least as large as -b");
-  if (sweep.iterations < 1 || sweep.agg_iterations < 1)
-    bad_sweep("there is no iteration to time", "pass -n and -m with 1 or more");
-  if (sweep.graph_launches > 0 && sweep.blocking > 0)
-    bad_sweep("a CUDA graph cannot wait between its calls", "pass -G or -z, not both");
-  if (sweep.step_bytes <= 0 && sweep.step_factor < 2)
-    bad_sweep("the sizes would never grow", "pass -f 2 or more, or -i");
+void refuse_invalid(const plan::CollectiveSweep& sweep) {
+  const Status status = plan::validate_sweep(sweep);
+  if (!status.ok()) bad_sweep(status.errors().front().what, status.errors().front().help);
 }
 
 comm::CommunicatorOptions communicator_options(const plan::CollectiveSweep& sweep) {

@@ -15,9 +15,8 @@ struct Variant {
   RedOp op;
 };
 
-/// What plan::validate_sweep() refuses and would leave nothing to measure, or measure what was not asked for.
-/// EngineError "bad_argument".
-void refuse_endless(const plan::CollectiveSweep& sweep);
+/// What plan::validate_sweep() refuses: EngineError "bad_argument".
+void refuse_invalid(const plan::CollectiveSweep& sweep);
 /// In nccl-tests' order: operators inside types. EngineError "bad_argument" for a name that is unknown.
 std::vector<Variant> variants_of(const plan::CollectiveSweep& sweep, const Collective& collective);
 /// -1 where the collective has none. `ranks`: of the smallest group. EngineError "bad_argument".
