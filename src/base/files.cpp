@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ Error system_error(const std::string& what, const fs::path& path) {
   const int code = errno;
   std::string help;
   if (code == ENOSPC) help = "free space on that file system";
+  if (code == EFBIG) help = "raise the limit on the size of files (ulimit -f)";
   if (code == EACCES || code == EPERM || code == EROFS) help = "choose a folder that you may write to";
   return Error{fmt::format("{}: {}", what, std::strerror(code)), path.string(), help, ExitCode::kEnvironment};
 }
@@ -119,8 +121,12 @@ Status swap_symlink(const fs::path& link, const fs::path& target) {
 
 fs::path executable_dir() {
   std::error_code ec;
-  const fs::path self = fs::read_symlink("/proc/self/exe", ec);
-  return ec ? fs::current_path() : self.parent_path();
+  fs::path self = fs::read_symlink("/proc/self/exe", ec);
+  if (ec) {  // /proc is hidden: the name that it was executed by
+    const auto* name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+    self = fs::weakly_canonical(name != nullptr ? name : "sxbench", ec);
+  }
+  return ec ? fs::path("/") : self.parent_path();
 }
 
 fs::path shipped_configs_dir() {
