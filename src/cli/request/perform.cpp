@@ -83,8 +83,8 @@ ExitCode perform_on(const Request& request, const std::string& json_file, Displa
   if (ending.ok < ending.planned && can_resume(outcome->dir)) {
     ending.resume = shell_line({"sxbench", "run", "--resume", ending.run});
   }
-  if (!outcome->lost_journal.empty()) {
-    write_err(format_errors(outcome->lost_journal));
+  if (!outcome->stopped_by.empty()) {
+    write_err(format_errors(outcome->stopped_by));
   } else if (request.report) {
     write_report(ending);
     if (!json_file.empty() && !ending.report.empty()) {

@@ -28,6 +28,8 @@ Error write_error(const fs::path& path, int code) {
       fmt::format("cannot write the run folder: {}", std::strerror(code)), path.string(),
       code == ENOSPC || code == EDQUOT
           ? "free space on that file system or choose another with --out; what was written so far stays valid"
+      : code == EFBIG
+          ? "raise the limit on the size of files (ulimit -f); what was written so far stays valid"
           : "choose a folder that you may write to with --out",
       ExitCode::kEnvironment};
 }

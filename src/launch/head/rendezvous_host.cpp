@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "launch/os/interrupt.h"
+#include "launch/os/name_lookup.h"
 #include "launch/transport/transports.h"
 
 namespace sxb::launch {
@@ -31,17 +33,17 @@ std::string numeric(const sockaddr* address) {
   return ::getnameinfo(address, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 ? text : "";
 }
 
+Error told_to_end(const std::string& what, const std::string& where) {
+  return {"told to end while it waited for " + what, where, "", ExitCode::kInterrupted};
+}
+
 Result<std::string> look_up(const std::string& host, AddressFamily family) {
   if (family == AddressFamily::kAny) return host;
-  addrinfo hints = {};
-  hints.ai_family = socket_family(family);
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int code = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
-  if (code == 0 && found != nullptr) return numeric(found->ai_addr);
+  const NameLookup found = look_up_name(host, socket_family(family));
+  if (found.interrupted) return told_to_end("the address of " + host, host);
+  if (!found.addresses.empty()) return found.addresses.front();
   return Error{fmt::format("{} has no address of the family that rendezvous.family asks for: {}", host,
-                           ::gai_strerror(code)),
+                           ::gai_strerror(found.code)),
                host, "set rendezvous.host to an address, or rendezvous.family to \"any\"",
                ExitCode::kEnvironment};
 }
@@ -86,6 +88,10 @@ Result<std::string> ask_node(const config::Cluster& cluster, const config::Node&
           break;
       }
     });
+    if (interrupts() > 0 && !ended) {
+      transport.stop(job, 0);
+      return told_to_end("the address of node " + node.name, node.name);
+    }
     if (give_up != 0 && monotonic_ns() > give_up && !ended) {
       transport.stop(job, 0);
       give_up = 0;

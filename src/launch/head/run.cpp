@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <utility>
 
 #include "base/build_info.h"
@@ -94,15 +95,28 @@ class Head {
   RunOutcome run(const JournalState& before, const std::string& config_hash) {
     result_.dir = journal_.dir();
     result_.planned = static_cast<int>(options_.tasks.size());
-    if (const Status recorded = pass_by_pass(before, config_hash); !recorded.ok()) {
+    if (const Status recorded = pass_or_stop(before, config_hash); !recorded.ok()) {
       // A run that cannot be recorded any longer ends here.
-      result_.lost_journal = recorded.errors();
+      result_.stopped_by = recorded.errors();
       result_.code = recorded.error().code;
     }
     return std::move(result_);
   }
 
  private:
+  /// What a library throws ends the run in good order: the journal says why, and is closed.
+  Status pass_or_stop(const JournalState& before, const std::string& config_hash) {
+    try {
+      return pass_by_pass(before, config_hash);
+    } catch (const std::exception& exception) {
+      const Error error = unexpected(exception);
+      result_.code = error.code;
+      (void)note("error", "head_exception", error);
+      (void)record_end();
+      return error;
+    }
+  }
+
   /// Errors are those of the journal.
   Status pass_by_pass(const JournalState& before, const std::string& config_hash) {
     // What was asked for is on disk before anything starts: from here on the run can be resumed.
@@ -373,19 +387,6 @@ Status write_plan(const std::filesystem::path& path, const RunOptions& options) 
     }
     append("\n]}\n");
   });
-}
-
-Status dry_run(const RunOptions& options, Transport& transport) {
-  const config::Cluster shown = config::redacted(options.cluster);
-  for (const plan::Task& task : options.tasks) {
-    const AgentTasks agents(shown, options.placement, task, options.settings, 0, "");
-    for (int i = 0; i < agents.size(); ++i) {
-      const config::Node& node = options.placement.nodes[static_cast<std::size_t>(i)].node;
-      SXB_RETURN_IF_ERROR(
-          transport.start(node, {options.program, "worker", "agent"}, {}, dump(to_json(agents[i])) + "\n"));
-    }
-  }
-  return ok_status();
 }
 
 }  // namespace sxb::launch

@@ -65,10 +65,13 @@ Result<TaskOutcome> TaskRun::run() {
   began_ns_ = last_progress_ns_ = monotonic_ns();
   if (const Status started = start_agents(); !started.ok()) {
     const Error& error = started.error();
+    const bool told = error.code == ExitCode::kInterrupted;  // by Ctrl-C: nobody is at fault
     // The remedy belongs to the reason: nobody sees an error that starts nothing elsewhere.
     const std::string help = error.help.empty() ? "" : "; " + error.help;
-    fail({FailureSeverity::kNotStarted, error.where, -1,
-          fmt::format("node {}: {}{}", error.where, error.what, help), error.code, false, true, false});
+    if (!told) {
+      fail({FailureSeverity::kNotStarted, error.where, -1,
+            fmt::format("node {}: {}{}", error.where, error.what, help), error.code, false, true, false});
+    }
     stop_all(0);
   }
   watch();

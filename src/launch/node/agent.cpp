@@ -8,8 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
-#include <cstdio>
 #include <deque>
 #include <exception>
 #include <filesystem>
@@ -26,6 +24,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/output.h"
 #include "launch/node/agent_input.h"
 #include "launch/node/agent_task.h"
 #include "launch/node/clock_watch.h"
@@ -130,10 +129,13 @@ class Agent {
     for (const plan::RankTask& rank : task_.ranks) {
       if (rank.rank == 0 && !rank.save_dir.empty()) SXB_RETURN_IF_ERROR(check_save_dir(rank.save_dir));
     }
-    SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
+    SXB_ASSIGN_OR_RETURN(const auto dir,
+                         ensure_dataset(task_.task.model, task_.data_dir, [this] { return is_unwanted(); }));
     for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
     return ok_status();
   }
+
+  bool is_unwanted() const { return interrupts() > 0 || emitter_.broken() || head_.gone(); }
 
   std::optional<metrics::GpuFault> gpu_fault() const {
     const plan::RankTask& rank = task_.ranks.front();
@@ -183,7 +185,7 @@ class Agent {
       if (const auto jump = clock_.jump(now, wall_ns())) {
         emitter_.emit_finding("warning", "clock_jump", ClockWatch::describe("node " + task_.node, *jump));
       }
-      if (interrupts() > 0 || emitter_.broken() || head_.gone()) return end_early();
+      if (is_unwanted()) return end_early();
       look_for_silence(now);
       if (failure_.severity > FailureSeverity::kNone && now >= failed_ns_ + kSettleNs) {
         stop_after_failure();
@@ -361,7 +363,7 @@ ExitCode tell_why(Emitter& emitter, const Errors& errors) {
   record::AgentEnd end;
   end.exit_code = static_cast<int>(errors.front().code);
   emitter.end(end);
-  std::fputs(format_errors(errors).c_str(), stderr);
+  write_stderr(format_errors(errors));
   return errors.front().code;
 }
 
@@ -380,10 +382,9 @@ ExitCode run_agent(const Json& input, Emitter& emitter, const std::string& bundl
 
 ExitCode run_agent_worker(const std::string& bundle) {
   count_interrupts();
-  ::signal(SIGPIPE, SIG_IGN);
   const Result<Json> input = read_agent_input(bundle);
   if (!input.ok()) {  // nothing says what the head would take for a record
-    std::fputs(format_errors(input.errors()).c_str(), stderr);
+    write_stderr(format_errors(input.errors()));
     return input.error().code;
   }
   Emitter emitter(STDOUT_FILENO, origin_of(*input));

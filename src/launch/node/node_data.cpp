@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "data/packed.h"
 #include "data/safetensors.h"
+#include "launch/os/give_up.h"
 
 namespace sxb::launch {
 namespace fs = std::filesystem;
@@ -69,23 +70,7 @@ Status check_prepared(const config::Model& model, const fs::path& dir, const fs:
   return ok_status();
 }
 
-}  // namespace
-
-Status check_inputs(const config::Model& model) {
-  SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
-  if (files.kind == config::DataFiles::Kind::kPrepared)
-    SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
-  if (model.init_from.empty()) return ok_status();
-  const auto weights = data::SafetensorsReader::open(model.init_from);
-  if (weights.ok()) return ok_status();
-  Error error = weights.error();
-  if (error.help.empty())
-    error.help =
-        "name a Hugging Face safetensors folder with --set init_from=DIR, or none for random weights";
-  return error;
-}
-
-Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data_dir) {
+Result<fs::path> make_dataset(const config::Model& model, const fs::path& data_dir) {
   SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
   if (files.kind == config::DataFiles::Kind::kSynthetic) return fs::path();
   if (files.kind == config::DataFiles::Kind::kPrepared) {
@@ -122,6 +107,30 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
   }
   SXB_RETURN_IF_ERROR(check_prepared(model, target, files.tokenizer));
   return target;
+}
+
+}  // namespace
+
+Status check_inputs(const config::Model& model) {
+  SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
+  if (files.kind == config::DataFiles::Kind::kPrepared)
+    SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
+  if (model.init_from.empty()) return ok_status();
+  const auto weights = data::SafetensorsReader::open(model.init_from);
+  if (weights.ok()) return ok_status();
+  Error error = weights.error();
+  if (error.help.empty())
+    error.help =
+        "name a Hugging Face safetensors folder with --set init_from=DIR, or none for random weights";
+  return error;
+}
+
+Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data_dir,
+                                const std::function<bool()>& unwanted) {
+  const auto dir = unless_unwanted<Result<fs::path>>(
+      [model, data_dir] { return make_dataset(model, data_dir); }, unwanted);
+  if (dir) return *dir;
+  return Error{"told to end while the dataset was prepared", model.data.dataset, "", ExitCode::kInterrupted};
 }
 
 Status check_save_dir(const std::string& dir) {

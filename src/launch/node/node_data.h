@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -12,9 +13,12 @@ namespace sxb::launch {
 /// The folder with the packed shards: model.data.dataset itself if it is one, else
 /// `data_dir`/<hash of dataset, tokenizer and sequence length>, prepared if it is not there.
 /// Processes that ask at the same time prepare it once. Empty for "synthetic". Refuses a tokenizer
-/// with more ids than the model has, and a prepared dataset of another tokenizer or sequence length.
+/// with more ids than the model has, and a prepared dataset of another tokenizer or sequence length. Takes
+/// minutes, or waits for another process; given up with kInterrupted once `unwanted`, which is asked
+/// meanwhile.
 Result<std::filesystem::path> ensure_dataset(const config::Model& model,
-                                             const std::filesystem::path& data_dir);
+                                             const std::filesystem::path& data_dir,
+                                             const std::function<bool()>& unwanted);
 
 /// What can be said of a model's files without preparing anything: the dataset is there and fits, the
 /// weights to start from can be read. For a head that shares the disk with its nodes.
