@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <sstream>
 
 #include "base/build_info.h"
 #include "base/text.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 
 namespace sxb::cli {
@@ -97,30 +97,36 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result, const Verbs& rows) {
   app->require_subcommand(1);
   app->failure_message([](const CLI::App* failed, const CLI::Error& error) {
     const auto* parse_error = dynamic_cast<const CLI::ParseError*>(&error);
-    return printable(format_error(parse_error ? explain(*failed, *parse_error)
-                                              : Error{error.what(), "", "sxbench --help"}));
+    return format_error(parse_error ? explain(*failed, *parse_error)
+                                    : Error{error.what(), "", "sxbench --help"});
   });
   for (const AddVerb add : rows) add(*app, result);
   return app;
 }
 
 int run_app(int argc, const char* const* argv, const Verbs& rows) {
-  ExitCode result = ExitCode::kOk;
-  const std::unique_ptr<CLI::App> app = make_app(result, rows);
-  try {
-    app->parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    // Help and version are "errors" of code 0; CLI11's own codes for the others mean nothing here.
-    return app->exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  } catch (const CLI::Error& error) {
-    fmt::print(stderr, "{}", printable(format_error({error.what(), "", "sxbench --help"})));
-    return static_cast<int>(ExitCode::kUsage);
-  } catch (const std::exception& error) {
-    // The one handler: our own functions return errors, the libraries below them may throw.
-    std::fputs(printable(format_error(unexpected(error))).c_str(), stderr);
-    return static_cast<int>(unexpected(error).code);
-  }
-  return static_cast<int>(result);
+  const auto run = [&] {
+    ExitCode result = ExitCode::kOk;
+    const std::unique_ptr<CLI::App> app = make_app(result, rows);
+    try {
+      app->parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      // Help and version are "errors" of code 0; CLI11's own codes for the others mean nothing here.
+      std::ostringstream out, err;
+      result = app->exit(error, out, err) == 0 ? ExitCode::kOk : ExitCode::kUsage;
+      write_out(out.str());
+      write_err(err.str());
+    } catch (const CLI::Error& error) {
+      write_err(format_error({error.what(), "", "sxbench --help"}));
+      result = ExitCode::kUsage;
+    } catch (const std::exception& error) {
+      // The one handler: our own functions return errors, the libraries below them may throw.
+      write_err(format_error(unexpected(error)));
+      result = unexpected(error).code;
+    }
+    return result;
+  };
+  return static_cast<int>(with_output_written(run()));
 }
 
 }  // namespace sxb::cli

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/shell.h"
 #include "base/units.h"
@@ -131,7 +130,6 @@ ExitCode push(const launch::Distribution& distribution, const PushFlags& flags, 
     return outcomes.error().code;
   }
   print_outcomes(outcomes->nodes, title, proved);
-  std::fflush(stdout);
   const Errors errors = errors_of(outcomes->nodes);
   write_err(format_errors(errors));
   if (outcomes->interrupted) return ExitCode::kInterrupted;

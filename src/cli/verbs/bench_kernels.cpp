@@ -55,7 +55,6 @@ void print_row(const Json& row) {
             row.at("shape").get<std::string>(), number(row, "us"),
             number(row, moves ? "terabytes_per_s" : "teraflops"), moves ? "TB/s" : "TFLOP/s",
             or_missing("percent_of_peak", "{:.1f}"), or_missing("times_aten", "{:.2f}"));
-  std::fflush(stdout);
 }
 
 void take(Table& table, const Json& message) {

@@ -1,7 +1,6 @@
 // sxbench data: prepares datasets for fine-tuning and looks into prepared ones; data_push.cpp sends them.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "base/json.h"

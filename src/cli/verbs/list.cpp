@@ -8,6 +8,7 @@
 
 #include "analysis/read/dataset.h"
 #include "base/clock.h"
+#include "base/shell.h"
 #include "base/text.h"
 #include "cli/ui/run_summary.h"
 #include "cli/ui/terminal.h"
@@ -31,6 +32,14 @@ ExitCode list(const fs::path& results) {
     write_err(format_error({"cannot read the results folder: " + ec.message(), results.string(),
                             "name the folder that --out of sxbench run named"}));
     return ExitCode::kUsage;
+  }
+  if (runs.empty() && fs::exists(results / "records.jsonl", ec)) {
+    return report_errors({{"this is a run, not a folder of runs", results.string(),
+                           shell_line({"sxbench", "show", results.string()}) + " shows its tasks"}});
+  }
+  if (runs.empty()) {
+    print_err("there are no runs in {}; sxbench run makes one\n", results.string());
+    return ExitCode::kOk;
   }
   std::sort(runs.begin(), runs.end());  // names begin with the date
   std::size_t width = 3;

@@ -20,7 +20,6 @@ class LocateProgress final : public Progress {
     if (dataset.ok()) {
       for (const analysis::LocateSearch& search : analysis::read_searches(*dataset))
         write_out(report::locate_text(search));
-      std::fflush(stdout);
     }
     Progress::run_ended(ending);
   }
