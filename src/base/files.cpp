@@ -8,9 +8,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
+#include <limits>
 #include <vector>
+
+#include "base/input_file.h"
 
 namespace sxb {
 namespace fs = std::filesystem;
@@ -58,14 +59,7 @@ fs::path in_home(const char* below, Fits fits) {
 }  // namespace
 
 Result<std::string> read_file(const fs::path& path) {
-  std::error_code ec;
-  if (fs::is_directory(path, ec)) return Error{"this is a folder, a file was expected", path.string(), ""};
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Error{fmt::format("cannot read the file: {}", std::strerror(errno)), path.string(), ""};
-  std::ostringstream content;
-  content << in.rdbuf();
-  if (in.bad()) return system_error("cannot read the file", path);
-  return std::move(content).str();
+  return read_input(path, std::numeric_limits<std::int64_t>::max());
 }
 
 Status write_file_atomic(const fs::path& path, std::string_view content) {
@@ -124,7 +118,7 @@ fs::path executable_dir() {
 }
 
 fs::path shipped_configs_dir() {
-  if (fs::path dir = from_env("SXBENCH_CONFIGS"); !dir.empty()) return dir;
+  if (fs::path dir = expand_home(from_env("SXBENCH_CONFIGS").string()); !dir.empty()) return dir;
   std::error_code ec;
   fs::path installed = executable_dir().parent_path() / "share" / "sxbench" / "configs";
   if (fs::is_directory(installed, ec)) return installed;
@@ -136,7 +130,7 @@ fs::path shipped_configs_dir() {
 }
 
 fs::path cache_dir() {
-  if (fs::path dir = from_env("SXBENCH_CACHE"); !dir.empty()) return dir;
+  if (fs::path dir = expand_home(from_env("SXBENCH_CACHE").string()); !dir.empty()) return dir;
   if (fs::path dir = from_env("XDG_CACHE_HOME"); !dir.empty()) return dir / "sxbench";
   if (fs::path dir = in_home(".cache/sxbench", is_writable); !dir.empty()) return dir;
   return private_cache_dir();
@@ -177,6 +171,14 @@ fs::path user_config_dir() {
   if (fs::path dir = from_env("XDG_CONFIG_HOME"); !dir.empty()) return dir / "sxbench";
   const fs::path dir = in_home(".config/sxbench", [](const fs::path&) { return true; });
   return dir.empty() ? fs::path("/dev/null/sxbench") : dir;
+}
+
+std::string expand_home(const std::string& path) {
+  if (path != "~" && !path.starts_with("~/")) return path;
+  fs::path home = from_env("HOME");
+  if (home.empty()) home = home_of_user();
+  if (home.empty()) return path;
+  return path.size() == 1 ? home.string() : (home / path.substr(2)).string();
 }
 
 }  // namespace sxb
