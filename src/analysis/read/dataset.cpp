@@ -200,19 +200,6 @@ std::string fold_nodes(std::vector<std::string> names) {
   return config::fold_node_set(names);
 }
 
-Result<std::filesystem::path> find_run(const std::filesystem::path& path) {
-  std::error_code ec;
-  for (const std::filesystem::path& candidate : {path, path / "latest"}) {
-    if (std::filesystem::exists(candidate / "records.jsonl", ec)) return candidate;
-  }
-  if (!std::filesystem::exists(path, ec)) {
-    return Error{"no such folder", path.string(), "give a run folder, or the results folder that holds it"};
-  }
-  return Error{"no run found: neither records.jsonl nor latest/records.jsonl is here", path.string(),
-               "give a run folder such as results/20261121T071340Z-name-1a2b3c, or a results folder; "
-               "`sxbench run` makes one"};
-}
-
 Result<Dataset> load_dataset(const std::filesystem::path& run_folder) {
   const std::filesystem::path path = run_folder / "records.jsonl";
   SXB_ASSIGN_OR_RETURN(const std::string content, read_file(path));

@@ -111,7 +111,7 @@ std::string on_nodes(int nodes);
 /// "node[001-002,004]"; node10 comes after node2.
 std::string fold_nodes(std::vector<std::string> names);
 
-/// The run folder that `path` means: itself, or the `latest` of a results folder.
+/// The run folder that `path` means: itself, the `latest` of a results folder, else the newest in it.
 Result<std::filesystem::path> find_run(const std::filesystem::path& path);
 
 /// Reads RUN/records.jsonl. Errors: no such file, no records, records of an unknown schema.
