@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "launch/node/emitter.h"
+#include "launch/node/engine_error.h"
 #include "plan/task.h"
 
 namespace sxb::launch {
@@ -78,10 +79,7 @@ std::vector<fs::path> engine_candidates() {
 }
 
 Result<const SxbEngine*> load_engine() {
-  const std::string remedy =
-      "build sxbench with its engine (scripts/setup.sh, then cmake --preset release), install both files "
-      "together, "
-      "or set SXBENCH_ENGINE_LIB";
+  const std::string remedy = kEngineRemedy;
   std::vector<std::string> tried;
   std::error_code ec;
   for (const fs::path& path : engine_candidates()) {
@@ -89,8 +87,7 @@ Result<const SxbEngine*> load_engine() {
     if (!fs::exists(path, ec)) continue;
     void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
-      return Error{fmt::format("cannot load the engine: {}", ::dlerror()), path.string(), remedy,
-                   ExitCode::kEnvironment};
+      return engine_load_error(::dlerror(), path);
     }
     const auto entry = reinterpret_cast<const SxbEngine* (*)()>(::dlsym(library, "sxbench_engine"));
     const SxbEngine* engine = entry != nullptr ? entry() : nullptr;
