@@ -17,6 +17,8 @@ namespace {
 /// A typing error such as [1-1000000000] must not eat the memory of the head.
 constexpr std::size_t kMaxNames = 65536;
 constexpr std::size_t kMaxDigits = 9;
+/// Of one name: it is part of file names beside a task's id, which end at 255 bytes.
+constexpr std::size_t kMaxNodeName = 200;
 constexpr const char* kNodeSetExample = "write e.g. node[001-008,012] or a,b[1-3]";
 
 Error bad(std::string_view text, const std::string& why) {
@@ -114,6 +116,9 @@ Result<std::vector<std::string>> expand_part(std::string_view set, std::string_v
     part.remove_prefix(close + 1);
   }
   for (const std::string& name : names) {
+    if (name.size() > kMaxNodeName)
+      return bad(name.substr(0, 20) + "...",
+                 fmt::format("a name of {} characters, {} at most", name.size(), kMaxNodeName));
     if (!is_node_name(name)) return bad(set, fmt::format("\"{}\" is not a node name", name));
   }
   return names;

@@ -2,11 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/files.h"
+#include "base/input_file.h"
 #include "base/text.h"
 #include "config/model/model.h"
+#include "config/name.h"
 #include "config/reader.h"
 #include "config/shipped.h"
 
@@ -26,6 +27,7 @@ bool is_folder(const fs::path& path) {
 
 /// `text` as an absolute path if it names something under `folder`, unchanged otherwise.
 void anchor(std::string& text, const fs::path& folder) {
+  text = expand_home(text);
   if (text.empty() || text == "synthetic" || fs::path(text).is_absolute() || !is_there(folder / text)) return;
   text = fs::absolute(folder / text).lexically_normal().string();
 }
@@ -105,6 +107,26 @@ fs::path data_path(const std::string& name, const char* file) {
   return is_there(shipped) && !is_folder(shipped) ? shipped : fs::path();
 }
 
+/// Datasets and tokenizers are read into memory, whole.
+constexpr std::uintmax_t kMostDataBytes = std::uintmax_t{4} << 30;
+
+/// A run reads its files more than once, on every node: of a pipe nothing would be left. Preparing reads
+/// once.
+Status check_file(const fs::path& path, bool once) {
+  std::error_code ec;
+  const fs::file_type type = fs::status(path, ec).type();
+  if (type != fs::file_type::regular && !(once && type == fs::file_type::fifo)) {
+    return Error{type == fs::file_type::fifo ? "this is a pipe, which a run could read only once"
+                                             : "this is not a regular file",
+                 path.string(), "name a file"};
+  }
+  if (type == fs::file_type::regular && fs::file_size(path, ec) > kMostDataBytes) {
+    return Error{fmt::format("this file has more than {} GiB", kMostDataBytes >> 30), path.string(),
+                 "name the file that is meant; a larger dataset is prepared in parts"};
+  }
+  return ok_status();
+}
+
 Error not_found(const char* what, const std::string& name, const std::string& where,
                 const std::string& flag) {
   std::vector<std::string> shipped;
@@ -119,11 +141,7 @@ Error not_found(const char* what, const std::string& name, const std::string& wh
 
 /// What folders, shards and records call a dataset: its shipped name or the stem of its file.
 std::string dataset_name(const std::string& dataset) {
-  std::string name = is_there(dataset) ? fs::path(dataset).stem().string() : dataset;
-  for (char& c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_' && c != '.') c = '-';
-  }
-  return name;
+  return as_name(is_there(dataset) ? fs::path(dataset).stem().string() : dataset);
 }
 
 }  // namespace
@@ -131,7 +149,7 @@ std::string dataset_name(const std::string& dataset) {
 std::vector<std::string> shipped_models() { return shipped_names("models"); }
 
 Result<LoadedModel> load_model(const std::string& argument) {
-  if (looks_like_path(argument)) return load_file(argument);
+  if (looks_like_path(argument)) return load_file(expand_home(argument));
   SXB_ASSIGN_OR_RETURN(const fs::path path, find_shipped("models", argument, "model", "--models"));
   return load_file(path);
 }
@@ -165,7 +183,9 @@ Result<Model> apply_settings(const Model& model, const std::vector<std::string>&
   return changed;
 }
 
-Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
+namespace {
+
+Result<DataFiles> locate_data(const Data& data, const DataWords& words, bool once) {
   DataFiles files;
   if (data.dataset == "synthetic") return files;
   files.dataset = data_path(data.dataset, "data.json");
@@ -176,6 +196,7 @@ Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
     files.tokenizer = data_path(data.tokenizer, "tokenizer.model");
     if (files.tokenizer.empty())
       return not_found("tokenizer", data.tokenizer, words.tokenizer_where, words.set_tokenizer);
+    SXB_RETURN_IF_ERROR(check_file(files.tokenizer, once));
   }
   if (is_folder(files.dataset)) {
     if (!is_there(files.dataset / "index.json")) {
@@ -186,12 +207,20 @@ Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
     return files;
   }
   files.kind = DataFiles::Kind::kRaw;
+  SXB_RETURN_IF_ERROR(check_file(files.dataset, once));
   if (files.tokenizer.empty()) files.tokenizer = files.dataset.parent_path() / "tokenizer.model";
   if (!is_there(files.tokenizer)) {
     return Error{"no tokenizer is named, and there is no tokenizer.model beside the dataset",
                  files.dataset.string(), "name a SentencePiece file with " + words.set_tokenizer};
   }
+  SXB_RETURN_IF_ERROR(check_file(files.tokenizer, once));
   return files;
+}
+
+}  // namespace
+
+Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
+  return locate_data(data, words, /*once=*/true);
 }
 
 Result<DataFiles> locate_data(const Model& model) {
@@ -199,8 +228,10 @@ Result<DataFiles> locate_data(const Model& model) {
   const fs::path of_weights = fs::path(model.init_from) / "tokenizer.model";
   if (data.tokenizer.empty() && !model.init_from.empty() && is_there(of_weights))
     data.tokenizer = of_weights.string();
-  return locate_data(data, {model.source + ":/data/dataset", model.source + ":/data/tokenizer",
-                            "--set data.dataset=PATH", "--set data.tokenizer=PATH"});
+  return locate_data(data,
+                     {model.source + ":/data/dataset", model.source + ":/data/tokenizer",
+                      "--set data.dataset=PATH", "--set data.tokenizer=PATH"},
+                     /*once=*/false);
 }
 
 }  // namespace sxb::config

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/text.h"
+#include "config/name.h"
 
 namespace sxb::config {
 namespace {
@@ -266,11 +266,8 @@ const Table<Data>& data_settings() {
 
 /// Names become parts of file names and of the report's columns.
 void check_model_name(ObjectReader& reader, const std::string& name) {
-  const bool clean = std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '-' || c == '_' || c == '.';
-  });
-  if (!clean)
-    reader.error("name", fmt::format("\"{}\" is not a model name", name), "use letters, digits, - _ .");
+  if (!name.empty() && !is_name(name))
+    reader.error("name", fmt::format("\"{}\" is not a model name", name), kNameHelp);
 }
 
 }  // namespace
@@ -281,8 +278,7 @@ const Table<Model>& model_settings() {
     Table<M> t;
     t.editor_schema();
     t.custom(
-        "name", {{"type", "string"}, {"pattern", "^[A-Za-z0-9._-]+$"}},
-        "name in reports: letters, digits, - _ .",
+        "name", {{"type", "string"}, {"pattern", kNamePattern}}, "name in reports: letters, digits, - _ .",
         [](ObjectReader& reader, M& model) {
           reader.text("name", model.name, Need::kRequired);
           check_model_name(reader, model.name);
