@@ -9,6 +9,7 @@
 
 #include "base/build_info.h"
 #include "base/text.h"
+#include "cli/explain.h"
 #include "cli/verbs/verbs.h"
 
 namespace sxb::cli {
@@ -22,57 +23,16 @@ class ExamplesFirst : public CLI::Formatter {
     std::ostringstream out;
     out << app->get_description() << "\n\n" << app->get_footer() << "\n\n";
     out << make_usage(app, name) << make_positionals(app) << make_groups(app, mode)
-        << make_subcommands(app, mode);
+        << make_subcommands(app, mode) << "\n"
+        << kCodes << "\n";
     return out.str();
   }
 };
 
-std::vector<std::string> verb_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* verb :
-       app.get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); })) {
-    names.push_back(verb->get_name());
-  }
-  return names;
-}
-
-/// The verb that the command line has got to, or the application.
-const CLI::App& deepest(const CLI::App& app) {
-  const CLI::App* verb = &app;
-  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
-  return *verb;
-}
-
-Error unknown_option(const CLI::App& verb, const std::string& word) {
-  const std::string name = word.substr(0, word.find('='));
-  std::vector<std::string> known;
-  for (const CLI::Option* option : verb.get_options()) {
-    for (const std::string& long_name : option->get_lnames()) known.push_back("--" + long_name);
-  }
-  const std::string guess = did_you_mean(name, known);
-  const std::string help_command =
-      fmt::format("sxbench {}--help", verb.get_parent() ? verb.get_name() + " " : "");
-  return {fmt::format("\"{}\" is not an option{}", name, verb.get_parent() ? " of " + verb.get_name() : ""),
-          "",
-          guess.empty() ? help_command + " lists the options"
-                        : fmt::format("did you mean \"{}\"? ({})", guess, help_command)};
-}
-
-Error explain(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& verb = deepest(app);
-  const std::vector<std::string> left = app.remaining(true);
-  if (!left.empty()) {
-    if (left.front().rfind('-', 0) == 0) return unknown_option(verb, left.front());
-    if (verb.get_parent() == nullptr) {
-      return {fmt::format("\"{}\" is not a verb of sxbench", left.front()), "",
-              suggest(left.front(), verb_names(app))};
-    }
-    return {fmt::format("\"{}\" is one word too many", left.front()), "",
-            fmt::format("quote values with spaces; sxbench {} --help shows the usage", verb.get_name())};
-  }
-  if (verb.get_parent() == nullptr) return {"a verb is missing", "", suggest("", verb_names(app))};
-  return {error.what(), "", fmt::format("sxbench {} --help shows the usage", verb.get_name())};
-}
+constexpr const char* kCodes =
+    "Exit codes: 0 all went well, 1 a task failed, 2 wrong usage, 3 a goal was missed, 4 the environment "
+    "failed,\n"
+    "5 partial, 130 interrupted (docs/exit-codes.md)";
 
 }  // namespace
 
@@ -92,6 +52,9 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result, const Verbs& rows) {
       "  sxbench report results/                              write the latest report again");
   app->formatter(std::make_shared<ExamplesFirst>());
   app->option_defaults()->always_capture_default(false);
+  // As getopt and nccl-tests have it, so that a script may add a flag to those it was given; once() is for
+  // lists.
+  app->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app->set_version_flag("--version",
                         [] { return fmt::format("sxbench {}\nbuild {}", version(), build_id()); });
   app->require_subcommand(1);
@@ -108,7 +71,9 @@ int run_app(int argc, const char* const* argv, const Verbs& rows) {
   ExitCode result = ExitCode::kOk;
   const std::unique_ptr<CLI::App> app = make_app(result, rows);
   try {
-    app->parse(argc, argv);
+    std::vector<std::string> words = usual_words({argv + std::min(argc, 1), argv + argc});
+    std::reverse(words.begin(), words.end());  // as the library takes them
+    app->parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     // Help and version are "errors" of code 0; CLI11's own codes for the others mean nothing here.
     return app->exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);

@@ -7,6 +7,7 @@
 
 #include "base/shell.h"
 #include "base/units.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
 #include "cli/ui/fold.h"
 #include "cli/ui/terminal.h"
@@ -88,7 +89,7 @@ Errors errors_of(const std::vector<launch::NodeOutcome>& nodes) {
 
 void add_push_flags(CLI::App& verb, PushFlags& flags) {
   add_cluster_flags(verb, flags.config);
-  verb.add_option("--nodes", flags.nodes, "only to the first N nodes (default: to all)");
+  once(verb.add_option("--nodes", flags.nodes, "only to the first N nodes (default: to all)"));
   add_selector(verb, config::kExcludeFlag, flags.config);
   verb.add_flag("--checksum", flags.checksum,
                 "compare the contents of files that are there, not their size and time");

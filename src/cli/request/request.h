@@ -75,6 +75,9 @@ std::optional<T> value_or_explain(Result<T> result, ExitCode& code) {
   return std::nullopt;
 }
 
+/// Prints what was taken and may not be what was meant.
+void warn(const Errors& warnings);
+
 /// resolve() for this process's command line.
 std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code);
 

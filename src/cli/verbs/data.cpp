@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/json.h"
+#include "cli/request/options.h"
 #include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "config/model/model.h"
@@ -92,12 +93,15 @@ void add_data(CLI::App& app, ExitCode& result) {
       "/raid/data/alpaca");
   auto options = std::make_shared<data::PrepareOptions>();
   auto names = std::make_shared<config::Data>();
-  prepare_verb->add_option("--dataset", names->dataset, "Alpaca .json or .jsonl file, or a shipped name")
+  path_option(
+      prepare_verb->add_option("--dataset", names->dataset, "Alpaca .json or .jsonl file, or a shipped name"))
       ->required();
-  prepare_verb->add_option("--tokenizer", names->tokenizer,
-                           "SentencePiece tokenizer.model (default: the one beside the dataset)");
+  path_option(
+      prepare_verb->add_option("--tokenizer", names->tokenizer,
+                               "SentencePiece tokenizer.model (default: the one beside the dataset)"));
   prepare_verb->add_option("--seq-len", options->seq_len, "Tokens per row")->capture_default_str();
-  prepare_verb->add_option("--out", options->out, "Folder to write; a prepared dataset there is replaced")
+  path_option(prepare_verb->add_option("--out", options->out,
+                                       "Folder to write; a prepared dataset there is replaced"))
       ->required();
   prepare_verb->add_option("--name", options->name, "Name of the dataset (default: that of the file)");
   prepare_verb->callback([names, options, &result] { result = run_prepare(*names, *options); });
@@ -106,7 +110,7 @@ void add_data(CLI::App& app, ExitCode& result) {
   info_verb->footer("Example:\n  sxbench data info /raid/data/alpaca --json");
   auto folder = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
-  info_verb->add_option("dir", *folder, "Folder of a prepared dataset")->required();
+  path_option(info_verb->add_option("dir", *folder, "Folder of a prepared dataset"))->required();
   info_verb->add_flag("--json", *as_json, "One JSON object");
   info_verb->callback([folder, as_json, &result] { result = run_info(*folder, *as_json); });
 

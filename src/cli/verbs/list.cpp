@@ -9,6 +9,7 @@
 #include "analysis/read/dataset.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/request/options.h"
 #include "cli/ui/run_summary.h"
 #include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
@@ -56,7 +57,7 @@ void add_list(CLI::App& app, ExitCode& result) {
   CLI::App* verb = app.add_subcommand("list", "List the runs of a results folder and how they ended");
   verb->footer("Examples:\n  sxbench list\n  sxbench list /raid/results");
   auto path = std::make_shared<std::string>("results");
-  verb->add_option("results", *path, "the folder of runs");
+  path_option(verb->add_option("results", *path, "the folder of runs"));
   verb->callback([path, &result] { result = list(*path); });
 }
 

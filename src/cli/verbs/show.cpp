@@ -10,6 +10,7 @@
 #include "base/shell.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
 #include "cli/ui/run_summary.h"
 #include "cli/ui/terminal.h"
@@ -33,6 +34,7 @@ void print_tasks(const analysis::Dataset& run) {
 }
 
 ExitCode show(const std::string& path) {
+  note_newest(path);
   const auto load = [&]() -> Result<analysis::Dataset> {
     SXB_ASSIGN_OR_RETURN(const auto dir, analysis::find_run(path));
     return analysis::load_dataset(dir);
@@ -67,7 +69,7 @@ void add_show(CLI::App& app, ExitCode& result) {
       "  sxbench show                                         the latest run under results/\n"
       "  sxbench show results/20261121T071340Z-local-1a2b3c");
   auto path = std::make_shared<std::string>("results");
-  verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)");
+  path_option(verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)"));
   verb->callback([path, &result] { result = show(*path); });
 }
 
