@@ -15,6 +15,11 @@
 namespace sxb::cli {
 namespace {
 
+constexpr const char* kCodes =
+    "Exit codes: 0 all went well, 1 a task failed, 2 wrong usage, 3 a goal was missed, 4 the environment "
+    "failed,\n"
+    "5 partial, 130 interrupted (docs/exit-codes.md)";
+
 /// Help that leads with examples: those of a verb are its footer.
 class ExamplesFirst : public CLI::Formatter {
  public:
@@ -28,11 +33,6 @@ class ExamplesFirst : public CLI::Formatter {
     return out.str();
   }
 };
-
-constexpr const char* kCodes =
-    "Exit codes: 0 all went well, 1 a task failed, 2 wrong usage, 3 a goal was missed, 4 the environment "
-    "failed,\n"
-    "5 partial, 130 interrupted (docs/exit-codes.md)";
 
 }  // namespace
 

@@ -140,7 +140,8 @@ Status check_save(const Flags& flags, const std::vector<plan::Task>& tasks) {
 Status check_tasks(const std::vector<plan::Task>& tasks) {
   Errors errors;
   for (const plan::Task& task : tasks) {
-    for (const Error& error : plan::parse_task(plan::to_json(task), "plan: " + task.label()).errors()) {
+    const Result<plan::Task> read = plan::parse_task(plan::to_json(task), "plan: " + task.label());
+    for (const Error& error : read.errors()) {
       const auto same = [&](const Error& other) { return other.what == error.what; };
       if (std::none_of(errors.begin(), errors.end(), same)) errors.push_back(error);
     }
