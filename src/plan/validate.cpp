@@ -253,7 +253,7 @@ void check_batch(const PlanInput& input, const Model& model, const DeviceFacts& 
   if (tokens <= 0x1p53) return;
   errors.push_back({fmt::format("model {}: a step of {:.1e} tokens", model.name, tokens),
                     model.source + ":/training/grad_accumulation",
-                    "use smaller seq_len, micro_batch or grad_accumulation (--set training.KEY=N)"});
+                    "make it smaller, e.g. --set training.grad_accumulation=16"});
 }
 
 void check_memory(const PlanInput& input, const Model& model, const DeviceFacts& facts, Errors& errors) {
