@@ -1,6 +1,7 @@
 // What pages say of a setting in passing is what its table says.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <regex>

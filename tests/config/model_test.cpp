@@ -237,14 +237,15 @@ TEST(HuggingFace, RefusesWhatWouldChangeTheMathematics) {
 
 TEST(HuggingFace, TakesKeysThatSayThatSomethingIsNotThere) {
   Json json = json_of(kLlama);
-  for (const auto& [key, value] : {std::pair<const char*, Json>("sliding_window", nullptr),
-                                   {"attention_dropout", 0.0},
-                                   {"partial_rotary_factor", 1.0},
-                                   {"pruned_heads", Json::object()},
-                                   {"quantization_config", nullptr},
-                                   {"layer_types", {"full_attention", "full_attention"}},
-                                   {"pretraining_tp", 2},
-                                   {"embedding_multiplier", 1}}) {
+  const std::pair<const char*, Json> cases[] = {{"sliding_window", nullptr},
+                                                {"attention_dropout", 0.0},
+                                                {"partial_rotary_factor", 1.0},
+                                                {"pruned_heads", Json::object()},
+                                                {"quantization_config", nullptr},
+                                                {"layer_types", {"full_attention", "full_attention"}},
+                                                {"pretraining_tp", 2},
+                                                {"embedding_multiplier", 1}};
+  for (const auto& [key, value] : cases) {
     json[key] = value;
   }
   const auto model = parse_model(json, "c");

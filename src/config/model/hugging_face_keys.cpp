@@ -180,11 +180,7 @@ void refuse_changing_keys(ObjectReader& reader) {
     const std::string& key = item.key();
     const Changing* changing = find_changing(key);
     if (changing != nullptr && !is_unset(item.value(), changing->neutral)) {
-      reader.error(
-          key,
-          fmt::format("{} {} not supported", changing->what,
-                      changing->what[std::string_view(changing->what).size() - 1] == 's' ? "are" : "is"),
-          kHelp);
+      reader.error(key, fmt::format("not supported: {}", changing->what), kHelp);
     }
     if (speaks_of_windows(key) && !is_unset(item.value(), 0) && !is_full_attention(json, key, item.value()))
       reader.error(key, "attention in a sliding window is not supported", kHelp);
