@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/shell.h"
 #include "cli/request/file_mode.h"
 #include "cli/request/request.h"
@@ -36,16 +37,15 @@ void write_report(Ending& ending) {
 /// the file exists ("out.json", "out.json.0"): what is there is never overwritten.
 Status copy_nccl_json(const fs::path& run, const std::string& file) {
   std::vector<fs::path> sources;
-  std::error_code code;
-  for (const auto& entry : fs::directory_iterator(run / "reports", code)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("nccl_") && entry.path().extension() == ".json") sources.push_back(entry.path());
+  std::error_code ec;
+  for (const fs::path& path : paths_in(run / "reports", ec)) {
+    const std::string name = path.filename().string();
+    if (name.starts_with("nccl_") && path.extension() == ".json") sources.push_back(path);
   }
-  std::sort(sources.begin(), sources.end());
   for (const fs::path& source : sources) {
     SXB_ASSIGN_OR_RETURN(const std::string text, read_file(source));
     fs::path target = file;
-    for (int i = 0; fs::exists(target); ++i) target = fmt::format("{}.{}", file, i);
+    for (int i = 0; fs::exists(target, ec); ++i) target = fmt::format("{}.{}", file, i);
     SXB_RETURN_IF_ERROR(write_file_atomic(target, text));
     print_err("{} is in {}\n", source.stem().string(), target.string());
   }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/shell.h"
 #include "base/text.h"
 #include "launch/head/run.h"
@@ -129,7 +130,7 @@ Status check_save(const Flags& flags, const std::vector<plan::Task>& tasks) {
   const auto sft =
       std::count_if(tasks.begin(), tasks.end(), [](const auto& t) { return t.phase == Phase::kSft; });
   if (flags.save.empty()) return ok_status();
-  if (const std::string whole = std::filesystem::absolute(flags.save).string(); !is_utf8(whole)) {
+  if (const std::string whole = absolute_path(flags.save).string(); !is_utf8(whole)) {
     return Error{fmt::format("\"{}\" is not UTF-8, so nodes cannot be told of it", whole), "--save",
                  "rename it, or give a link to it that has a name in UTF-8"};
   }
@@ -269,7 +270,7 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   options.results = settings.run.out.empty() ? "results" : settings.run.out;
   if (!cluster.paths.program.empty()) options.program = cluster.paths.program;
   options.settings.sample_interval_ns = settings.run.metrics_interval_ms * 1'000'000;
-  if (!flags.save.empty()) options.settings.save_dir = std::filesystem::absolute(flags.save).string();
+  if (!flags.save.empty()) options.settings.save_dir = absolute_path(flags.save).string();
   options.report = contains(input.phases, Phase::kReport);
   return options;
 }

@@ -8,6 +8,7 @@
 
 #include "analysis/read/dataset.h"
 #include "base/clock.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "cli/ui/run_summary.h"
 #include "cli/ui/terminal.h"
@@ -21,18 +22,16 @@ namespace fs = std::filesystem;
 ExitCode list(const fs::path& results) {
   std::error_code ec;
   std::vector<fs::path> runs;
-  for (const fs::directory_entry& entry : fs::directory_iterator(results, ec)) {
+  for (const fs::path& path : paths_in(results, ec)) {
     std::error_code ignored;
-    if (!entry.is_symlink(ignored) && fs::exists(entry.path() / "records.jsonl", ignored)) {
-      runs.push_back(entry.path());
-    }
+    if (!fs::is_symlink(path, ignored) && fs::exists(path / "records.jsonl", ignored)) runs.push_back(path);
   }
   if (ec) {
     write_err(format_error({"cannot read the results folder: " + ec.message(), results.string(),
                             "name the folder that --out of sxbench run named"}));
     return ExitCode::kUsage;
   }
-  std::sort(runs.begin(), runs.end());  // names begin with the date
+  // Sorted by name, they are sorted by date.
   std::size_t width = 3;
   for (const fs::path& run : runs) width = std::max(width, printable_line(run.filename()).size());
   print_out("{:<{}}  {:<20}  {:<11}  {}\n", "run", width, "started", "state", "tasks");

@@ -200,6 +200,14 @@ void check_flags(const Sizes& sizes, Flags& flags) {
     flags.errors.push_back({fmt::format("\"{}\" does not end in .json", flags.json_file), "-J",
                             "name a file such as out.json; reports/ has CSV, Markdown and nccl-tests' text"});
   }
+  // Seen before the sweep, not after it. Some room is for the number of a further file and a temporary name.
+  constexpr std::size_t kLongestName = 220;
+  if (const std::size_t length = std::filesystem::path(flags.json_file).filename().string().size();
+      length > kLongestName) {
+    flags.errors.push_back(
+        {fmt::format("the name of the file has {} bytes, {} are possible", length, kLongestName), "-J",
+         "give it a shorter name"});
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/folder.h"
 #include "config/model/model_json.h"
 #include "config/reader.h"
 
@@ -16,7 +17,7 @@ namespace {
 /// A name out of "meta-llama/Llama-2-7b-hf", else out of the folder that holds the file.
 std::string model_name(const std::string& name_or_path, const std::string& where) {
   std::filesystem::path path(name_or_path);
-  if (path.filename().empty()) path = std::filesystem::absolute(where).parent_path();
+  if (path.filename().empty()) path = absolute_path(where).parent_path();
   std::string name = path.filename().string();
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '_' && c != '.') c = '-';

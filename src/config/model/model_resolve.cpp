@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/text.h"
 #include "config/model/model.h"
 #include "config/reader.h"
@@ -27,7 +28,7 @@ bool is_folder(const fs::path& path) {
 /// `text` as an absolute path if it names something under `folder`, unchanged otherwise.
 void anchor(std::string& text, const fs::path& folder) {
   if (text.empty() || text == "synthetic" || fs::path(text).is_absolute() || !is_there(folder / text)) return;
-  text = fs::absolute(folder / text).lexically_normal().string();
+  text = absolute_path(folder / text).lexically_normal().string();
 }
 
 void anchor_paths(Model& model, const fs::path& folder) {
@@ -100,7 +101,7 @@ Status assign(Json& json, const std::string& assignment) {
 /// The file that `name` means: a path, or configs/datasets/<name>/<file>.
 fs::path data_path(const std::string& name, const char* file) {
   const fs::path shipped = shipped_configs_dir() / "datasets" / name;
-  if (is_there(name)) return fs::absolute(name).lexically_normal();
+  if (is_there(name)) return absolute_path(name).lexically_normal();
   if (is_there(shipped / file)) return shipped / file;
   return is_there(shipped) && !is_folder(shipped) ? shipped : fs::path();
 }
@@ -109,9 +110,8 @@ Error not_found(const char* what, const std::string& name, const std::string& wh
                 const std::string& flag) {
   std::vector<std::string> shipped;
   std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(shipped_configs_dir() / "datasets", ec))
-    shipped.push_back(entry.path().filename().string());
-  std::sort(shipped.begin(), shipped.end());
+  for (const fs::path& path : paths_in(shipped_configs_dir() / "datasets", ec))
+    shipped.push_back(path.filename().string());
   return Error{fmt::format("the {} \"{}\" is not found", what, name), where,
                fmt::format("looked for this path and in {}; {} or name a file with {}",
                            (shipped_configs_dir() / "datasets").string(), suggest(name, shipped), flag)};

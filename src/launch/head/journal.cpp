@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/folder.h"
 #include "record/kinds/training.h"
 #include "record/typed.h"
 
@@ -169,9 +170,8 @@ Status Journal::publish() {
 Status Journal::set_aside_samples(const std::string& task, int attempt) {
   std::error_code ec;
   std::vector<fs::path> old;
-  for (const fs::directory_entry& entry : fs::directory_iterator(dir_ / "samples", ec)) {
-    const std::string name = entry.path().filename();
-    if (name.rfind(task + "-", 0) == 0 && entry.path().extension() == ".jsonl") old.push_back(entry.path());
+  for (const fs::path& path : paths_in(dir_ / "samples", ec)) {
+    if (path.filename().string().starts_with(task + "-") && path.extension() == ".jsonl") old.push_back(path);
   }
   for (const fs::path& path : old) {
     fs::rename(path, path.string() + fmt::format(".attempt{}", attempt), ec);

@@ -385,6 +385,10 @@ pid_t ProcessSet::pid(int id) const {
   return it == children_.end() ? -1 : it->second.pid;
 }
 
-std::string self_executable() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+std::string self_executable() {
+  std::error_code ec;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ec);
+  return ec ? "sxbench" : self.string();  // without /proc: the one on PATH
+}
 
 }  // namespace sxb::launch
