@@ -60,7 +60,11 @@ Result<Extent> parse_entry(const std::string& name, const Json& json, TensorView
   Extent extent{0, 0, name};
   try {
     json.at("dtype").get_to(view.dtype);
-    json.at("shape").get_to(view.shape);
+    for (const Json& item : json.at("shape")) {
+      if (!item.is_number_integer())
+        return damaged(fmt::format("tensor \"{}\": its shape is no list of integers", name), file);
+      view.shape.push_back(item.get<std::int64_t>());
+    }
     const Json& offsets = json.at("data_offsets");
     if (offsets.size() != 2 || !offsets[0].is_number_integer() || !offsets[1].is_number_integer()) {
       return damaged(fmt::format("tensor \"{}\": data_offsets must be two integers", name), file);

@@ -76,6 +76,7 @@ Result<std::string> Tokenizer::decode(const std::vector<int>& ids) const {
 std::int64_t Tokenizer::vocab() const { return impl_->processor.GetPieceSize(); }
 int Tokenizer::bos() const { return impl_->processor.bos_id(); }
 int Tokenizer::eos() const { return impl_->processor.eos_id(); }
+int Tokenizer::unknown() const { return impl_->processor.unk_id(); }
 const std::string& Tokenizer::hash() const { return impl_->hash; }
 
 }  // namespace sxb::data

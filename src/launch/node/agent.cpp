@@ -130,8 +130,9 @@ class Agent {
     for (const plan::RankTask& rank : task_.ranks) {
       if (rank.rank == 0 && !rank.save_dir.empty()) SXB_RETURN_IF_ERROR(check_save_dir(rank.save_dir));
     }
-    SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
-    for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
+    SXB_ASSIGN_OR_RETURN(const NodeDataset dataset, ensure_dataset(task_.task.model, task_.data_dir));
+    for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dataset.dir.string();
+    if (task_.node_rank == 0) tell_remarks(dataset, emitter_);  // all nodes have the same
     return ok_status();
   }
 

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/hash.h"
 #include "data/packed.h"
 #include "data/safetensors.h"
@@ -36,8 +37,12 @@ class FileLock {
   int fd_;
 };
 
+/// Goes into the place of prepared datasets: one that was packed by other rules is not used again.
+constexpr int kPackingRules = 2;
+
 /// `tokenizer`: the one that the dataset must be prepared with; empty = any.
-Status check_prepared(const config::Model& model, const fs::path& dir, const fs::path& tokenizer) {
+Result<NodeDataset> check_prepared(const config::Model& model, const fs::path& dir,
+                                   const fs::path& tokenizer) {
   SXB_ASSIGN_OR_RETURN(const data::PackedDataset dataset, data::PackedDataset::open(dir));
   if (!tokenizer.empty()) {
     SXB_ASSIGN_OR_RETURN(const std::string bytes, read_file(tokenizer));
@@ -66,6 +71,19 @@ Status check_prepared(const config::Model& model, const fs::path& dir, const fs:
         dir.string(),
         fmt::format("prepare it again: sxbench data prepare ... --seq-len {}", model.training.seq_len)};
   }
+  NodeDataset found{dir, data::remarks_on(dataset.counts(), dataset.seq_len(), "training.seq_len")};
+  for (data::Remark& remark : data::remarks_on_rows(dataset)) found.remarks.push_back(std::move(remark));
+  return found;
+}
+
+/// A pipe gives its bytes once; every node reads them by itself, and twice.
+Status check_files(const config::DataFiles& files) {
+  for (const fs::path& path : {files.dataset, files.tokenizer}) {
+    std::error_code ec;
+    if (fs::is_regular_file(path, ec)) continue;
+    return Error{"this is no regular file, and nodes read it more than once", path.string(),
+                 "write it into a file first, or prepare it: sxbench data prepare"};
+  }
   return ok_status();
 }
 
@@ -75,6 +93,7 @@ Status check_inputs(const config::Model& model) {
   SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
   if (files.kind == config::DataFiles::Kind::kPrepared)
     SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
+  if (files.kind == config::DataFiles::Kind::kRaw) SXB_RETURN_IF_ERROR(check_files(files));
   if (model.init_from.empty()) return ok_status();
   const auto weights = data::SafetensorsReader::open(model.init_from);
   if (weights.ok()) return ok_status();
@@ -85,23 +104,22 @@ Status check_inputs(const config::Model& model) {
   return error;
 }
 
-Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data_dir) {
+Result<NodeDataset> ensure_dataset(const config::Model& model, const fs::path& data_dir) {
   SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
-  if (files.kind == config::DataFiles::Kind::kSynthetic) return fs::path();
-  if (files.kind == config::DataFiles::Kind::kPrepared) {
-    SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
-    return fs::absolute(files.dataset);
-  }
+  if (files.kind == config::DataFiles::Kind::kSynthetic) return NodeDataset();
+  if (files.kind == config::DataFiles::Kind::kPrepared)
+    return check_prepared(model, absolute_path(files.dataset), files.tokenizer);
+  SXB_RETURN_IF_ERROR(check_files(files));
   SXB_ASSIGN_OR_RETURN(const std::string dataset_bytes, read_file(files.dataset));
   SXB_ASSIGN_OR_RETURN(const std::string tokenizer_bytes, read_file(files.tokenizer));
-  const std::string key =
-      fmt::format("{} {} {}", hash_hex(dataset_bytes), hash_hex(tokenizer_bytes), model.training.seq_len);
+  const std::string key = fmt::format("{} {} {} {}", hash_hex(dataset_bytes), hash_hex(tokenizer_bytes),
+                                      model.training.seq_len, kPackingRules);
   fs::path root = data_dir;
   if (root.empty()) {
     SXB_ASSIGN_OR_RETURN(const fs::path cache, usable_cache_dir());
     root = cache / "datasets";
   }
-  const fs::path target = fs::absolute(root / hash_hex(key));
+  const fs::path target = absolute_path(root / hash_hex(key));
   std::error_code ec;
   fs::create_directories(root, ec);
   const FileLock lock(target.string() + ".lock");
@@ -120,8 +138,12 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
     options.seq_len = model.training.seq_len;
     SXB_RETURN_IF_ERROR(data::prepare(options));
   }
-  SXB_RETURN_IF_ERROR(check_prepared(model, target, files.tokenizer));
-  return target;
+  return check_prepared(model, target, files.tokenizer);
+}
+
+void tell_remarks(const NodeDataset& dataset, Emitter& emitter) {
+  for (const data::Remark& remark : dataset.remarks)
+    emitter.emit_finding(remark.severity, remark.code, {remark.what, "", remark.help, ExitCode::kOk});
 }
 
 Status check_save_dir(const std::string& dir) {

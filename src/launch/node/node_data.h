@@ -3,18 +3,28 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "config/model/model.h"
+#include "data/remarks.h"
+#include "launch/node/emitter.h"
 
 namespace sxb::launch {
 
+struct NodeDataset {
+  std::filesystem::path dir;          ///< empty for "synthetic"
+  std::vector<data::Remark> remarks;  ///< what the run has to tell of it
+};
+
 /// The folder with the packed shards: model.data.dataset itself if it is one, else
 /// `data_dir`/<hash of dataset, tokenizer and sequence length>, prepared if it is not there.
-/// Processes that ask at the same time prepare it once. Empty for "synthetic". Refuses a tokenizer
+/// Processes that ask at the same time prepare it once. Refuses a tokenizer
 /// with more ids than the model has, and a prepared dataset of another tokenizer or sequence length.
-Result<std::filesystem::path> ensure_dataset(const config::Model& model,
-                                             const std::filesystem::path& data_dir);
+Result<NodeDataset> ensure_dataset(const config::Model& model, const std::filesystem::path& data_dir);
+
+/// As findings.
+void tell_remarks(const NodeDataset& dataset, Emitter& emitter);
 
 /// What can be said of a model's files without preparing anything: the dataset is there and fits, the
 /// weights to start from can be read. For a head that shares the disk with its nodes.
