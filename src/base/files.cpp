@@ -120,7 +120,7 @@ Status swap_symlink(const fs::path& link, const fs::path& target) {
 fs::path executable_dir() {
   std::error_code ec;
   const fs::path self = fs::read_symlink("/proc/self/exe", ec);
-  return ec ? fs::current_path() : self.parent_path();
+  return ec ? fs::current_path(ec) : self.parent_path();
 }
 
 fs::path shipped_configs_dir() {

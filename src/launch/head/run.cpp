@@ -9,6 +9,7 @@
 #include "base/build_info.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/redact.h"
 #include "launch/head/head_record.h"
 #include "launch/head/journal.h"
@@ -49,7 +50,7 @@ record::Run run_facts(const RunOptions& options, const std::string& run_id, cons
 std::string source_of(const config::Cluster& cluster) {
   std::error_code ec;
   const std::filesystem::path path = cluster.source;
-  return std::filesystem::exists(path, ec) ? std::filesystem::absolute(path).string() : cluster.source;
+  return std::filesystem::exists(path, ec) ? absolute_path(path).string() : cluster.source;
 }
 
 Status write_manifest(const Journal& journal, const RunOptions& options, const std::string& config_hash) {
