@@ -25,6 +25,10 @@ TEST(Slurm, ReadsHowSrunSaysThatTasksEnded) {
   EXPECT_EQ(killed->status.signal, 9);
   EXPECT_FALSE(parse_srun_exit("srun: error: Unable to create step for job 4: Invalid node name specified"));
   EXPECT_FALSE(parse_srun_exit("0: srun: nothing of the kind"));
+  // Found by the fuzz target: numbers that no int holds, and a line that took the whole stack.
+  EXPECT_FALSE(parse_srun_exit("srun: error: node001: task 0: Exited with exit code 99999999999"));
+  EXPECT_FALSE(parse_srun_exit("srun: error: node001: task 0: Killed" + std::string(1 << 20, 'x')));
+  EXPECT_TRUE(parse_node_failure("srun: error: Node failure on n1 " + std::string(1 << 20, 'x')).empty());
 }
 
 TEST(Slurm, ReadsWhichNodesItLost) {
