@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
 
+#include <exception>
 #include <iostream>
 
 #include "base/files.h"
@@ -26,9 +27,15 @@ class MutedCerr {
   std::streambuf* buffer_;
 };
 
+/// Of a damaged model the library returns some errors and throws others: its table of pieces throws for an
+/// empty one.
 bool load(sentencepiece::SentencePieceProcessor& processor, const std::string& bytes) {
   const MutedCerr muted;
-  return !bytes.empty() && processor.LoadFromSerializedProto(bytes).ok();
+  try {
+    return !bytes.empty() && processor.LoadFromSerializedProto(bytes).ok();
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
 }  // namespace

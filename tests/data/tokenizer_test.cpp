@@ -52,6 +52,14 @@ TEST(Tokenizer, WithoutByteFallbackSaysWhatItDoesNotKnow) {
   EXPECT_THAT(*shipped().encode("a日a"), ::testing::Not(::testing::Contains(0)));
 }
 
+// Found by the fuzz target: the library throws for a piece without text.
+TEST(Tokenizer, ADamagedModelIsAnErrorAndNoException) {
+  const auto tokenizer =
+      Tokenizer::open(std::filesystem::path(SXB_SOURCE_DIR) / "tests/fixtures/fuzz/tokenizer/empty_piece");
+  ASSERT_FALSE(tokenizer.ok());
+  EXPECT_THAT(tokenizer.error().what, HasSubstr("not a SentencePiece model"));
+}
+
 class TokenizerFile : public TempDir {};
 
 TEST_F(TokenizerFile, RefusesOtherFiles) {
