@@ -8,6 +8,7 @@
 
 #include "analysis/read/json_read.h"
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/redact.h"
 #include "config/cluster/node_set.h"
 
@@ -16,12 +17,26 @@ namespace {
 
 namespace kind = record::kind;
 
-/// Parses one line; no value if it is not whole (a crash cut it), an error if the schema is unknown.
+/// A newer build may have more kinds than this one.
+bool is_known_kind(const std::string& kind) {
+  static const std::set<std::string> known = [] {
+    std::set<std::string> kinds;
+    for (const record::Field& field : record::fields()) kinds.insert(field.kind);
+    return kinds;
+  }();
+  return known.contains(kind);
+}
+
+/// Parses one line; no value if it is no record, or has values of other types than its kind; an error if the
+/// schema is unknown.
 Result<std::optional<record::Record>> parse_line(std::string_view line, const std::string& where) {
   const std::optional<Json> json = try_parse_json(line);
-  if (!json || !json->is_object() || !json->contains("v")) return std::optional<record::Record>();
-  SXB_ASSIGN_OR_RETURN(record::Record record, record::parse_record(*json, where));
-  return std::optional(std::move(record));
+  if (!json) return std::optional<record::Record>();
+  Result<record::Record> record = record::parse_record(*json, where);
+  if (!record.ok() && integer(*json, "v").value_or(1) != 1) return record.errors();
+  if (!record.ok() || (is_known_kind(record->kind) && !record::check(*record, where).ok()))
+    return std::optional<record::Record>();
+  return std::optional(std::move(record).value());
 }
 
 TaskData& find_or_add(std::vector<TaskData>& tasks, const std::string& id) {
@@ -81,6 +96,7 @@ void apply_plan(Dataset& dataset) {
   std::vector<TaskData> ordered;
   for (const Json& planned : dataset.asked.plan) {
     const std::string id = text(planned, "id");
+    if (id.empty()) continue;  // no task: a plan that is none
     const auto seen = dataset.tasks.begin() + (&find_or_add(dataset.tasks, id) - dataset.tasks.data());
     TaskData task = std::move(*seen);
     dataset.tasks.erase(seen);
@@ -102,10 +118,9 @@ void apply_plan(Dataset& dataset) {
 std::vector<std::string> list_traces(const std::filesystem::path& run_folder) {
   std::vector<std::string> names;
   std::error_code ec;
-  for (const auto& entry : std::filesystem::directory_iterator(run_folder / "traces", ec)) {
-    if (entry.is_regular_file(ec)) names.push_back(entry.path().filename().string());
+  for (const auto& path : paths_in(run_folder / "traces", ec)) {
+    if (std::filesystem::is_regular_file(path, ec)) names.push_back(path.filename().string());
   }
-  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -229,7 +244,7 @@ Result<Dataset> load_dataset(const std::filesystem::path& run_folder) {
     if (record) {
       take({number, std::move(*record)}, dataset);
     } else {
-      dataset.torn_lines.push_back(number);
+      (end == content.size() ? dataset.torn_lines : dataset.damaged_lines).push_back(number);
     }
   }
   if (dataset.run.line == 0) {

@@ -97,7 +97,8 @@ struct Dataset {
   std::vector<TaskData> tasks;                   ///< in plan order, then any other in order of appearance
   std::vector<Typed<record::Finding>> findings;  ///< at run level
   std::vector<std::string> traces;               ///< files in RUN/traces, sorted
-  std::vector<std::size_t> torn_lines;           ///< lines that are no JSON: cut off by a crash, ignored
+  std::vector<std::size_t> torn_lines;           ///< the last line, if a crash cut it off; ignored
+  std::vector<std::size_t> damaged_lines;        ///< others that are no records of sxbench; ignored
 };
 
 /// Of the repeats of one measurement, `ok` of which have a result: ok, partial, failed or missing.

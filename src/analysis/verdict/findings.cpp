@@ -91,6 +91,12 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
   }
 }
 
+std::string some_lines(const std::vector<std::size_t>& lines) {
+  std::vector<std::string> numbers;
+  for (const std::size_t line : lines) numbers.push_back(std::to_string(line));
+  return some_of(std::move(numbers), 0);
+}
+
 }  // namespace
 
 std::vector<Finding> implausible_findings(const std::vector<Check>& checks) {
@@ -141,13 +147,20 @@ std::vector<Finding> training_findings(const std::vector<SftGroup>& sft) {
 std::vector<Finding> journal_findings(const Dataset& dataset) {
   std::vector<Finding> out;
   if (!dataset.torn_lines.empty()) {
-    std::vector<std::string> lines;
-    for (const std::size_t line : dataset.torn_lines) lines.push_back(std::to_string(line));
     out.push_back(
         {"warning", "torn_line",
-         fmt::format("records.jsonl has lines that are cut off: {}", join(lines, ", ")),
+         fmt::format("records.jsonl has lines that are cut off: {}", some_lines(dataset.torn_lines)),
          "they were being written when the run was interrupted; all figures come from the other lines",
          "records.jsonl", dataset.torn_lines.front()});
+  }
+  if (!dataset.damaged_lines.empty()) {
+    out.push_back(
+        {"error", "damaged_record",
+         fmt::format("records.jsonl has lines that are no records of sxbench: {}",
+                     some_lines(dataset.damaged_lines)),
+         "the file was changed, or its disk is broken: figures that these lines belong to are missing "
+         "or come from too few of them; measure again",
+         "records.jsonl", dataset.damaged_lines.front()});
   }
   if (!dataset.complete) {
     out.push_back({"warning", "unfinished_run",

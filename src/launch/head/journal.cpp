@@ -254,6 +254,7 @@ Result<JournalState> read_journal(const fs::path& dir) {
   std::int64_t number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
+    if (line.empty()) continue;
     const Result<record::Record> record = record::parse_line(line, path.string());
     if (!record.ok() || !record::check(*record, path.string()).ok()) {
       if (state.damaged_lines++ == 0) state.first_damaged_line = number;
