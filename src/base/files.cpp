@@ -12,6 +12,9 @@
 #include <sstream>
 #include <vector>
 
+#include "base/secret.h"
+#include "base/temporary_file.h"
+
 namespace sxb {
 namespace fs = std::filesystem;
 namespace {
@@ -68,6 +71,20 @@ Result<std::string> read_file(const fs::path& path) {
   return std::move(content).str();
 }
 
+fs::path temporary_name(const fs::path& path) {
+  return path.string() + ".tmp-" + random_token().substr(0, 8);
+}
+
+Result<TemporaryFile> open_temporary(const fs::path& path) {
+  for (;;) {
+    TemporaryFile file{temporary_name(path), -1};
+    // mkstemp() would make it readable for its owner alone, and the umask cannot be asked without a race.
+    file.fd = ::open(file.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file.fd >= 0) return file;
+    if (errno != EEXIST) return system_error("cannot create the file", file.path);
+  }
+}
+
 Status write_file_atomic(const fs::path& path, std::string_view content) {
   return write_file_atomic(path, [&](const Append& append) { append(content); });
 }
@@ -75,17 +92,16 @@ Status write_file_atomic(const fs::path& path, std::string_view content) {
 Status write_file_atomic(const fs::path& path, const std::function<void(const Append&)>& produce) {
   std::error_code ec;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), ec);
-  const fs::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-  if (fd < 0) return system_error("cannot create the file", temporary);
+  SXB_ASSIGN_OR_RETURN(const TemporaryFile file, open_temporary(path));
+  const auto& [temporary, fd] = file;
   Status written = ok_status();
   produce([&](std::string_view piece) {
     while (written.ok() && !piece.empty()) {
-      const ssize_t n = ::write(fd, piece.data(), piece.size());
+      const ssize_t n = ::write(file.fd, piece.data(), piece.size());
       if (n >= 0) {
         piece.remove_prefix(static_cast<std::size_t>(n));
       } else if (errno != EINTR) {
-        written = system_error("cannot write the file", temporary);
+        written = system_error("cannot write the file", file.path);
       }
     }
   });
@@ -106,8 +122,7 @@ bool names_open_file(const fs::path& path, int fd) {
 }
 
 Status swap_symlink(const fs::path& link, const fs::path& target) {
-  const fs::path temporary = link.string() + fmt::format(".tmp{}", ::getpid());
-  ::unlink(temporary.c_str());
+  const fs::path temporary = temporary_name(link);
   if (::symlink(target.c_str(), temporary.c_str()) != 0) return system_error("cannot create the link", link);
   if (::rename(temporary.c_str(), link.c_str()) != 0) {
     const Error error = system_error("cannot replace the link", link);

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "base/temporary_file.h"
 #include "base/text.h"
 #include "data/mapped_file.h"
 
@@ -263,8 +264,9 @@ Status write_safetensors(const fs::path& file, const std::vector<TensorToWrite>&
   // Streamed, not built in memory: the weights of 70B are 129 GiB.
   std::error_code ec;
   if (file.has_parent_path()) fs::create_directories(file.parent_path(), ec);
-  const fs::path temporary = file.string() + fmt::format(".tmp{}", ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const auto made = open_temporary(file);
+  const fs::path temporary = made.ok() ? made->path : fs::path();
+  const int fd = made.ok() ? made->fd : -1;
   const std::uint64_t header_bytes = header.size();
   const auto write = [&]() -> Status {
     SXB_RETURN_IF_ERROR(write_all(fd, &header_bytes, sizeof header_bytes));
