@@ -7,20 +7,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <deque>
 #include <exception>
 #include <filesystem>
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
@@ -141,18 +138,15 @@ class Agent {
     return metrics::find_gpu_fault(task_.node, task_.gpus, rank.world > 1);
   }
 
-  /// A rank knows its GPU from CUDA's errors alone; NVML knows whether it is still there. It may also hang
-  /// with the GPU, so it is asked in a thread that nobody waits for.
-  std::optional<metrics::GpuFault> lost_gpu() const {
-    constexpr std::chrono::seconds kPatience(3);
-    if (!task_.ranks.front().cuda) return std::nullopt;
-    std::packaged_task<std::optional<metrics::GpuFault>()> ask(
-        [node = task_.node, gpus = task_.gpus] { return metrics::find_gpu_fault(node, gpus, false); });
-    auto answer = ask.get_future();
-    std::thread(std::move(ask)).detach();
-    if (answer.wait_for(kPatience) != std::future_status::ready) return std::nullopt;
-    auto fault = answer.get();
-    return fault && fault->code == "gpu_lost" ? fault : std::nullopt;
+  std::optional<metrics::GpuFault> lost_gpu() {
+    return find_lost_gpu(task_, [this] { return go_on_listening(); });
+  }
+
+  /// While something else is waited for: what ranks print must not fill their pipes. False after a second
+  /// Ctrl-C.
+  bool go_on_listening() {
+    processes_.poll(50, [this](const ProcessEvent& event) { on_event(event); });
+    return interrupts() < 2;
   }
 
   Status start_ranks() {
@@ -230,12 +224,8 @@ class Agent {
                             rank.number);
     }
     if (!task_.ranks.front().cuda) return;
-    const auto address = task_.env.find("NCCL_RAS_ADDR");
-    const Result<std::string> ras =
-        ask_nccl_ras(address == task_.env.end() ? "" : address->second, to_ns(task_.timeouts.evidence_s));
-    emitter_.emit_finding(
-        "info", "nccl_ras",
-        ras.ok() ? Error{"NCCL RAS on node " + task_.node + " says:\n" + *ras, "", "", {}} : ras.error());
+    const auto ras = nccl_ras_evidence(task_, [this] { return go_on_listening(); });
+    if (ras) emitter_.emit_finding("info", "nccl_ras", *ras);
   }
 
   static std::string join(const std::deque<std::string>& lines) {
@@ -311,7 +301,8 @@ class Agent {
     std::string what = fmt::format("rank {} on node {} ended: {}", rank.number, task_.node, status.text());
     if (!rank.last_error.empty())
       what = fmt::format("rank {} on node {}: {}", rank.number, task_.node, rank.last_error);
-    const bool known = status.signal == 0 && (status.code == 2 || status.code == 3 || status.code == 4);
+    // Libraries end processes with codes of their own: only with its last record the code is sxbench's.
+    const bool known = rank.proved && (status.code == 2 || status.code == 3 || status.code == 4);
     const ExitCode code = known ? static_cast<ExitCode>(status.code) : ExitCode::kTaskFailed;
     fail(rank.number,
          status.signal != 0 ? "rank_killed"
