@@ -141,13 +141,18 @@ class SlurmTransport final : public GroupTransport {
   /// srun cuts long lines (after 1,024 bytes) and labels every piece: puts records together again.
   static void read_output(Member& member, const std::string& text, Events& events) {
     constexpr std::size_t kShortestPiece = 512;
-    const bool begins = text.starts_with(record::kWirePrefix);
+    // What a container's start-up prints without a newline stands before it; inside of a record it is a
+    // quote.
+    const bool begins = member.begun.empty() ? text.find(record::kWirePrefix) != std::string::npos
+                                             : text.starts_with(record::kWirePrefix);
     if (begins && !member.begun.empty()) line(member, false, std::exchange(member.begun, {}), events);
     if (member.begun.empty() && (!begins || text.size() < kShortestPiece)) {
       return line(member, false, text, events);
     }
     member.begun += text;
-    const std::size_t json = std::min(member.begun.find('{'), member.begun.size());  // after prefix and nonce
+    const std::size_t prefix = std::min(member.begun.find(record::kWirePrefix), member.begun.size());
+    const std::size_t json =
+        std::min(member.begun.find('{', prefix), member.begun.size());  // after the nonce
     const bool whole = member.begun.back() == '}' && is_json(std::string_view(member.begun).substr(json));
     if (whole || member.begun.size() > kLongestRecord) {
       line(member, false, std::exchange(member.begun, {}), events);
