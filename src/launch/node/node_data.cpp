@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/secret.h"
 #include "data/packed.h"
 #include "data/safetensors.h"
 
@@ -22,19 +23,48 @@ namespace {
 class FileLock {
  public:
   explicit FileLock(const fs::path& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-    while (fd_ >= 0 && ::flock(fd_, LOCK_EX) != 0 && errno == EINTR) {
+    if (fd_ < 0) code_ = errno;
+    while (fd_ >= 0 && ::flock(fd_, LOCK_EX) != 0) {
+      code_ = errno;
+      if (code_ != EINTR) return;
     }
+    if (fd_ >= 0) code_ = 0;
   }
   ~FileLock() {
     if (fd_ >= 0) ::close(fd_);
   }
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
-  bool held() const { return fd_ >= 0; }
+  bool held() const { return code_ == 0; }
+  /// The file system has none, as NFS without lockd; nothing else is wrong.
+  bool is_without_locks() const { return code_ == ENOLCK || code_ == EOPNOTSUPP || code_ == ENOSYS; }
+  int code() const { return code_; }  ///< errno
 
  private:
   int fd_;
+  int code_ = 0;
 };
+
+/// Where nobody can keep others away: prepared under a name of its own, and given the common one unless
+/// somebody was faster, who has written the same bytes.
+Status prepare_without_lock(data::PrepareOptions options) {
+  const fs::path target = options.out;
+  const std::string suffix = "." + random_token().substr(0, 8);
+  options.out = target.string() + suffix;
+  SXB_RETURN_IF_ERROR(data::prepare(options));
+  std::error_code ec;
+  fs::rename(options.out, target, ec);
+  if (ec && !data::PackedDataset::open(target).ok()) {  // what is there is damaged, and whole for nobody
+    const fs::path aside = target.string() + suffix + ".damaged";
+    fs::rename(target, aside, ec);
+    fs::rename(options.out, target, ec);
+    std::error_code ignored;
+    fs::remove_all(aside, ignored);
+  }
+  std::error_code ignored;
+  fs::remove_all(options.out, ignored);
+  return ok_status();  // what stands there now is looked at again
+}
 
 /// `tokenizer`: the one that the dataset must be prepared with; empty = any.
 Status check_prepared(const config::Model& model, const fs::path& dir, const fs::path& tokenizer) {
@@ -105,8 +135,9 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
   std::error_code ec;
   fs::create_directories(root, ec);
   const FileLock lock(target.string() + ".lock");
-  if (!lock.held()) {
-    return Error{fmt::format("cannot write the prepared dataset: {}", std::strerror(errno)), root.string(),
+  if (!lock.held() && !lock.is_without_locks()) {
+    return Error{fmt::format("cannot write the prepared dataset: {}", std::strerror(lock.code())),
+                 root.string(),
                  "set paths.data of the cluster config, or SXBENCH_CACHE, to a folder that you may write to",
                  ExitCode::kEnvironment};
   }
@@ -118,7 +149,11 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
     options.name = files.name;
     options.out = target;
     options.seq_len = model.training.seq_len;
-    SXB_RETURN_IF_ERROR(data::prepare(options));
+    if (lock.held()) {
+      SXB_RETURN_IF_ERROR(data::prepare(options));
+    } else {
+      SXB_RETURN_IF_ERROR(prepare_without_lock(std::move(options)));
+    }
   }
   SXB_RETURN_IF_ERROR(check_prepared(model, target, files.tokenizer));
   return target;
