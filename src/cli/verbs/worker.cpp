@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -21,7 +22,8 @@ namespace {
 ExitCode print_address(const std::string& interface, const std::string& family, const std::string& mark) {
   const Result<config::AddressFamily> wanted = config::parse_family(family, "family");
   const Result<std::string> address =
-      wanted.ok() ? launch::interface_address(interface, *wanted) : Result<std::string>(wanted.errors());
+      wanted.ok() ? launch::interface_address(interface, *wanted, std::getenv("SSH_CONNECTION"))
+                  : Result<std::string>(wanted.errors());
   if (!address.ok()) {
     // One line: the head shows the last one.
     fmt::print(stderr, "{}; {}\n", address.error().what, address.error().help);
