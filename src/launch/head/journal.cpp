@@ -113,7 +113,8 @@ Result<fs::path> LineFile::rescue(const fs::path& to) const {
 bool LineFile::lock() {
   // Tried for a moment: is_being_written() of another process holds it for an instant.
   for (int i = 0; i < 10; ++i) {
-    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return true;
+    // Where a file system has no locks (NFS without lockd: ENOLCK), nobody holds one.
+    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return false;
@@ -267,6 +268,7 @@ Result<JournalState> read_journal(const fs::path& dir) {
       JournalState::Task& task = state.tasks[record->task];
       ++task.attempts;
       task.ok = false;
+      state.nodes_of_starts.push_back(record::read<record::TaskStart>(*record).nodes);
     }
     if (record->kind == record::kind::kTaskEnd) {
       state.tasks[record->task].ok = record::read<record::TaskEnd>(*record).status == "ok";

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "record/kinds/run.h"
@@ -95,6 +96,8 @@ struct JournalState {
   /// stopped before it began.
   std::optional<record::Run> run;
   std::map<std::string, Task> tasks;
+  /// Of every start of a task, in their order: the names of its nodes, by their places.
+  std::vector<std::vector<std::string>> nodes_of_starts;
   std::int64_t damaged_lines = 0, first_damaged_line = 0;  ///< that are no records, or not as the table says
 };
 
