@@ -108,7 +108,7 @@ TEST_P(BehindAJumpHost, ANodeIsNamedWhenTheJumpHostIsOff) {
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
   EXPECT_THAT(records(record::kind::kTaskEnd).at(0).data["reason"].get<std::string>(),
               HasSubstr("node node003 was lost: no ssh connection"));
-  EXPECT_LT(run.seconds, 30);
+  EXPECT_LT(run.seconds, 30 * pace());
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, BehindAJumpHost, ::testing::Values("ssh", "pdsh"),
@@ -193,7 +193,7 @@ TEST_F(SlurmTransport, AQueueThatDoesNotMoveEndsTheWait) {
   config["timeouts"] = {{"queue_s", 2}};
   const Ended run = sxbench(run_arguments(write_cluster(config), "nccl"));
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
-  EXPECT_LT(run.seconds, 20);
+  EXPECT_LT(run.seconds, 20 * pace());
   EXPECT_THAT(records(record::kind::kTaskEnd).at(0).data["reason"].get<std::string>(),
               HasSubstr("Slurm granted no allocation within 2"));
 }
