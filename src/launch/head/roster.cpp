@@ -88,7 +88,7 @@ void Roster::go_on(const std::vector<std::vector<std::string>>& starts) {
       if (spare == nodes().end()) continue;  // moved for another reason: a node was left out, or --exclude
       if (i == 0) forget_first_host();
       std::iter_swap(nodes().begin() + static_cast<std::ptrdiff_t>(i), spare);
-      std::rotate(spare, spare + 1, nodes().end());
+      nodes().erase(spare);  // the one that it replaced
     }
   }
 }

@@ -18,8 +18,8 @@ class Roster {
   explicit Roster(RunOptions& options);
 
   /// A run that is resumed keeps the spares where they are. `starts`: the nodes of each task start of its
-  /// journal, by their places. A node that a spare has replaced comes last, where only another failure
-  /// reaches it.
+  /// journal, by their places. A node that a spare has replaced has left for good, as in the run before; what
+  /// names that spare in --exclude brings it back.
   void go_on(const std::vector<std::vector<std::string>>& starts);
 
   struct Changes {
