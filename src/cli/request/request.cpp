@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "launch/head/run.h"
 #include "launch/node/node_data.h"
+#include "launch/node/weights.h"
 #include "launch/transport/transports.h"
 #include "plan/validate.h"
 
@@ -248,6 +249,10 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
 
   if (launch::reaches_only_this_machine(cluster)) {
     for (const config::Model& model : input.models) append(errors, launch::check_inputs(model).errors());
+    if (!flags.save.empty() && !input.models.empty()) {
+      append(errors,
+             launch::check_save_folder(flags.save, input.models.front(), placement.facts.cuda).errors());
+    }
     if (!errors.empty()) return errors;
   }
 

@@ -6,7 +6,8 @@
 
 #include "base/files.h"
 #include "base/text.h"
-#include "config/model/model.h"
+#include "config/model/model_json.h"
+#include "config/model/weights.h"
 #include "config/reader.h"
 #include "config/shipped.h"
 
@@ -47,6 +48,18 @@ Result<LoadedModel> load_file(const fs::path& argument) {
   SXB_ASSIGN_OR_RETURN(Json json, load_json(path));
   SXB_ASSIGN_OR_RETURN(Model model, parse_model(json, path.string()));
   anchor_paths(model, path.parent_path());
+  // A folder that is named is meant whole, weights included; its config.json alone is the shape alone.
+  if (is_hugging_face(json) && is_folder(argument)) {
+    if (holds_weights(argument)) {
+      model.init_from = fs::absolute(path.parent_path()).lexically_normal().string();
+    } else if (const std::string other = other_weights(argument); !other.empty()) {
+      return Error{
+          fmt::format("the folder has its weights in {}, which sxbench does not read", other),
+          argument.string(),
+          fmt::format("convert them to safetensors; or train its shape from random weights: --models {}",
+                      path.string())};
+    }
+  }
   return LoadedModel{std::move(model), std::move(json)};
 }
 
@@ -196,7 +209,7 @@ Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
 
 Result<DataFiles> locate_data(const Model& model) {
   Data data = model.data;
-  const fs::path of_weights = fs::path(model.init_from) / "tokenizer.model";
+  const fs::path of_weights = weights_folder(model) / "tokenizer.model";
   if (data.tokenizer.empty() && !model.init_from.empty() && is_there(of_weights))
     data.tokenizer = of_weights.string();
   return locate_data(data, {model.source + ":/data/dataset", model.source + ":/data/tokenizer",

@@ -217,7 +217,8 @@ const Table<Schedule>& schedule_settings() {
     Table<S> t;
     t.choice("kind", &S::kind, kSchedules, "of the learning rate after the ramp");
     t.integer("warmup_steps", &S::warmup_steps, {0, kMaxSteps}, "linear ramp from 0");
-    t.number("min_ratio", &S::min_ratio, {0, 1}, "floor as a fraction of the peak");
+    t.number("min_ratio", &S::min_ratio, {0, 1},
+             "floor as a fraction of the peak; linear and cosine would be there one step after the last");
     t.integer("step_every", &S::step_every, {0, kMaxSteps}, "kind step: steps between two decays");
     t.number("step_gamma", &S::step_gamma, {0, 1}, "kind step: factor per decay");
     t.check(check_schedule);
@@ -243,7 +244,7 @@ const Table<Optimizer>& optimizer_settings() {
     t.number("beta1", &O::beta1, {0, 0.999999}, "AdamW: decay of the first moment");
     t.number("beta2", &O::beta2, {0, 0.99999999}, "AdamW: decay of the second moment");
     t.number("eps", &O::eps, {1e-30, 1}, "AdamW: added to the root of the second moment");
-    t.number("weight_decay", &O::weight_decay, {0, 100}, "AdamW, decoupled");
+    t.number("weight_decay", &O::weight_decay, {0, 100}, "AdamW, decoupled; of matrices, not of norms");
     t.number("grad_clip", &O::grad_clip, {0, 1e9}, "global norm of the gradients at most; 0: off");
     t.section("schedule", &O::schedule, schedule_settings(), "the learning rate over the steps");
     return t;
@@ -294,7 +295,8 @@ const Table<Model>& model_settings() {
     t.section("optimizer", &M::optimizer, optimizer_settings(), "AdamW");
     t.section("data", &M::data, data_settings(), "what it is trained on");
     t.text("init_from", &M::init_from, "folder of Hugging Face safetensors",
-           {.otherwise = "random weights from the seed"});
+           {.otherwise =
+                "the folder that --models names, if it holds weights; else random weights from the seed"});
     return t;
   }();
   return table;

@@ -34,6 +34,7 @@
 #include "launch/node/failure_severity.h"
 #include "launch/node/head_watch.h"
 #include "launch/node/node_data.h"
+#include "launch/node/weights.h"
 #include "launch/os/interrupt.h"
 #include "launch/os/pause_watch.h"
 #include "launch/os/process.h"
@@ -127,9 +128,7 @@ class Agent {
   Status prepare() {
     emitter_.emit(metrics::node_facts(task_.gpus));
     if (task_.task.phase != plan::Phase::kSft) return ok_status();
-    for (const plan::RankTask& rank : task_.ranks) {
-      if (rank.rank == 0 && !rank.save_dir.empty()) SXB_RETURN_IF_ERROR(check_save_dir(rank.save_dir));
-    }
+    SXB_RETURN_IF_ERROR(prepare_weights(task_.ranks, emitter_));
     SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
     for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
     return ok_status();

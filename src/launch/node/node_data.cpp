@@ -12,7 +12,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "data/packed.h"
-#include "data/safetensors.h"
+#include "launch/node/weights.h"
 
 namespace sxb::launch {
 namespace fs = std::filesystem;
@@ -75,14 +75,7 @@ Status check_inputs(const config::Model& model) {
   SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
   if (files.kind == config::DataFiles::Kind::kPrepared)
     SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
-  if (model.init_from.empty()) return ok_status();
-  const auto weights = data::SafetensorsReader::open(model.init_from);
-  if (weights.ok()) return ok_status();
-  Error error = weights.error();
-  if (error.help.empty())
-    error.help =
-        "name a Hugging Face safetensors folder with --set init_from=DIR, or none for random weights";
-  return error;
+  return check_weights(model);
 }
 
 Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data_dir) {
@@ -122,15 +115,6 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
   }
   SXB_RETURN_IF_ERROR(check_prepared(model, target, files.tokenizer));
   return target;
-}
-
-Status check_save_dir(const std::string& dir) {
-  std::error_code ec;
-  std::filesystem::create_directories(dir, ec);
-  if (!ec && ::access(dir.c_str(), W_OK) != 0) ec = {errno, std::generic_category()};
-  if (!ec) return ok_status();
-  return Error{"cannot write the trained weights: " + ec.message(), dir,
-               "choose a folder that you may write to with --save", ExitCode::kEnvironment};
 }
 
 }  // namespace sxb::launch

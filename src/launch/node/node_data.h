@@ -17,10 +17,7 @@ Result<std::filesystem::path> ensure_dataset(const config::Model& model,
                                              const std::filesystem::path& data_dir);
 
 /// What can be said of a model's files without preparing anything: the dataset is there and fits, the
-/// weights to start from can be read. For a head that shares the disk with its nodes.
+/// weights to start from can be read and are the model's. For a head that shares the disk with its nodes.
 Status check_inputs(const config::Model& model);
-
-/// Weights that cannot be written would be lost at the end of the run: tried at its begin.
-Status check_save_dir(const std::string& dir);
 
 }  // namespace sxb::launch
