@@ -38,7 +38,7 @@ std::vector<at::Tensor> after_three_steps(bool offload, std::int64_t chunk) {
                                      1 - std::pow(0.99f, static_cast<float>(step))};
     state.begin_step();
     for (std::size_t u = 0; u < numel.size(); ++u) {
-      state.update(u, params[u], wave(numel[u], static_cast<float>(step)),
+      state.update(u, 0, params[u], wave(numel[u], static_cast<float>(step)),
                    {constants, &scalars, &grad_scale});
     }
     state.end_step();

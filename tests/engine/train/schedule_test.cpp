@@ -24,19 +24,38 @@ TEST(Schedule, RampsUpLinearly) {
   EXPECT_DOUBLE_EQ(learning_rate(o, 100, 100), 1.0);
 }
 
-TEST(Schedule, CosineEndsAtTheFloor) {
+TEST(Schedule, CosineIsAtTheFloorAfterTheLastStep) {
   auto o = optimizer(config::ScheduleKind::kCosine, 10);
   o.schedule.min_ratio = 0.1;
-  EXPECT_DOUBLE_EQ(learning_rate(o, 10, 110), 1.0);
-  EXPECT_NEAR(learning_rate(o, 60, 110), 0.55, 1e-12);
-  EXPECT_NEAR(learning_rate(o, 110, 110), 0.1, 1e-12);
+  EXPECT_DOUBLE_EQ(learning_rate(o, 10, 109), 1.0);
+  EXPECT_NEAR(learning_rate(o, 60, 109), 0.55, 1e-12);
+  EXPECT_NEAR(learning_rate(o, 110, 109), 0.1, 1e-12);
 }
 
-TEST(Schedule, LinearFallsToZero) {
+TEST(Schedule, LinearFallsByEqualSteps) {
   const auto o = optimizer(config::ScheduleKind::kLinear, 0);
-  EXPECT_DOUBLE_EQ(learning_rate(o, 1, 101), 1.0);
-  EXPECT_NEAR(learning_rate(o, 51, 101), 0.5, 1e-12);
-  EXPECT_NEAR(learning_rate(o, 101, 101), 0.0, 1e-12);
+  EXPECT_DOUBLE_EQ(learning_rate(o, 1, 100), 1.0);
+  EXPECT_NEAR(learning_rate(o, 51, 100), 0.5, 1e-12);
+  EXPECT_NEAR(learning_rate(o, 100, 100), 0.01, 1e-12);  // as the linear schedule of transformers
+}
+
+TEST(Schedule, EveryStepTrains) {
+  for (const auto kind : {config::ScheduleKind::kConstant, config::ScheduleKind::kLinear,
+                          config::ScheduleKind::kCosine, config::ScheduleKind::kStep}) {
+    for (const std::int64_t warmup : {0, 1, 3, 7, 20}) {
+      const auto o = optimizer(kind, warmup);
+      double last = 0;
+      for (std::int64_t step = 1; step <= 7; ++step) {
+        const double rate = learning_rate(o, step, 7);
+        EXPECT_GT(rate, 0.0) << config::to_string(kind) << ", ramp " << warmup << ", step " << step;
+        EXPECT_LE(rate, 1.0);
+        if (step > warmup && step > 1) {
+          EXPECT_LE(rate, last);
+        }
+        last = rate;
+      }
+    }
+  }
 }
 
 TEST(Schedule, StepDecaysEveryN) {

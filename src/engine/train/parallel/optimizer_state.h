@@ -35,8 +35,10 @@ class OptimizerState {
   /// Brackets the updates of one step.
   void begin_step();
   void end_step();
-  /// AdamW on the compute stream: param (compute type) and grad hold the unit's share.
-  void update(std::size_t unit, at::Tensor& param, const at::Tensor& grad, const Scalars& scalars);
+  /// AdamW on the compute stream: param (compute type) and grad hold elements [first, first + their number)
+  /// of the unit's share. `first`: a multiple of 16 bytes' elements.
+  void update(std::size_t unit, std::int64_t first, const at::Tensor& param, const at::Tensor& grad,
+              const Scalars& scalars);
 
   /// Sets elements [first, first + count) of a unit's master weights to what fill(out) writes to a
   /// float tensor on the device. Waits for the device if offloaded.
