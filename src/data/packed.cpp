@@ -26,7 +26,7 @@ struct ShardEntry {
 
 struct Index {
   std::string name, tokenizer_hash;
-  std::int64_t seq_len = 0, vocab = 0;
+  std::int64_t seq_len = 0, vocab = 0, bos = -1, eos = -1;
   PrepareSummary counts;
   std::vector<ShardEntry> shards;
 };
@@ -49,6 +49,8 @@ Result<Index> read_index(const fs::path& file) {
     json.at("seq_len").get_to(index.seq_len);
     json.at("vocab").get_to(index.vocab);
     json.at("tokenizer_hash").get_to(index.tokenizer_hash);
+    index.bos = json.value("bos", index.bos);
+    index.eos = json.value("eos", index.eos);
     const Json& counts = json.at("counts");
     counts.at("documents").get_to(index.counts.documents);
     counts.at("truncated").get_to(index.counts.truncated);
@@ -154,6 +156,8 @@ Result<PackedDataset> PackedDataset::open(const fs::path& dir) {
 std::int64_t PackedDataset::rows() const { return impl_->index.counts.rows; }
 std::int64_t PackedDataset::seq_len() const { return impl_->index.seq_len; }
 std::int64_t PackedDataset::vocab() const { return impl_->index.vocab; }
+std::int64_t PackedDataset::bos() const { return impl_->index.bos; }
+std::int64_t PackedDataset::eos() const { return impl_->index.eos; }
 std::int64_t PackedDataset::documents() const { return impl_->index.counts.documents; }
 const PrepareSummary& PackedDataset::counts() const { return impl_->index.counts; }
 const std::string& PackedDataset::name() const { return impl_->index.name; }

@@ -39,6 +39,8 @@ class PackedDataset {
   std::int64_t rows() const;
   std::int64_t seq_len() const;
   std::int64_t vocab() const;  ///< of the tokenizer; every id is below it
+  std::int64_t bos() const;    ///< first token of every document; -1 = index.json does not say
+  std::int64_t eos() const;    ///< last one
   std::int64_t documents() const;
   const PrepareSummary& counts() const;
   const std::string& name() const;

@@ -39,6 +39,8 @@ constexpr KindInfo kKinds[] = {
      "Written by every rank at the end of a fine-tuning task: where its measured steps went."},
     {record::kind::kWindow,
      "Written by local rank 0 of each node: the measured interval. Samples outside count in no figure."},
+    {record::Saved::kKind,
+     "Written by rank 0 with `--save`: one file of weights. The folder is whole when the rank ends well."},
     {record::kind::kFinding, "Written by anyone: a warning or error with what to do."},
     {record::kind::kTrace,
      "Written by every rank with `training.trace`. Its events alone are kept, as `traces/TASK-rankN.json`, "

@@ -6,4 +6,5 @@
 #include "record/kinds/locate.h"      // IWYU pragma: export
 #include "record/kinds/node.h"        // IWYU pragma: export
 #include "record/kinds/run.h"         // IWYU pragma: export
+#include "record/kinds/saved.h"       // IWYU pragma: export
 #include "record/kinds/training.h"    // IWYU pragma: export

@@ -78,6 +78,8 @@ void rows(V& visit, R& r) {
                         "Dense BF16 peak of one device; null if unknown.", Absent::kNull});
   visit(r.dataset, {"dataset", "", Hint::kText, "Name of the dataset, or synthetic."});
   visit(r.dataset_hash, {"dataset_hash", "", Hint::kText, "Hash of the packed dataset's index."});
+  visit(r.tokenizer_hash,
+        {"tokenizer_hash", "", Hint::kText, "Hash of the tokenizer's file that it was prepared with."});
   visit(r.init, {"init", "", Hint::kText, "random(seed) or the checkpoint folder."});
   visit(r.steps, {"steps", "", Hint::kCount, "Optimizer steps done."});
   visit(r.warmup, {"warmup", "", Hint::kCount, "Of them not measured."});

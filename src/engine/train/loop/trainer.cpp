@@ -93,7 +93,7 @@ void Trainer::make_model() {
   if (model_.init_from.empty()) {
     initialize_random(*parameters_, layout_, training_.seed, device_);
   } else {
-    initialize_from(*parameters_, layout_, model_.init_from, device_);
+    initialize_from(*parameters_, layout_, model_);
   }
   llama_.emplace(layout_, device_, training_.micro_batch * training_.seq_len, training_.seq_len,
                  training_.recompute);
@@ -142,7 +142,8 @@ void Trainer::run() {
   device_.synchronize();
   // If asked: a traced step more, and the weights as a checkpoint.
   if (training_.trace) trace();
-  if (!task_.save_dir.empty()) save_weights(*parameters_, layout_, task_.save_dir, comm_.rank(), device_);
+  if (!task_.save_dir.empty())
+    save_weights(*parameters_, layout_, task_, dataset_ ? &*dataset_ : nullptr, device_, emitter_);
   // What only the end knows: the last steps' times, memory, phases, facts of the task.
   report_.finish({bf16_, sharding_, communication_, gemm_, graph_obstacle_, dataset_ ? &*dataset_ : nullptr});
 }

@@ -161,6 +161,7 @@ void TrainingReport::emit_training(const TrainingFacts& facts) {
   if (task_.peak_tflops > 0) training.peak_tflops = task_.peak_tflops;
   training.dataset = packed ? facts.dataset->name() : "synthetic";
   training.dataset_hash = packed ? facts.dataset->hash() : "";
+  training.tokenizer_hash = packed ? facts.dataset->tokenizer_hash() : "";
   training.init =
       model_.init_from.empty() ? "random(" + std::to_string(training_.seed) + ")" : model_.init_from;
   training.steps = training_.steps;
