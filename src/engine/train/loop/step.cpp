@@ -254,8 +254,7 @@ void TrainStep::update() {
   device_.enter(StepPhase::kOptimizer);
   const Span phase(device_, Track::kCompute, "optimizer");
   const config::Optimizer& o = model_.optimizer;
-  const kernels::AdamW constants{static_cast<float>(o.beta1), static_cast<float>(o.beta2),
-                                 static_cast<float>(o.eps), static_cast<float>(o.weight_decay)};
+  const kernels::AdamW constants(o.beta1, o.beta2, o.eps, o.weight_decay);
   parameters_.optimizer_step(constants, inputs_.device_adamw(), results_[0]);
 }
 
