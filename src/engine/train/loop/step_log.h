@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/train/device/device.h"
+#include "engine/train/loop/event_clock.h"
 
 namespace sxb::engine::train {
 
@@ -63,6 +64,7 @@ class StepLog {
   const Device device_;
   StepEvent start_{CudaEvent::Timing::kOn};
   std::int64_t last_end_ns_ = 0;
+  EventClock clock_;
   std::vector<Entry> entries_;  ///< one more than may be queued: the step before tells when one began
   std::size_t queued_ = 0, taken_ = 0;
 };
