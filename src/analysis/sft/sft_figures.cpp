@@ -18,8 +18,11 @@ struct Totals {
   double samples = 0, tokens = 0, sum_len_sq = 0, seconds = 0;
 };
 
+/// A step whose sum_len_sq is 0 had whole sequences, also where others had not.
 std::optional<Totals> sum_measured(const TaskData& task) {
   Totals totals;
+  const auto seq_len = static_cast<double>(task.last<record::Training>().seq_len.value_or(0));
+  double whole = 0;
   for (const auto& entry : task.of<record::Step>()) {
     const record::Step& step = entry.data;
     if (!step.measured.value_or(false) || !step.step_time_ms) continue;
@@ -27,8 +30,11 @@ std::optional<Totals> sum_measured(const TaskData& task) {
     totals.seconds += *step.step_time_ms * 1e-3;
     totals.samples += static_cast<double>(step.samples.value_or(0));
     totals.tokens += static_cast<double>(step.tokens.value_or(0));
-    totals.sum_len_sq += step.sum_len_sq.value_or(0);
+    const double sum_len_sq = step.sum_len_sq.value_or(0);
+    totals.sum_len_sq += sum_len_sq;
+    if (sum_len_sq == 0) whole += static_cast<double>(step.tokens.value_or(0)) * seq_len;
   }
+  if (totals.sum_len_sq > 0) totals.sum_len_sq += whole;
   return totals.steps > 0 && totals.seconds > 0 ? std::optional(totals) : std::nullopt;
 }
 

@@ -17,7 +17,7 @@ void rows(V& visit, R& r) {
                     "Sequences processed by all ranks (world x micro-batch x accumulation)."});
   visit(r.documents, {"documents", "", Hint::kCount, "Documents (instruction pairs) in them."});
   visit(r.sum_len_sq, {"sum_len_sq", "", Hint::kNumber,
-                       "Sum over documents of length squared, all ranks; 0 = whole sequences."});
+                       "Sum over documents of length squared, all ranks; 0 = synthetic tokens, whole sequences."});
   visit(r.step_time_ms,
         {"step_time_ms", "ms", Hint::kMilliseconds, "Wall time of the step, maximum over ranks."});
   visit(r.data_wait_ms, {"data_wait_ms", "ms", Hint::kMilliseconds, "Time rank 0 waited for its batch."});

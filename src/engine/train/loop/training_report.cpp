@@ -78,7 +78,7 @@ void TrainingReport::emit_step(const StepResult& r) {
   step.loss_tokens = static_cast<std::int64_t>(r.loss_tokens);
   step.samples = samples;
   step.documents = static_cast<std::int64_t>(r.documents);
-  step.sum_len_sq = whole_rows_ ? 0.0 : r.sum_len_sq;
+  step.sum_len_sq = task_.dataset_dir.empty() ? 0.0 : r.sum_len_sq;
   step.step_time_ms = r.longest_ms;
   step.data_wait_ms = r.facts.data_wait_ms;
   step.forward_ms = r.phases.forward_ms;
