@@ -150,6 +150,25 @@ const Table<CommOptions>& comm_settings() {
   return table;
 }
 
+const Table<Checkpoint>& checkpoint_settings() {
+  static const Table<Checkpoint> table = [] {
+    using C = Checkpoint;
+    Table<C> t;
+    t.number(
+        "every_minutes", &C::every_minutes, {0, 1e6},
+        "save the state of the training so often; a run that is resumed goes on from there; 0: not by time",
+        {.unit = "min"});
+    t.integer("every_steps", &C::every_steps, {0, kMaxSteps}, "the same in steps; 0: not by steps");
+    t.text("folder", &C::folder,
+           "where every rank writes its shard, as the nodes see it; shared, if other nodes may go on",
+           {.otherwise = "`checkpoints` in the cache of each node"});
+    t.integer("keep", &C::keep, {1, 50},
+              "checkpoints that stay while the next one is written: the disk holds one more");
+    return t;
+  }();
+  return table;
+}
+
 void check_steps(ObjectReader& reader, const Training& training) {
   if (training.steps < 1 || training.warmup < training.steps) return;
   reader.error(
@@ -184,6 +203,9 @@ const Table<Training>& training_settings() {
              "optimizer: master weights and moments in pinned host memory; slow, for what fits no other way");
     t.section("comm", &T::comm, comm_settings(),
               "how the trainer's collectives run on NCCL; without meaning on CPU ranks");
+    t.section(
+        "checkpoint", &T::checkpoint, checkpoint_settings(),
+        "saving the state of a training on the way, for --resume; off unless one of the first two is set");
     t.custom(
         "recompute", recompute_schema(),
         "what the backward pass computes again instead of keeping it: norm outputs, the SwiGLU product, "

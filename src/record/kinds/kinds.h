@@ -1,6 +1,7 @@
 // Every kind of record.
 #pragma once
 
+#include "record/kinds/checkpoint.h"  // IWYU pragma: export
 #include "record/kinds/collective.h"  // IWYU pragma: export
 #include "record/kinds/gpu.h"         // IWYU pragma: export
 #include "record/kinds/locate.h"      // IWYU pragma: export
