@@ -79,6 +79,7 @@ StepResult StepLog::take() {
   result.tokens = sums[kTokens];
   result.documents = sums[kDocuments];
   result.sum_len_sq = sums[kSumLenSq];
+  result.checkpoint = {sums[kCheckpointDue] > 0, sums[kCheckpointBusy] > 0, sums[kCheckpointFailed] > 0};
   result.timed_step_longest_ms = *std::max_element(sums + kStepSums, sums + e.sums.numel());
   return result;
 }

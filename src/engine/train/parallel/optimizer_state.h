@@ -11,6 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 #include <vector>
 
@@ -43,6 +44,11 @@ class OptimizerState {
   void set_master(std::size_t unit, std::int64_t first, std::int64_t count,
                   const std::function<void(at::Tensor& out)>& fill);
   const at::Tensor& master(std::size_t unit) const { return units_[unit].master; }
+  /// Master weights and both moments, where they live: the device, or with offload host memory.
+  std::array<at::Tensor, 3> parts(std::size_t unit) const {
+    return {units_[unit].master, units_[unit].m, units_[unit].v};
+  }
+  bool on_device() const { return device_.cuda() && !offload_; }
 
  private:
   struct Unit {

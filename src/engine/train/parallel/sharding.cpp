@@ -274,7 +274,13 @@ void ShardedParameters::initialize(const Fill& fill) {
       state_->set_master(i, begin - shard.begin, end - begin,
                          [&](at::Tensor& out) { fill(u, param, begin - param.offset, end - begin, out); });
     }
-    weight_shard(u).copy_(state_->master(i));
+  }
+  take_state();
+}
+
+void ShardedParameters::take_state() {
+  for (int u = 0; u < layout_.count(); ++u) {
+    weight_shard(u).copy_(state_->master(static_cast<std::size_t>(u)));
     gather_after_update(u);
   }
 }

@@ -81,6 +81,11 @@ class ShardedParameters {
       std::function<void(int unit, const Param&, std::int64_t first, std::int64_t count, at::Tensor& out)>;
   void initialize(const Fill& fill);
 
+  /// AdamW's state of this rank's shares: all that a checkpoint of the weights needs.
+  const OptimizerState& state() const { return *state_; }
+  /// The state was written by somebody else: writes the compute weights from it.
+  void take_state();
+
   config::Sharding sharding() const { return options_.sharding; }
   /// What the device runs for the collectives of a block, for the record; before the first step, as
   /// it runs them once on the zeros there. Collective.
