@@ -9,6 +9,7 @@
 #include "base/shell.h"
 #include "base/text.h"
 #include "launch/head/run.h"
+#include "launch/node/checkpoint_room.h"
 #include "launch/node/node_data.h"
 #include "launch/transport/transports.h"
 #include "plan/validate.h"
@@ -138,6 +139,21 @@ Status check_save(const Flags& flags, const std::vector<plan::Task>& tasks) {
                "--save", "choose one model, one node count and --repeats 1"};
 }
 
+/// The tasks run one after another, and each removes its checkpoints when it has its result.
+Status check_checkpoints(const config::Cluster& cluster, const launch::Placement& placement,
+                         const std::vector<plan::Task>& tasks) {
+  for (const plan::Task& task : tasks) {
+    const config::Checkpoint& checkpoint = task.model.training.checkpoint;
+    if (task.phase != Phase::kSft || !checkpoint.on()) continue;
+    const plan::Ranks ranks = plan::ranks_of(cluster, task.nodes, placement.facts);
+    const std::filesystem::path folder = launch::checkpoint_folder(checkpoint);
+    SXB_RETURN_IF_ERROR(launch::judge_checkpoint_room(task.model,
+                                                      launch::checkpoint_need(task.model, ranks, ranks.world),
+                                                      launch::checkpoint_room(folder), folder));
+  }
+  return ok_status();
+}
+
 bool contains(const std::vector<Phase>& phases, Phase phase) {
   return std::find(phases.begin(), phases.end(), phase) != phases.end();
 }
@@ -251,6 +267,12 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
     if (!errors.empty()) return errors;
   }
 
+  // Nodes have other working folders.
+  for (config::Model& model : input.models) {
+    std::string& folder = model.training.checkpoint.folder;
+    if (!folder.empty()) folder = std::filesystem::absolute(folder).lexically_normal().string();
+  }
+
   Request options;
   options.tasks = plan::expand(input);
   if (options.tasks.empty()) {
@@ -259,6 +281,9 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
                  "sft to --phases"};
   }
   SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
+  if (launch::reaches_only_this_machine(cluster)) {
+    SXB_RETURN_IF_ERROR(check_checkpoints(cluster, placement, options.tasks));
+  }
   options.cluster = with_spares;
   options.spares = names(settings.spares);
   options.excluded = difference(whole, with_spares);

@@ -268,11 +268,22 @@ Result<JournalState> read_journal(const fs::path& dir) {
       ++task.attempts;
       task.ok = false;
     }
+    if (record->kind == record::kind::kStep) {
+      std::int64_t& recorded = state.tasks[record->task].recorded_steps;
+      if (record::read<record::Step>(*record).step == recorded + 1) ++recorded;
+    }
     if (record->kind == record::kind::kTaskEnd) {
       state.tasks[record->task].ok = record::read<record::TaskEnd>(*record).status == "ok";
     }
   }
   return state;
+}
+
+std::int64_t recorded_steps(const fs::path& dir, const std::string& task) {
+  const Result<JournalState> state = read_journal(dir);
+  if (!state.ok()) return 0;
+  const auto found = state->tasks.find(task);
+  return found == state->tasks.end() ? 0 : found->second.recorded_steps;
 }
 
 bool is_being_written(const fs::path& dir) {

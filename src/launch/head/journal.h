@@ -90,6 +90,8 @@ struct JournalState {
   struct Task {
     int attempts = 0;
     bool ok = false;  ///< its last attempt has a result
+    std::int64_t recorded_steps =
+        0;  ///< of a training: each from 1 to this has a record, of whatever attempt
   };
   /// What the run was started with: the first one, which those of --resume repeat. None yet in a run that was
   /// stopped before it began.
@@ -101,6 +103,9 @@ struct JournalState {
 /// Reads `dir`/records.jsonl; lines that are no records are counted and passed over. An error if it cannot be
 /// read.
 Result<JournalState> read_journal(const std::filesystem::path& dir);
+
+/// Of a training: steps 1 to this have a record in the journal in `dir`. 0 if it cannot be read.
+std::int64_t recorded_steps(const std::filesystem::path& dir, const std::string& task);
 
 /// True while a process writes the journal in `dir`.
 bool is_being_written(const std::filesystem::path& dir);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <numeric>
 #include <thread>
 
@@ -79,6 +80,12 @@ Status find_peak(const config::Cluster& cluster, const Machine& machine, Placeme
 }
 
 }  // namespace
+
+std::string checkpoint_dir(const plan::Task& task, const std::string& run_id) {
+  const config::Checkpoint& checkpoint = task.model.training.checkpoint;
+  if (task.phase != plan::Phase::kSft || !checkpoint.on()) return "";
+  return (std::filesystem::path(checkpoint.folder) / run_id / task.id).string();
+}
 
 int Placement::world(int nodes_used) const {
   int ranks = 0;
@@ -185,6 +192,8 @@ AgentTask AgentTasks::operator[](int node_rank) const {
     rank.rendezvous_port = port_;
     rank.token = token_;
     rank.save_dir = settings_.save_dir;
+    rank.checkpoint_dir = checkpoint_dir(task_, settings_.run_id);
+    rank.recorded_steps = settings_.recorded_steps;
     rank.memory_bytes = ranks_.memory_bytes;
     rank.peak_tflops = placement_.peak_tflops;
     rank.cpu_threads = placement_.cpu_threads;

@@ -87,6 +87,7 @@ class Head {
  public:
   Head(RunOptions options, Transport& transport, Journal& journal, Observer& observer)
       : options_(std::move(options)), transport_(transport), journal_(journal), observer_(observer) {
+    options_.settings.run_id = journal_.run_id();
     next_spare_ = options_.placement.nodes.size() - options_.spares.size();
   }
 
@@ -252,6 +253,8 @@ class Head {
   Result<TaskOutcome> run_attempt(const plan::Task& task, int attempt) {
     SXB_RETURN_IF_ERROR(journal_.append(head_record(task.id, start_facts(task, attempt))));
     SXB_RETURN_IF_ERROR(journal_.log("steps", fmt::format("# {}, attempt {}", task.label(), attempt)));
+    const bool goes_on = attempt > 1 && !checkpoint_dir(task, "").empty();
+    options_.settings.recorded_steps = goes_on ? recorded_steps(journal_.dir(), task.id) : 0;
     SXB_ASSIGN_OR_RETURN(TaskOutcome outcome, TaskRun(options_, task, transport_, journal_, observer_).run());
     SXB_RETURN_IF_ERROR(journal_.append(head_record(task.id, end_facts(outcome))));
     SXB_RETURN_IF_ERROR(journal_.sync());

@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "launch/node/agent_input.h"
 #include "launch/node/agent_task.h"
+#include "launch/node/checkpoint_room.h"
 #include "launch/node/clock_watch.h"
 #include "launch/node/emitter.h"
 #include "launch/node/evidence.h"
@@ -132,7 +133,7 @@ class Agent {
     }
     SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
     for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
-    return ok_status();
+    return prepare_checkpoints(task_.ranks);
   }
 
   std::optional<metrics::GpuFault> gpu_fault() const {
