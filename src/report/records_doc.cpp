@@ -6,6 +6,7 @@
 
 #include "analysis/sft/sft_figures.h"
 #include "base/text.h"
+#include "record/kinds/checkpoint.h"
 #include "record/record.h"
 #include "report/exports/exports.h"
 
@@ -33,6 +34,11 @@ constexpr KindInfo kKinds[] = {
     {record::kind::kGpuBench, "Written by every rank: one figure of a GPU micro-benchmark."},
     {record::kind::kBurn, "Written by every rank about once a second of a burn."},
     {record::kind::kStep, "Written by rank 0: one optimizer step."},
+    {record::Checkpoint::kKind,
+     "Written by rank 0 with `training.checkpoint`: the state of the training, whole on the disks of all "
+     "ranks."},
+    {record::Resumed::kKind,
+     "Written by rank 0 of a task that goes on from a checkpoint, before its first step."},
     {record::kind::kTraining, "Written by rank 0 at the end of a fine-tuning task: facts and totals."},
     {record::kind::kRank, "Written by every rank at the end of a fine-tuning task."},
     {record::kind::kPhases,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "analysis/read/json_read.h"
 #include "base/files.h"
@@ -30,17 +31,6 @@ TaskData& find_or_add(std::vector<TaskData>& tasks, const std::string& id) {
   if (it != tasks.end()) return *it;
   tasks.emplace_back().id = id;
   return tasks.back();
-}
-
-/// Of several attempts the last counts.
-void start_again(const record::TaskStart& start, TaskData& task) {
-  TaskData fresh;
-  fresh.id = task.id;
-  fresh.attempt = start.attempt.value_or(task.attempt + 1);
-  fresh.phase = start.phase;
-  fresh.label = start.label;
-  fresh.nodes = start.nodes.empty() ? task.nodes : static_cast<int>(start.nodes.size());
-  task = std::move(fresh);
 }
 
 /// Journals of older versions hold the values of secrets.
@@ -71,7 +61,7 @@ void take(Entry entry, Dataset& dataset) {
       dataset.findings.push_back(read_typed<record::Finding>(record, entry.line));
   } else {
     TaskData& task = find_or_add(dataset.tasks, record.task);
-    if (record.kind == kind::kTaskStart) start_again(record::read<record::TaskStart>(record), task);
+    if (record.kind == kind::kTaskStart) task.start_again(record::read<record::TaskStart>(record));
     task.add(std::move(entry));
   }
 }
@@ -156,7 +146,37 @@ std::string status_of_repeats(int ok, const std::vector<const TaskData*>& tasks)
   return missing ? "missing" : "failed";
 }
 
+void TaskData::start_again(const record::TaskStart& start) {
+  TaskData fresh;
+  fresh.id = id;
+  fresh.attempt = start.attempt.value_or(attempt + 1);
+  fresh.phase = start.phase;
+  fresh.label = start.label;
+  fresh.nodes = start.nodes.empty() ? nodes : static_cast<int>(start.nodes.size());
+  set_steps_aside();
+  fresh.earlier_steps_ = std::move(earlier_steps_);
+  *this = std::move(fresh);
+}
+
+void TaskData::set_steps_aside() {
+  for (Entry& entry : std::exchange(kinds[kind::kStep], {})) {
+    if (const auto step = record::read<record::Step>(entry.record).step)
+      earlier_steps_[*step] = std::move(entry);
+  }
+  kinds.erase(kind::kStep);
+  std::get<std::vector<Typed<record::Step>>>(typed_).clear();
+}
+
 void TaskData::add(Entry entry) {
+  // The steps before the checkpoint are not computed again; what an earlier attempt did after it is. Those
+  // whose records the journal had lost come again, before this.
+  if (entry.record.kind == record::Resumed::kKind) {
+    const std::int64_t last_kept = record::read<record::Resumed>(entry.record).step.value_or(0);
+    set_steps_aside();
+    for (auto& [step, earlier] : std::exchange(earlier_steps_, {})) {
+      if (step <= last_kept) add(std::move(earlier));
+    }
+  }
   const record::Record& record = entry.record;
   const auto read = [&]<typename Kind>(std::vector<Typed<Kind>>& column) {
     if (record.kind == Kind::kKind) column.push_back(read_typed<Kind>(record, entry.line));

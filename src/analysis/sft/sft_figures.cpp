@@ -148,10 +148,34 @@ void set_ranks(const TaskData& task, Figures& figures) {
 }
 
 void set_loss(const TaskData& task, Figures& figures) {
-  const auto& steps = task.of<record::Step>();
-  if (steps.empty()) return;
-  figures.set("loss_first", steps.front().data.loss);
-  figures.set("loss_last", steps.back().data.loss);
+  // A step without a token to learn from has none.
+  std::optional<double> first, last;
+  for (const auto& entry : task.of<record::Step>()) {
+    if (!entry.data.loss) continue;
+    if (!first) first = entry.data.loss;
+    last = entry.data.loss;
+  }
+  figures.set("loss_first", first);
+  figures.set("loss_last", last);
+}
+
+/// Of the last attempt: what was saved while it went on.
+void set_checkpoints(const TaskData& task, Figures& figures) {
+  if (task.resumed_step() > 0) figures.set("resumed_step", static_cast<double>(task.resumed_step()));
+  std::vector<double> seconds;
+  double bytes = 0;
+  for (const auto& entry : task.of<record::Checkpoint>()) {
+    const record::Checkpoint& checkpoint = entry.data;
+    if (!checkpoint.seconds || !checkpoint.bytes || *checkpoint.seconds <= 0) continue;
+    seconds.push_back(*checkpoint.seconds);
+    bytes += static_cast<double>(*checkpoint.bytes);
+  }
+  if (seconds.empty()) return;
+  const double count = static_cast<double>(seconds.size());
+  figures.set("checkpoints", count);
+  figures.set("checkpoint_gib", bytes / count / static_cast<double>(kGiB));
+  figures.set("checkpoint_s_median", stats::median(seconds));
+  figures.set("checkpoint_gBps", bytes * 1e-9 / (stats::mean(seconds) * count));
 }
 
 }  // namespace
@@ -217,6 +241,17 @@ const std::vector<FigureInfo>& sft_figures() {
       {"loss_last", "", Hint::kNumber, "Loss of the last step.", "step"},
       {"rank_spread", "", Hint::kRatio,
        "(slowest - fastest rank) / median of the ranks' own median step times.", "rank"},
+      {"resumed_step", "", Hint::kCount,
+       "Step of the checkpoint that the last attempt went on from; steps up to it count as they were first "
+       "measured, later ones as they were measured last.",
+       "resumed"},
+      {"checkpoints", "", Hint::kCount, "Checkpoints that all ranks wrote in the last attempt.",
+       "checkpoint"},
+      {"checkpoint_gib", "GiB", Hint::kNumber, "Mean size of one, all ranks.", "checkpoint"},
+      {"checkpoint_s_median", "s", Hint::kNumber,
+       "Median time from the begin of the copy until all ranks had one on disk; training goes on in it.",
+       "checkpoint"},
+      {"checkpoint_gBps", "GB/s", Hint::kNumber, "Bytes of all / time of all of them.", "checkpoint"},
       {"host_cpu_pct", "%", Hint::kPercent, "CPU use of the hosts over the window.", "sample+window"},
   };
   return table;
@@ -283,6 +318,7 @@ Figures compute_sft(const TaskData& task, const TaskSamples& samples) {
   set_intervals({&task}, figures);
   set_ranks(task, figures);
   set_loss(task, figures);
+  set_checkpoints(task, figures);
   return figures;
 }
 

@@ -64,6 +64,21 @@ void add_outliers(const std::string& what, const TaskData& task, std::vector<Fin
        0});
 }
 
+/// A machine that went down may have kept a checkpoint and lost the end of the journal.
+void add_lost_steps(const std::string& what, const TaskData& task, std::vector<Finding>& out) {
+  const std::int64_t resumed = task.resumed_step();
+  const auto& steps = task.of<record::Step>();
+  const auto kept = std::count_if(steps.begin(), steps.end(), [&](const auto& entry) {
+    return entry.data.step.value_or(0) >= 1 && entry.data.step.value_or(0) <= resumed;
+  });
+  if (kept >= resumed) return;
+  out.push_back(
+      {"warning", "steps_not_recorded",
+       fmt::format("{}: the training went on after step {}, and {} of the steps before have no record", what,
+                   resumed, resumed - kept),
+       "they count in no figure: the journal lost its end when the run was stopped", "", 0});
+}
+
 void add_sft(const SftGroup& group, std::vector<Finding>& out) {
   const std::string what = fmt::format("sft {} on {}", group.model, on_nodes(group.nodes));
   if (group.unstable) {
@@ -86,6 +101,7 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
                      "GPU, network and host figures of this task are missing", "", 0});
     }
     add_outliers(what, *item.task, out);
+    add_lost_steps(what, *item.task, out);
     for (const GpuUse& use : item.samples.gpus)
       add_throttling(fmt::format("{} on {}: GPU {}", group.model, on_nodes(group.nodes), use.gpu), use, out);
   }

@@ -109,6 +109,21 @@ void add_step_times(const Analysis& analysis, Document& document) {
       "5 % the status says UNSTABLE."});
 }
 
+void add_checkpoints(const Analysis& analysis, Document& document) {
+  Table table = figure_table(analysis, {{"resumed_step", "Resumed after step"},
+                                        {"checkpoints", "Checkpoints"},
+                                        {"checkpoint_gib", "Size"},
+                                        {"checkpoint_s_median", "Written in, median"},
+                                        {"checkpoint_gBps", "Rate"}});
+  constexpr std::size_t kModelAndNodes = 2;
+  if (table.columns.size() == kModelAndNodes) return;
+  document.add(Heading{3, "Checkpoints"});
+  document.add(std::move(table));
+  document.add(Paragraph{
+      "Written while the training went on; what that cost is in the step times. A training that was resumed "
+      "counts each step once, the first steps after it as warm-up, and the time between not at all."});
+}
+
 /// Peaks that the MFU refers to, and the models that have none.
 void add_peak_note(const Analysis& analysis, Document& document) {
   std::set<std::string> peaks;
@@ -200,6 +215,7 @@ void add_scaling(const Analysis& analysis, Document& document) {
 void add_sft(const Analysis& analysis, Document& document) {
   add_throughput(analysis, document);
   add_step_times(analysis, document);
+  add_checkpoints(analysis, document);
   add_efficiency(analysis, document);
   add_scaling(analysis, document);
   for (Figure figure : {Figure{"scaling", scaling_chart(analysis)}, Figure{"loss", loss_chart(analysis)},
