@@ -159,7 +159,8 @@ const std::vector<FigureInfo>& sft_figures() {
        "Tokens without padding / time, summed over the measured steps.", "step"},
       {"tokens_per_sec_per_gpu", "1/s", Hint::kNumber, "tokens_per_sec / gpus.", "step+task_start"},
       {"tokens_per_sec_per_gpu_low", "1/s", Hint::kNumber,
-       "Lower end of its 95 % interval: two-level bootstrap over repeats and steps (docs/compare.md).",
+       "Lower end of its 95 % interval: over repeats, or the steps of one on the same rows "
+       "(docs/compare.md).",
        "step+task_start"},
       {"tokens_per_sec_per_gpu_high", "1/s", Hint::kNumber, "Upper end of it.", "step+task_start"},
       {"gpu_utilization", "%", Hint::kPercent,
@@ -178,7 +179,7 @@ const std::vector<FigureInfo>& sft_figures() {
       {"step_time_ms_p95", "ms", Hint::kMilliseconds, "95 % quantile, type 7.", "step"},
       {"step_time_ms_mad", "ms", Hint::kMilliseconds, "Median absolute deviation, unscaled.", "step"},
       {"step_time_ms_median_low", "ms", Hint::kMilliseconds,
-       "Lower end of the 95 % interval of the median, by the same bootstrap.", "step"},
+       "Lower end of the 95 % interval of the median, by the same estimator.", "step"},
       {"step_time_ms_median_high", "ms", Hint::kMilliseconds, "Upper end of it.", "step"},
       {"step_outliers", "", Hint::kCount,
        "Measured steps more than 3.5 sigma (1.4826 MAD) and 5 % off the median; they count in every figure.",
@@ -247,7 +248,7 @@ std::vector<double> measured_step_times(const TaskData& task) {
 void set_intervals(const std::vector<const TaskData*>& repeats, Figures& figures) {
   std::vector<stats::Repeat> rates, times;
   for (const TaskData* task : repeats) {
-    if (auto rate = tokens_per_s_and_rank(*task)) rates.push_back(std::move(*rate));
+    if (auto rate = tokens_per_s_and_rank(*task, Rows::kTheSame)) rates.push_back(std::move(*rate));
     if (auto time = step_time_ms(*task)) times.push_back(std::move(*time));
   }
   const auto set = [&](const std::vector<stats::Repeat>& values, const char* low, const char* high) {

@@ -101,12 +101,14 @@ void add_step_times(const Analysis& analysis, Document& document) {
     table.rows[i].push_back(cell(analysis.sft[i].repeat_spread, record::Hint::kRatio));
   }
   document.add(std::move(table));
-  document.add(Paragraph{
-      "Measured steps only; the time of a step is that of its slowest rank. Intervals are bootstrapped over "
-      "the steps and, from two repeats on, over the repeats (docs/compare.md). Outliers, more than 3.5 sigma "
-      "and 5 % off the median, are marked and stay in every figure. Where repeats or steps spread by more "
-      "than "
-      "5 % the status says UNSTABLE."});
+  document.add(
+      Paragraph{"Measured steps only; the time of a step is that of its slowest rank. The intervals of one "
+                "repeat know the "
+                "spread of its steps, those of several the spread between them (docs/compare.md). Outliers, "
+                "more than 3.5 "
+                "sigma and 5 % off the median, are marked and stay in every figure. Where repeats or steps "
+                "spread by more "
+                "than 5 % the status says UNSTABLE."});
 }
 
 /// Peaks that the MFU refers to, and the models that have none.
