@@ -16,7 +16,7 @@ No CUDA on the machine is needed, none is used.
 
   --core     the sxbench command alone: no libtorch, no CUDA
   --tests    also what the tests of many nodes start, in network namespaces and as root: OpenSSH's server,
-             pdsh, rsync, munge and Slurm; their services are not started on this machine
+             pdsh, rsync, tcsh, munge and Slurm; their services are not started on this machine
   --lint     also what scripts/lint.sh calls: clang-format and clang-tidy 14, shellcheck, Python
   --no-apt   install no distribution packages, only say which are missing (the default without
              root and sudo)
@@ -84,6 +84,7 @@ openssh-client ssh
 openssh-server sshd
 pdsh pdsh
 rsync rsync
+tcsh tcsh
 munge munged
 slurmctld slurmctld
 slurmd slurmd

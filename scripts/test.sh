@@ -5,7 +5,10 @@
 #        scripts/test.sh --all     that, and headers by themselves, clang-tidy, asan, tsan
 #        scripts/test.sh --long    what takes too long for that: every source by itself, clang-tidy over everything, tests
 #                                   labelled long
-# Tests with the label gpu run too where nvidia-smi lists a GPU.
+#        scripts/test.sh --fuzz [SECONDS [NAME]]   each fuzz target (or those with NAME in theirs) for so long (600) under
+#                                   the address and undefined-behaviour sanitizers, one a core
+# Tests with the label gpu run too where nvidia-smi lists a GPU. Ends with what was skipped and why; --ci and --all fail
+# where that was for another reason than a GPU that is not there.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
@@ -18,9 +21,16 @@ case ${1:-} in
     shift 2
     ;;
   --ci | --all | --long) mode=${1#--} && shift ;;
-  -h | --help) sed -n '2,8s/^# //p' "$0" && exit 0 ;;
+  --fuzz)
+    fuzz_s=${2:-600}
+    fuzz_name=${3:-}
+    [[ $fuzz_s =~ ^[0-9]+$ ]] || { say "error: --fuzz takes a number of seconds, not '$fuzz_s'" && exit 2; }
+    preset=asan
+    mode=fuzz
+    ;;
+  -h | --help) sed -n '2,/^set/{/^set/d;s/^# //p}' "$0" && exit 0 ;;
 esac
-[ "$mode" = preset ] || [ $# = 0 ] || { say "error: --$mode takes no arguments" && exit 2; }
+[ "$mode" = preset ] || [ "$mode" = fuzz ] || [ $# = 0 ] || { say "error: --$mode takes no arguments" && exit 2; }
 
 set_up() {
   local arguments=("$@")
@@ -29,15 +39,26 @@ set_up() {
 }
 
 run_tests() {
-  local preset=$1 status=0
+  local preset=$1 status=0 results
   shift
+  results=$(mktemp -d)
   cd "$repo"
-  ctest --preset "$preset" --parallel "$(nproc)" "$@" || status=$?
+  # What a skipped test has printed counts as that of a passed one, of which ctest keeps a kilobyte.
+  local keep=(--test-output-size-passed 65536)
+  ctest --preset "$preset" --parallel "$(nproc)" "${keep[@]}" --output-junit "$results/tests.xml" "$@" || status=$?
   if [ "$preset" = release ] && nvidia-smi -L 2> /dev/null | grep '^GPU' > /dev/null; then
     # GPU tests run one at a time: each may take all GPUs. Arguments may leave none of them.
-    ctest --preset gpu --no-tests=ignore "$@" || status=$?
+    ctest --preset gpu --no-tests=ignore "${keep[@]}" --output-junit "$results/gpu.xml" "$@" || status=$?
   fi
+  tell_skipped "$results"/*.xml || { [ "$mode" != ci ] && [ "$mode" != all ]; } || status=1
+  rm -r "$results"
   return "$status"
+}
+
+# tell_skipped FILE...: false if one of the tests that were skipped must run in CI.
+tell_skipped() {
+  [ -e "$1" ] || return 0 # ctest found no tests, and has said so
+  python3 -B "$repo/scripts/lib/skipped.py" "$@"
 }
 
 if [ "$mode" = preset ]; then
@@ -47,7 +68,16 @@ if [ "$mode" = preset ]; then
   exit
 fi
 
-export SXB_FUZZ_S=${SXB_FUZZ_S:-60} # seconds of mutations for each fuzz target; a plain run takes two
+if [ "$mode" = fuzz ]; then
+  set_up --core
+  build "$preset"
+  export SXB_FUZZ_S=$fuzz_s
+  cd "$repo"
+  ctest --preset "$preset" --parallel "$(nproc)" -R "^Fuzz[.].*$fuzz_name"
+  exit
+fi
+
+export SXB_FUZZ_S=${SXB_FUZZ_S:-10} # seconds of mutations for each fuzz target; a plain run takes two
 
 # --- several parts, each of which runs whatever became of the others ------------------------------
 

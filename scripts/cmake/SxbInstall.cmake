@@ -3,14 +3,20 @@
 # Component libtorch, installed only when asked for: the run-time libraries of libtorch, CUDA and NCCL
 # in lib/libtorch, for machines without the wheel cache. See docs/install.md.
 install(DIRECTORY configs DESTINATION share/sxbench)
-install(FILES README.md LICENSE DESTINATION share/doc/sxbench)
-install(DIRECTORY docs/ DESTINATION share/doc/sxbench PATTERN results EXCLUDE)
+# As in the repository, so that the pages' links lead somewhere; of the recorded runs what people read.
+install(FILES README.md LICENSE CHANGELOG.md CONTRIBUTING.md DESTINATION share/doc/sxbench)
+install(DIRECTORY docs DESTINATION share/doc/sxbench
+  FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "performance.csv")
+install(FILES scripts/slurm/sxbench.sbatch DESTINATION share/doc/sxbench/scripts/slurm)
 
 set(sxb_installed sxbench)
 set_target_properties(sxbench PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
 if(SXBENCH_ENGINE)
   list(APPEND sxb_installed sxbench_engine)
   get_filename_component(sxb_site "${SXBENCH_TORCH}" DIRECTORY)
+  # An engine that does not find libtorch says where it looked.
+  set_source_files_properties(src/launch/node/engine_error.cpp DIRECTORY src/launch
+    PROPERTIES COMPILE_DEFINITIONS "SXB_WHEELS=\"${sxb_site}\"")
   set(sxb_rpath "$ORIGIN")
   foreach(site "$ORIGIN/libtorch" "${sxb_site}")  # the tree's own copy first, then the wheel cache
     list(APPEND sxb_rpath "${site}/torch/lib" "${site}/nvidia/nccl/lib" "${site}/nvidia/cu13/lib")

@@ -3,14 +3,18 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
+#include <limits>
 #include <vector>
+
+#include "base/input_file.h"
+#include "base/secret.h"
+#include "base/temporary_file.h"
 
 namespace sxb {
 namespace fs = std::filesystem;
@@ -20,6 +24,7 @@ Error system_error(const std::string& what, const fs::path& path) {
   const int code = errno;
   std::string help;
   if (code == ENOSPC) help = "free space on that file system";
+  if (code == EFBIG) help = "raise the limit on the size of files (ulimit -f)";
   if (code == EACCES || code == EPERM || code == EROFS) help = "choose a folder that you may write to";
   return Error{fmt::format("{}: {}", what, std::strerror(code)), path.string(), help, ExitCode::kEnvironment};
 }
@@ -58,14 +63,21 @@ fs::path in_home(const char* below, Fits fits) {
 }  // namespace
 
 Result<std::string> read_file(const fs::path& path) {
-  std::error_code ec;
-  if (fs::is_directory(path, ec)) return Error{"this is a folder, a file was expected", path.string(), ""};
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return Error{fmt::format("cannot read the file: {}", std::strerror(errno)), path.string(), ""};
-  std::ostringstream content;
-  content << in.rdbuf();
-  if (in.bad()) return system_error("cannot read the file", path);
-  return std::move(content).str();
+  return read_input(path, std::numeric_limits<std::int64_t>::max());
+}
+
+fs::path temporary_name(const fs::path& path) {
+  return path.string() + ".tmp-" + random_token().substr(0, 8);
+}
+
+Result<TemporaryFile> open_temporary(const fs::path& path) {
+  for (;;) {
+    TemporaryFile file{temporary_name(path), -1};
+    // mkstemp() would make it readable for its owner alone, and the umask cannot be asked without a race.
+    file.fd = ::open(file.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file.fd >= 0) return file;
+    if (errno != EEXIST) return system_error("cannot create the file", file.path);
+  }
 }
 
 Status write_file_atomic(const fs::path& path, std::string_view content) {
@@ -75,17 +87,16 @@ Status write_file_atomic(const fs::path& path, std::string_view content) {
 Status write_file_atomic(const fs::path& path, const std::function<void(const Append&)>& produce) {
   std::error_code ec;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), ec);
-  const fs::path temporary = path.string() + fmt::format(".tmp{}", ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-  if (fd < 0) return system_error("cannot create the file", temporary);
+  SXB_ASSIGN_OR_RETURN(const TemporaryFile file, open_temporary(path));
+  const auto& [temporary, fd] = file;
   Status written = ok_status();
   produce([&](std::string_view piece) {
     while (written.ok() && !piece.empty()) {
-      const ssize_t n = ::write(fd, piece.data(), piece.size());
+      const ssize_t n = ::write(file.fd, piece.data(), piece.size());
       if (n >= 0) {
         piece.remove_prefix(static_cast<std::size_t>(n));
       } else if (errno != EINTR) {
-        written = system_error("cannot write the file", temporary);
+        written = system_error("cannot write the file", file.path);
       }
     }
   });
@@ -106,8 +117,7 @@ bool names_open_file(const fs::path& path, int fd) {
 }
 
 Status swap_symlink(const fs::path& link, const fs::path& target) {
-  const fs::path temporary = link.string() + fmt::format(".tmp{}", ::getpid());
-  ::unlink(temporary.c_str());
+  const fs::path temporary = temporary_name(link);
   if (::symlink(target.c_str(), temporary.c_str()) != 0) return system_error("cannot create the link", link);
   if (::rename(temporary.c_str(), link.c_str()) != 0) {
     const Error error = system_error("cannot replace the link", link);
@@ -119,12 +129,16 @@ Status swap_symlink(const fs::path& link, const fs::path& target) {
 
 fs::path executable_dir() {
   std::error_code ec;
-  const fs::path self = fs::read_symlink("/proc/self/exe", ec);
-  return ec ? fs::current_path() : self.parent_path();
+  fs::path self = fs::read_symlink("/proc/self/exe", ec);
+  if (ec) {  // /proc is hidden: the name that it was executed by
+    const auto* name = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+    self = fs::weakly_canonical(name != nullptr ? name : "sxbench", ec);
+  }
+  return ec ? fs::path("/") : self.parent_path();
 }
 
 fs::path shipped_configs_dir() {
-  if (fs::path dir = from_env("SXBENCH_CONFIGS"); !dir.empty()) return dir;
+  if (fs::path dir = expand_home(from_env("SXBENCH_CONFIGS").string()); !dir.empty()) return dir;
   std::error_code ec;
   fs::path installed = executable_dir().parent_path() / "share" / "sxbench" / "configs";
   if (fs::is_directory(installed, ec)) return installed;
@@ -136,7 +150,7 @@ fs::path shipped_configs_dir() {
 }
 
 fs::path cache_dir() {
-  if (fs::path dir = from_env("SXBENCH_CACHE"); !dir.empty()) return dir;
+  if (fs::path dir = expand_home(from_env("SXBENCH_CACHE").string()); !dir.empty()) return dir;
   if (fs::path dir = from_env("XDG_CACHE_HOME"); !dir.empty()) return dir / "sxbench";
   if (fs::path dir = in_home(".cache/sxbench", is_writable); !dir.empty()) return dir;
   return private_cache_dir();
@@ -177,6 +191,14 @@ fs::path user_config_dir() {
   if (fs::path dir = from_env("XDG_CONFIG_HOME"); !dir.empty()) return dir / "sxbench";
   const fs::path dir = in_home(".config/sxbench", [](const fs::path&) { return true; });
   return dir.empty() ? fs::path("/dev/null/sxbench") : dir;
+}
+
+std::string expand_home(const std::string& path) {
+  if (path != "~" && !path.starts_with("~/")) return path;
+  fs::path home = from_env("HOME");
+  if (home.empty()) home = home_of_user();
+  if (home.empty()) return path;
+  return path.size() == 1 ? home.string() : (home / path.substr(2)).string();
 }
 
 }  // namespace sxb

@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "base/files.h"
+#include "base/input_file.h"
+#include "base/json_keys.h"
 
 namespace sxb {
 namespace {
@@ -43,6 +44,31 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
+/// Where the parser gives up; exceptions other than parse errors do not say it.
+std::size_t failing_byte(std::string_view text) {
+  struct Place final : nlohmann::json_sax<Json> {
+    std::size_t byte = 0;
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(number_integer_t) override { return true; }
+    bool number_unsigned(number_unsigned_t) override { return true; }
+    bool number_float(number_float_t, const string_t&) override { return true; }
+    bool string(string_t&) override { return true; }
+    bool binary(binary_t&) override { return true; }
+    bool start_object(std::size_t) override { return true; }
+    bool key(string_t&) override { return true; }
+    bool end_object() override { return true; }
+    bool start_array(std::size_t) override { return true; }
+    bool end_array() override { return true; }
+    bool parse_error(std::size_t at, const std::string&, const Json::exception&) override {
+      byte = at;
+      return false;
+    }
+  } place;
+  Json::sax_parse(text, &place, Json::input_format_t::json, /*strict=*/true, /*ignore_comments=*/true);
+  return place.byte;
+}
+
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, const std::string& where) {
@@ -63,7 +89,8 @@ Result<Json> parse_json(std::string_view text, const std::string& where) {
     return Error{"not valid JSON: " + detail, where + ":" + line_and_column(text, e.byte),
                  "check commas, quotes and brackets near that place; // comments are allowed"};
   } catch (const nlohmann::json::exception& e) {  // a number that no double holds
-    return Error{fmt::format("not valid JSON: {}", e.what()), where, "write a number that fits 64 bits"};
+    return Error{fmt::format("not valid JSON: {}", e.what()),
+                 where + ":" + line_and_column(text, failing_byte(text)), "write a number that fits 64 bits"};
   }
 }
 
@@ -75,8 +102,10 @@ std::optional<Json> try_parse_json(std::string_view text) {
 bool is_json(std::string_view text) { return !is_too_deep(text) && Json::accept(text); }
 
 Result<Json> load_json(const std::filesystem::path& path) {
-  SXB_ASSIGN_OR_RETURN(const std::string text, read_file(path));
-  return parse_json(text, path.string());
+  SXB_ASSIGN_OR_RETURN(const std::string text, read_input(path));
+  SXB_ASSIGN_OR_RETURN(Json json, parse_json(text, path.string()));
+  SXB_RETURN_IF_ERROR(check_keys(text, path.string()));
+  return json;
 }
 
 std::string canonical_json(const Json& value) {

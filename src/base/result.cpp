@@ -1,6 +1,8 @@
 #include "base/result.h"
 
-#include <cstdio>
+#include <cstdlib>
+
+#include "base/output.h"
 
 namespace sxb {
 
@@ -20,12 +22,13 @@ std::string format_errors(const Errors& errors) {
 Error unexpected(const std::exception& exception) {
   return {
       std::string("sxbench had to stop: ") + exception.what(), "",
-      "check memory, disks and where its output goes; if they are well it is a bug: report it with this line",
+      "check memory, disks and limits (ulimit -a); if they are well it is a bug: report it with this line",
       ExitCode::kEnvironment};
 }
 
 void panic(const char* file, int line, const char* what) {
-  std::fprintf(stderr, "sxbench: internal error at %s:%d: %s\n", file, line, what);
+  write_stderr("sxbench: internal error at " + std::string(file) + ":" + std::to_string(line) + ": " + what +
+               "\n");
   std::abort();
 }
 

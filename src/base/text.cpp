@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <numeric>
 #include <utility>
@@ -77,6 +78,25 @@ std::string escaped(std::string text, bool one_line) {
   }
 }
 
+/// Words that mean the same; which of them is known depends on the flag.
+constexpr std::array<std::string_view, 3> kSynonyms[] = {
+    {"gpu", "gpus", "cuda"},      {"half", "fp16", "float16"},   {"bfloat16", "bf16", "bf-16"},
+    {"float", "fp32", "float32"}, {"double", "fp64", "float64"}, {"f8e4m3", "fp8", "float8"}};
+
+/// The candidate that means the same as `word`, "" if there is none.
+std::string in_other_words(std::string_view word, const std::vector<std::string>& candidates) {
+  for (const std::array<std::string_view, 3>& words : kSynonyms) {
+    const auto among = [&](std::string_view text) {
+      return std::any_of(words.begin(), words.end(),
+                         [&](std::string_view w) { return upper(w) == upper(text); });
+    };
+    if (!among(word)) continue;
+    const auto it = std::find_if(candidates.begin(), candidates.end(), among);
+    if (it != candidates.end()) return *it;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -144,8 +164,10 @@ int edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
+  if (const std::string other = in_other_words(word, candidates); !other.empty()) return other;
   // A third of the word may be wrong: more is another word, not a typing error. Of equally near
-  // candidates the one that starts like the word is meant: people err towards the end.
+  // candidates the one that starts like the word is meant: people err towards the end. Then the longer one:
+  // people leave out more than they add.
   const auto common_prefix = [word](const std::string& candidate) {
     return std::mismatch(word.begin(), word.end(), candidate.begin(), candidate.end()).first - word.begin();
   };
@@ -154,7 +176,8 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   for (const std::string& candidate : candidates) {
     const int distance = edit_distance(word, candidate);
     const bool nearer = distance < best || (distance == best && found.empty());
-    if (nearer || (distance == best && common_prefix(candidate) > common_prefix(found))) {
+    const auto rank = [&](const std::string& text) { return std::pair(common_prefix(text), text.size()); };
+    if (nearer || (distance == best && rank(candidate) > rank(found))) {
       best = distance;
       found = candidate;
     }

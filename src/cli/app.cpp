@@ -3,16 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <sstream>
 
 #include "base/build_info.h"
 #include "base/text.h"
+#include "cli/explain.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 
 namespace sxb::cli {
 namespace {
+
+constexpr const char* kCodes =
+    "Exit codes: 0 all went well, 1 a task failed, 2 wrong usage, 3 a goal was missed, 4 the environment "
+    "failed,\n"
+    "5 partial, 130 interrupted (docs/exit-codes.md)";
 
 /// Help that leads with examples: those of a verb are its footer.
 class ExamplesFirst : public CLI::Formatter {
@@ -22,57 +28,11 @@ class ExamplesFirst : public CLI::Formatter {
     std::ostringstream out;
     out << app->get_description() << "\n\n" << app->get_footer() << "\n\n";
     out << make_usage(app, name) << make_positionals(app) << make_groups(app, mode)
-        << make_subcommands(app, mode);
+        << make_subcommands(app, mode) << "\n"
+        << kCodes << "\n";
     return out.str();
   }
 };
-
-std::vector<std::string> verb_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* verb :
-       app.get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); })) {
-    names.push_back(verb->get_name());
-  }
-  return names;
-}
-
-/// The verb that the command line has got to, or the application.
-const CLI::App& deepest(const CLI::App& app) {
-  const CLI::App* verb = &app;
-  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
-  return *verb;
-}
-
-Error unknown_option(const CLI::App& verb, const std::string& word) {
-  const std::string name = word.substr(0, word.find('='));
-  std::vector<std::string> known;
-  for (const CLI::Option* option : verb.get_options()) {
-    for (const std::string& long_name : option->get_lnames()) known.push_back("--" + long_name);
-  }
-  const std::string guess = did_you_mean(name, known);
-  const std::string help_command =
-      fmt::format("sxbench {}--help", verb.get_parent() ? verb.get_name() + " " : "");
-  return {fmt::format("\"{}\" is not an option{}", name, verb.get_parent() ? " of " + verb.get_name() : ""),
-          "",
-          guess.empty() ? help_command + " lists the options"
-                        : fmt::format("did you mean \"{}\"? ({})", guess, help_command)};
-}
-
-Error explain(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& verb = deepest(app);
-  const std::vector<std::string> left = app.remaining(true);
-  if (!left.empty()) {
-    if (left.front().rfind('-', 0) == 0) return unknown_option(verb, left.front());
-    if (verb.get_parent() == nullptr) {
-      return {fmt::format("\"{}\" is not a verb of sxbench", left.front()), "",
-              suggest(left.front(), verb_names(app))};
-    }
-    return {fmt::format("\"{}\" is one word too many", left.front()), "",
-            fmt::format("quote values with spaces; sxbench {} --help shows the usage", verb.get_name())};
-  }
-  if (verb.get_parent() == nullptr) return {"a verb is missing", "", suggest("", verb_names(app))};
-  return {error.what(), "", fmt::format("sxbench {} --help shows the usage", verb.get_name())};
-}
 
 }  // namespace
 
@@ -92,35 +52,46 @@ std::unique_ptr<CLI::App> make_app(ExitCode& result, const Verbs& rows) {
       "  sxbench report results/                              write the latest report again");
   app->formatter(std::make_shared<ExamplesFirst>());
   app->option_defaults()->always_capture_default(false);
+  // As getopt and nccl-tests have it, so that a script may add a flag to those it was given; once() is for
+  // lists.
+  app->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app->set_version_flag("--version",
                         [] { return fmt::format("sxbench {}\nbuild {}", version(), build_id()); });
   app->require_subcommand(1);
   app->failure_message([](const CLI::App* failed, const CLI::Error& error) {
     const auto* parse_error = dynamic_cast<const CLI::ParseError*>(&error);
-    return printable(format_error(parse_error ? explain(*failed, *parse_error)
-                                              : Error{error.what(), "", "sxbench --help"}));
+    return format_error(parse_error ? explain(*failed, *parse_error)
+                                    : Error{error.what(), "", "sxbench --help"});
   });
   for (const AddVerb add : rows) add(*app, result);
   return app;
 }
 
 int run_app(int argc, const char* const* argv, const Verbs& rows) {
-  ExitCode result = ExitCode::kOk;
-  const std::unique_ptr<CLI::App> app = make_app(result, rows);
-  try {
-    app->parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    // Help and version are "errors" of code 0; CLI11's own codes for the others mean nothing here.
-    return app->exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  } catch (const CLI::Error& error) {
-    fmt::print(stderr, "{}", printable(format_error({error.what(), "", "sxbench --help"})));
-    return static_cast<int>(ExitCode::kUsage);
-  } catch (const std::exception& error) {
-    // The one handler: our own functions return errors, the libraries below them may throw.
-    std::fputs(printable(format_error(unexpected(error))).c_str(), stderr);
-    return static_cast<int>(unexpected(error).code);
-  }
-  return static_cast<int>(result);
+  const auto run = [&] {
+    ExitCode result = ExitCode::kOk;
+    const std::unique_ptr<CLI::App> app = make_app(result, rows);
+    try {
+      std::vector<std::string> words = usual_words({argv + std::min(argc, 1), argv + argc});
+      std::reverse(words.begin(), words.end());  // as the library takes them
+      app->parse(std::move(words));
+    } catch (const CLI::ParseError& error) {
+      // Help and version are "errors" of code 0; CLI11's own codes for the others mean nothing here.
+      std::ostringstream out, err;
+      result = app->exit(error, out, err) == 0 ? ExitCode::kOk : ExitCode::kUsage;
+      write_out(out.str());
+      write_err(err.str());
+    } catch (const CLI::Error& error) {
+      write_err(format_error({error.what(), "", "sxbench --help"}));
+      result = ExitCode::kUsage;
+    } catch (const std::exception& error) {
+      // The one handler: our own functions return errors, the libraries below them may throw.
+      write_err(format_error(unexpected(error)));
+      result = unexpected(error).code;
+    }
+    return result;
+  };
+  return static_cast<int>(with_output_written(run()));
 }
 
 }  // namespace sxb::cli

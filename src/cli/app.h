@@ -13,7 +13,7 @@ namespace sxb::cli {
 std::unique_ptr<CLI::App> make_app(ExitCode& result, const Verbs& rows = verbs());
 
 /// Parses, runs, and returns the exit code of the process. Every error of the command line is kUsage; an
-/// exception that a verb lets through is one error and kEnvironment.
+/// exception that a verb lets through is one error and kEnvironment, and so is output that was lost.
 int run_app(int argc, const char* const* argv, const Verbs& rows = verbs());
 
 }  // namespace sxb::cli

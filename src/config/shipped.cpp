@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/text.h"
 
 namespace sxb::config {
@@ -17,8 +18,8 @@ bool looks_like_path(const std::string& argument) {
 std::vector<std::string> shipped_names(const char* folder) {
   std::vector<std::string> names;
   std::error_code ec;
-  for (const fs::directory_entry& entry : fs::directory_iterator(shipped_configs_dir() / folder, ec)) {
-    if (entry.path().extension() == ".json") names.push_back(entry.path().stem().string());
+  for (const fs::path& path : paths_in(shipped_configs_dir() / folder, ec)) {
+    if (path.extension() == ".json") names.push_back(path.stem().string());
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -17,16 +17,30 @@ Document make_document(const std::vector<int>& ids, std::size_t prompt_tokens, i
   return words;
 }
 
-Packed pack(std::vector<Document> documents, std::int64_t seq_len) {
+namespace {
+
+bool counts_in_loss(std::uint32_t word) { return (word & kLossBit) != 0; }
+
+/// Cuts what is too long; leaves out what then teaches nothing.
+void cut(std::vector<Document>& documents, std::size_t row_words, PrepareSummary& counts) {
+  const auto teaches_nothing = [&](Document& document) {
+    if (document.size() <= row_words) return false;
+    document.resize(row_words);
+    const bool none = std::none_of(document.begin(), document.end(), counts_in_loss);
+    ++(none ? counts.left_out : counts.truncated);
+    return none;
+  };
+  std::erase_if(documents, teaches_nothing);
+}
+
+}  // namespace
+
+Packed pack(std::vector<Document> documents, std::int64_t seq_len, int unknown) {
   const auto row_words = static_cast<std::size_t>(seq_len);
   std::vector<std::vector<std::uint32_t>> rows;
   std::set<std::pair<std::size_t, std::size_t>> room;  // (free words, row)
   Packed packed;
-  for (Document& document : documents) {
-    if (document.size() <= row_words) continue;
-    document.resize(row_words);
-    ++packed.counts.truncated;
-  }
+  cut(documents, row_words, packed.counts);
   for (const Document& document : documents) {
     const auto fit = room.lower_bound({document.size(), 0});
     std::size_t row = rows.size();
@@ -43,8 +57,9 @@ Packed pack(std::vector<Document> documents, std::int64_t seq_len) {
   packed.words.reserve(rows.size() * row_words);
   for (auto& row : rows) {
     packed.counts.tokens += static_cast<std::int64_t>(row.size());
-    packed.counts.loss_tokens +=
-        std::count_if(row.begin(), row.end(), [](auto w) { return (w & kLossBit) != 0; });
+    packed.counts.loss_tokens += std::count_if(row.begin(), row.end(), counts_in_loss);
+    packed.counts.unknown += std::count_if(
+        row.begin(), row.end(), [&](auto w) { return static_cast<int>(w & kTokenMask) == unknown; });
     row.resize(row_words, kPaddingBit);
     packed.words.insert(packed.words.end(), row.begin(), row.end());
   }

@@ -20,7 +20,8 @@ struct Packed {
 };
 /// Puts each document whole into one row, in the given order, into the row with the least room that
 /// still holds it (the oldest among equals). Not longest first: rows with a like mix of lengths cost
-/// the ranks of a step the same attention time. Documents beyond seq_len are cut to it and counted.
-Packed pack(std::vector<Document> documents, std::int64_t seq_len);
+/// the ranks of a step the same attention time. Documents beyond seq_len are cut to it and counted; one that
+/// then has no token that counts in the loss is left out, and counted as that. `unknown` is the id to count.
+Packed pack(std::vector<Document> documents, std::int64_t seq_len, int unknown = -1);
 
 }  // namespace sxb::data

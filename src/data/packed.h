@@ -24,6 +24,8 @@ inline constexpr std::uint32_t kLossBit = 1u << 31;
 /// What preparing gave. `tokens` leaves padding out; `truncated` counts documents cut to seq_len.
 struct PrepareSummary {
   std::int64_t documents = 0, truncated = 0, rows = 0, tokens = 0, loss_tokens = 0, padding = 0;
+  std::int64_t left_out = 0;  ///< documents whose prompt fills a row: nothing of them would count in the loss
+  std::int64_t unknown = 0;   ///< of `tokens` those that the tokenizer has no piece for
   std::string hash;
 };
 
@@ -39,8 +41,12 @@ class PackedDataset {
   std::int64_t rows() const;
   std::int64_t seq_len() const;
   std::int64_t vocab() const;  ///< of the tokenizer; every id is below it
+  std::int64_t bos() const;    ///< first token of every document; -1 = index.json does not say
+  std::int64_t eos() const;    ///< last one
   std::int64_t documents() const;
   const PrepareSummary& counts() const;
+  /// Rows in which no token counts in the loss: those of earlier builds and of other programs may have some.
+  std::int64_t rows_without_loss() const;
   const std::string& name() const;
   const std::string& hash() const;            ///< of the canonical index
   const std::string& tokenizer_hash() const;  ///< hash_hex of the tokenizer's file

@@ -115,7 +115,7 @@ Result<PrepareSummary> prepare(const PrepareOptions& requested) {
   SXB_ASSIGN_OR_RETURN(const auto entries, load_alpaca(options.dataset));
   SXB_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::open(options.tokenizer));
   SXB_ASSIGN_OR_RETURN(auto documents, tokenise(entries, tokenizer));
-  const Packed packed = pack(std::move(documents), options.seq_len);
+  const Packed packed = pack(std::move(documents), options.seq_len, tokenizer.unknown());
   const PrepareSummary& counts = packed.counts;
   if (counts.loss_tokens == 0) {
     return Error{fmt::format("no response fits into {} tokens: nothing to train on", options.seq_len),
@@ -125,22 +125,25 @@ Result<PrepareSummary> prepare(const PrepareOptions& requested) {
   const fs::path temporary = options.out.string() + ".tmp-" + random_token().substr(0, 8);
   const auto write = [&]() -> Result<PrepareSummary> {
     SXB_ASSIGN_OR_RETURN(Json shards, write_shards(packed, options, temporary));
-    const Json index = {{"schema", kPackedSchema},
-                        {"name", options.name},
-                        {"prompt", "alpaca"},
-                        {"seq_len", options.seq_len},
-                        {"vocab", tokenizer.vocab()},
-                        {"bos", tokenizer.bos()},
-                        {"eos", tokenizer.eos()},
-                        {"tokenizer_hash", tokenizer.hash()},
-                        {"counts",
-                         {{"documents", counts.documents},
-                          {"truncated", counts.truncated},
-                          {"rows", counts.rows},
-                          {"tokens", counts.tokens},
-                          {"loss_tokens", counts.loss_tokens},
-                          {"padding", counts.padding}}},
-                        {"shards", std::move(shards)}};
+    Json index = {{"schema", kPackedSchema},
+                  {"name", options.name},
+                  {"prompt", "alpaca"},
+                  {"seq_len", options.seq_len},
+                  {"vocab", tokenizer.vocab()},
+                  {"bos", tokenizer.bos()},
+                  {"eos", tokenizer.eos()},
+                  {"tokenizer_hash", tokenizer.hash()},
+                  {"counts",
+                   {{"documents", counts.documents},
+                    {"truncated", counts.truncated},
+                    {"rows", counts.rows},
+                    {"tokens", counts.tokens},
+                    {"loss_tokens", counts.loss_tokens},
+                    {"padding", counts.padding}}},
+                  {"shards", std::move(shards)}};
+    // Only where there are any: a dataset without them keeps the hash that earlier builds gave it.
+    if (counts.left_out > 0) index["counts"]["left_out"] = counts.left_out;
+    if (counts.unknown > 0) index["counts"]["unknown"] = counts.unknown;
     SXB_RETURN_IF_ERROR(write_file_atomic(temporary / kIndexFile, pretty_json(index)));
     SXB_RETURN_IF_ERROR(replace_folder(temporary, options.out));
     PrepareSummary summary = counts;

@@ -3,7 +3,6 @@
 // tensors cover the data without overlap and without a hole.
 #include "data/safetensors.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -14,36 +13,17 @@
 #include <string_view>
 
 #include "base/json.h"
+#include "base/temporary_file.h"
 #include "base/text.h"
 #include "data/mapped_file.h"
+#include "data/safetensors_writer.h"
 
 namespace sxb::data {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
-constexpr const char* kIndexName = "model.safetensors.index.json";
 constexpr const char* kFetchAgain = "the file is damaged or was copied in part: copy or download it again";
-
-std::int64_t dtype_bytes(std::string_view dtype) {
-  constexpr std::pair<std::string_view, std::int64_t> kSizes[] = {
-      {"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4},     {"I32", 4},     {"U32", 4}, {"F16", 2}, {"BF16", 2},
-      {"I16", 2}, {"U16", 2}, {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"U8", 1},  {"BOOL", 1}};
-  for (const auto& [name, size] : kSizes) {
-    if (name == dtype) return size;
-  }
-  return 0;
-}
-
-// Bytes of a tensor, or -1 for an unknown dtype, a negative dimension or more than an int64 holds.
-std::int64_t tensor_bytes(const std::string& dtype, const std::vector<std::int64_t>& shape) {
-  std::int64_t bytes = dtype_bytes(dtype);
-  if (bytes == 0) return -1;
-  for (const std::int64_t extent : shape) {
-    if (extent < 0 || __builtin_mul_overflow(bytes, extent, &bytes)) return -1;
-  }
-  return bytes;
-}
 
 Error damaged(std::string what, const fs::path& file) {
   return Error{std::move(what), file.string(), kFetchAgain};
@@ -60,7 +40,11 @@ Result<Extent> parse_entry(const std::string& name, const Json& json, TensorView
   Extent extent{0, 0, name};
   try {
     json.at("dtype").get_to(view.dtype);
-    json.at("shape").get_to(view.shape);
+    for (const Json& item : json.at("shape")) {
+      if (!item.is_number_integer())
+        return damaged(fmt::format("tensor \"{}\": its shape is no list of integers", name), file);
+      view.shape.push_back(item.get<std::int64_t>());
+    }
     const Json& offsets = json.at("data_offsets");
     if (offsets.size() != 2 || !offsets[0].is_number_integer() || !offsets[1].is_number_integer()) {
       return damaged(fmt::format("tensor \"{}\": data_offsets must be two integers", name), file);
@@ -70,7 +54,7 @@ Result<Extent> parse_entry(const std::string& name, const Json& json, TensorView
   } catch (const nlohmann::json::exception& e) {
     return damaged(fmt::format("tensor \"{}\": {}", name, e.what()), file);
   }
-  if (dtype_bytes(view.dtype) == 0) {
+  if (tensor_bytes(view.dtype, {}) < 0) {
     return Error{fmt::format("tensor \"{}\" has the dtype {}, which is not supported", name, view.dtype),
                  file.string(), "convert the weights to BF16, F16 or F32"};
   }
@@ -176,7 +160,7 @@ SafetensorsReader::~SafetensorsReader() = default;
 Result<SafetensorsReader> SafetensorsReader::open(const fs::path& file_or_folder) {
   auto impl = std::make_unique<Impl>();
   std::error_code ec;
-  const fs::path index = file_or_folder / kIndexName;
+  const fs::path index = file_or_folder / kWeightsIndex;
   if (!fs::is_directory(file_or_folder, ec)) {
     SXB_RETURN_IF_ERROR(add_file(file_or_folder, impl->files, impl->tensors));
   } else if (fs::exists(index, ec)) {
@@ -191,11 +175,11 @@ Result<SafetensorsReader> SafetensorsReader::open(const fs::path& file_or_folder
         return damaged(fmt::format("tensor \"{}\" is not in {}", tensor, file), index);
       }
     }
-  } else if (fs::exists(file_or_folder / "model.safetensors", ec)) {
-    SXB_RETURN_IF_ERROR(add_file(file_or_folder / "model.safetensors", impl->files, impl->tensors));
+  } else if (fs::exists(file_or_folder / kWeightsFile, ec)) {
+    SXB_RETURN_IF_ERROR(add_file(file_or_folder / kWeightsFile, impl->files, impl->tensors));
   } else {
     return Error{"the folder has no safetensors weights", file_or_folder.string(),
-                 fmt::format("expected model.safetensors, or {} and its shards", kIndexName)};
+                 fmt::format("expected model.safetensors, or {} and its shards", kWeightsIndex)};
   }
   return SafetensorsReader(std::move(impl));
 }
@@ -213,79 +197,39 @@ Result<TensorView> SafetensorsReader::find(const std::string& name) const {
       near.empty() ? "do the weights belong to this model?" : fmt::format("did you mean \"{}\"?", near)};
 }
 
-namespace {
-
-Status write_all(int fd, const void* data, std::size_t size) {
-  const auto* next = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t n = ::write(fd, next, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error{std::strerror(errno), "", "", ExitCode::kEnvironment};
-    next += n;
-    size -= static_cast<std::size_t>(n);
-  }
-  return ok_status();
-}
-
-Result<std::string> make_header(const std::vector<const TensorToWrite*>& tensors) {
-  Json header = {{"__metadata__", {{"format", "pt"}}}};
-  std::int64_t offset = 0;
-  for (const TensorToWrite* tensor : tensors) {
-    if (header.contains(tensor->name)) return Error{"this tensor occurs twice", tensor->name, ""};
-    if (tensor_bytes(tensor->dtype, tensor->shape) != tensor->bytes) {
-      return Error{fmt::format("dtype {} and shape [{}] do not give {} bytes", tensor->dtype,
-                               fmt::join(tensor->shape, ", "), tensor->bytes),
-                   tensor->name, ""};
-    }
-    header[tensor->name] = {{"dtype", tensor->dtype},
-                            {"shape", tensor->shape},
-                            {"data_offsets", {offset, offset + tensor->bytes}}};
-    offset += tensor->bytes;
-  }
-  std::string text = dump(header);
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // aligns the data, as the format recommends
-  return text;
-}
-
-}  // namespace
-
 Status write_safetensors(const fs::path& file, const std::vector<TensorToWrite>& tensors) {
   std::vector<const TensorToWrite*> sorted;
-  for (const TensorToWrite& tensor : tensors) sorted.push_back(&tensor);
-  std::sort(sorted.begin(), sorted.end(), [](const TensorToWrite* a, const TensorToWrite* b) {
-    const auto key = [](const TensorToWrite* t) {
-      return std::pair(-dtype_bytes(t->dtype), std::string_view(t->name));
-    };
-    return key(a) < key(b);
-  });
-  SXB_ASSIGN_OR_RETURN(const std::string header, make_header(sorted));
+  for (const TensorToWrite& tensor : tensors) {
+    const std::int64_t bytes = tensor_bytes(tensor.dtype, tensor.shape);
+    if (bytes != tensor.bytes) {
+      return Error{fmt::format("dtype {} and shape [{}] do not give {} bytes", tensor.dtype,
+                               fmt::join(tensor.shape, ", "), tensor.bytes),
+                   tensor.name, ""};
+    }
+    sorted.push_back(&tensor);
+  }
+  const auto key = [](const TensorToWrite* t) {
+    return std::pair(-tensor_bytes(t->dtype, {}), std::string_view(t->name));
+  };
+  std::sort(sorted.begin(), sorted.end(), [&](const auto* a, const auto* b) { return key(a) < key(b); });
+  std::vector<TensorInfo> header;
+  for (const TensorToWrite* tensor : sorted) header.push_back({tensor->name, tensor->dtype, tensor->shape});
 
-  // Streamed, not built in memory: the weights of 70B are 129 GiB.
   std::error_code ec;
   if (file.has_parent_path()) fs::create_directories(file.parent_path(), ec);
-  const fs::path temporary = file.string() + fmt::format(".tmp{}", ::getpid());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  const std::uint64_t header_bytes = header.size();
+  const fs::path temporary = temporary_name(file);
   const auto write = [&]() -> Status {
-    SXB_RETURN_IF_ERROR(write_all(fd, &header_bytes, sizeof header_bytes));
-    SXB_RETURN_IF_ERROR(write_all(fd, header.data(), header.size()));
-    for (const TensorToWrite* tensor : sorted) {
-      SXB_RETURN_IF_ERROR(write_all(fd, tensor->data, static_cast<std::size_t>(tensor->bytes)));
-    }
-    if (::fsync(fd) != 0) return Error{std::strerror(errno), "", "", ExitCode::kEnvironment};
-    return ok_status();
+    SXB_ASSIGN_OR_RETURN(SafetensorsWriter writer, SafetensorsWriter::create(temporary, header));
+    for (const TensorToWrite* tensor : sorted)
+      SXB_RETURN_IF_ERROR(writer.append(tensor->data, tensor->bytes));
+    SXB_RETURN_IF_ERROR(writer.close());
+    if (::rename(temporary.c_str(), file.c_str()) == 0) return ok_status();
+    return Error{fmt::format("cannot write the weights: {}", std::strerror(errno)), file.string(),
+                 "choose another folder with --save", ExitCode::kEnvironment};
   };
-  Status status = fd >= 0 ? write() : Status(Error{std::strerror(errno), "", "", ExitCode::kEnvironment});
-  if (fd >= 0) ::close(fd);
-  if (status.ok() && ::rename(temporary.c_str(), file.c_str()) != 0) {
-    status = Error{std::strerror(errno), "", "", ExitCode::kEnvironment};
-  }
-  if (!status.ok()) {
-    ::unlink(temporary.c_str());
-    return Error{"cannot write the weights: " + status.error().what, file.string(),
-                 "free space there, or choose another folder with --save", ExitCode::kEnvironment};
-  }
-  return ok_status();
+  const Status status = write();
+  if (!status.ok()) ::unlink(temporary.c_str());
+  return status;
 }
 
 }  // namespace sxb::data

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
 
+#include <exception>
 #include <iostream>
 
 #include "base/files.h"
@@ -26,9 +27,15 @@ class MutedCerr {
   std::streambuf* buffer_;
 };
 
+/// Of a damaged model the library returns some errors and throws others: its table of pieces throws for an
+/// empty one.
 bool load(sentencepiece::SentencePieceProcessor& processor, const std::string& bytes) {
   const MutedCerr muted;
-  return !bytes.empty() && processor.LoadFromSerializedProto(bytes).ok();
+  try {
+    return !bytes.empty() && processor.LoadFromSerializedProto(bytes).ok();
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -76,6 +83,7 @@ Result<std::string> Tokenizer::decode(const std::vector<int>& ids) const {
 std::int64_t Tokenizer::vocab() const { return impl_->processor.GetPieceSize(); }
 int Tokenizer::bos() const { return impl_->processor.bos_id(); }
 int Tokenizer::eos() const { return impl_->processor.eos_id(); }
+int Tokenizer::unknown() const { return impl_->processor.unk_id(); }
 const std::string& Tokenizer::hash() const { return impl_->hash; }
 
 }  // namespace sxb::data

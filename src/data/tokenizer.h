@@ -20,13 +20,14 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  /// Ids without BOS and EOS.
+  /// Ids without BOS and EOS. Without byte fallback, text that no piece has becomes unknown().
   Result<std::vector<int>> encode(std::string_view text) const;
   Result<std::string> decode(const std::vector<int>& ids) const;
 
   std::int64_t vocab() const;
   int bos() const;
   int eos() const;
+  int unknown() const;              ///< the id of text that it has no piece for; -1: none
   const std::string& hash() const;  ///< of the model file
 
  private:

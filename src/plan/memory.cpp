@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
 #include "base/text.h"
@@ -31,6 +32,23 @@ bool is_bf16(const Model& model, bool cuda) {
   return model.training.precision == config::Precision::kBf16;
 }
 
+/// More than any machine has, and so little that the sum of an estimate stays below 2^63.
+constexpr std::int64_t kBeyondMemory = std::int64_t{1} << 61;
+
+std::int64_t saturating_product(std::initializer_list<std::int64_t> factors) {
+  std::int64_t product = 1;
+  for (const std::int64_t factor : factors) {
+    if (__builtin_mul_overflow(product, factor, &product) || product > kBeyondMemory) return kBeyondMemory;
+  }
+  return product;
+}
+
+/// Ranks that share a copy of the optimizer's state.
+std::int64_t state_sharers(Sharding sharding, const Ranks& ranks) {
+  if (sharding == Sharding::kNone) return 1;
+  return std::max(1, sharding == Sharding::kHybrid ? ranks.per_node : ranks.world);
+}
+
 /// Kept for the backward pass of the micro-batch; the buffers of what is recomputed are workspace.
 std::int64_t activation_bytes(const Model& model, std::int64_t element) {
   const config::Architecture& a = model.arch;
@@ -42,7 +60,8 @@ std::int64_t activation_bytes(const Model& model, std::int64_t element) {
   if (!recompute.swiglu) elements += a.ffn;
   const std::int64_t block = elements * element + 4 * (2 + a.heads);
   const std::int64_t tokens = model.training.micro_batch * model.training.seq_len;
-  return tokens * (recompute.blocks ? block + a.hidden * element * a.layers : block * a.layers);
+  const std::int64_t token = recompute.blocks ? block + a.hidden * element * a.layers : block * a.layers;
+  return saturating_product({tokens, token});
 }
 
 /// kAuto on several GPUs.
@@ -122,9 +141,7 @@ MemoryEstimate estimate_memory(const Model& model, const Ranks& ranks) {
   const std::int64_t all = a.parameters();
   const std::int64_t outer = 2 * a.vocab * a.hidden;  // embedding and head keep buffers of their own
   const std::int64_t block = a.layers > 0 ? (all - outer) / a.layers : 0;
-  const std::int64_t sharers = sharding == Sharding::kNone     ? 1
-                               : sharding == Sharding::kHybrid ? std::max(1, ranks.per_node)
-                                                               : ranks.world;
+  const std::int64_t sharers = state_sharers(sharding, ranks);
   const bool shards_weights = sharding == Sharding::kFull || sharding == Sharding::kHybrid;
   const bool shards_gradients = sharding == Sharding::kGradients || shards_weights;
   const bool reduce_fp32 = element == 2 && t.reduce_precision == config::Precision::kFp32;
@@ -145,7 +162,11 @@ MemoryEstimate estimate_memory(const Model& model, const Ranks& ranks) {
   }
   m.optimizer_bytes = 12 * all / sharers;
   if (ranks.cuda && t.offload == config::Offload::kOptimizer) {
+    m.pinned_bytes += m.optimizer_bytes;
     m.optimizer_bytes = 12 * kOffloadChunk * kOffloadRing;
+  }
+  if (t.checkpoint.on()) {
+    (ranks.cuda ? m.pinned_bytes : m.checkpoint_bytes) += checkpoint_shard_bytes(model, ranks);
   }
 
   const std::int64_t tokens = t.micro_batch * t.seq_len;
@@ -154,9 +175,13 @@ MemoryEstimate estimate_memory(const Model& model, const Ranks& ranks) {
 
   const std::int64_t logits = head_chunk(tokens, a.vocab) * a.vocab;
   // Scratch of the trainer, attention's dq, dk, dv, the logits of a chunk, the embedding's gradient.
-  m.workspace_bytes =
-      tokens * (6 * a.hidden + a.ffn + 2 * qkv) * element + logits * element + a.vocab * a.hidden * element;
+  m.workspace_bytes = saturating_product({tokens, 6 * a.hidden + a.ffn + 2 * qkv, element}) +
+                      logits * element + a.vocab * a.hidden * element;
   return m;
+}
+
+std::int64_t checkpoint_shard_bytes(const Model& model, const Ranks& ranks) {
+  return 12 * model.arch.parameters() / state_sharers(resolve_sharding(model, ranks).sharding, ranks);
 }
 
 std::string smallest_change_that_fits(const Model& model, const Ranks& ranks) {

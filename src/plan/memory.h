@@ -16,8 +16,12 @@ struct MemoryEstimate {
   std::int64_t optimizer_bytes = 0;    ///< FP32 master, m, v
   std::int64_t activations_bytes = 0;  ///< saved for the backward pass
   std::int64_t workspace_bytes = 0;    ///< logits, temporary buffers, library workspaces
+  std::int64_t checkpoint_bytes =
+      0;                          ///< on CPU ranks: the copy of the state that a checkpoint is written from
+  std::int64_t pinned_bytes = 0;  ///< on GPUs, of the host and not in total(): that copy, offloaded state
   std::int64_t total() const {
-    return parameters_bytes + gradients_bytes + optimizer_bytes + activations_bytes + workspace_bytes;
+    return parameters_bytes + gradients_bytes + optimizer_bytes + activations_bytes + workspace_bytes +
+           checkpoint_bytes;
   }
 };
 
@@ -68,6 +72,10 @@ std::int64_t head_chunk(std::int64_t tokens, std::int64_t vocab);
 /// Peak of one rank: device memory, on the CPU host memory. Recomputation "auto" counts as none. Hybrid on
 /// nodes that are not alike, which validate() refuses, counts as shared by nobody.
 MemoryEstimate estimate_memory(const config::Model& model, const Ranks& ranks);
+
+/// Bytes of a rank's shard of a checkpoint: master weights and both moments in FP32, as the sharding spreads
+/// them. Copies that several ranks hold are written by each.
+std::int64_t checkpoint_shard_bytes(const config::Model& model, const Ranks& ranks);
 
 /// The smallest change of `model` that fits ranks.memory_bytes, as flags the user can type
 /// ("--set training.recompute=norms,swiglu"); empty if no change does. Offload is left to the caller.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "record/kinds/checkpoint.h"
 #include "record/kinds/collective.h"
 #include "record/kinds/gpu.h"
 #include "record/kinds/run.h"
@@ -41,6 +42,9 @@ void Tally::add(const record::Record& record) {
   if (record.kind == record::kind::kBurn) burns_.insert(record.rank);
   if (record.kind == record::kind::kTraining) training_ = true;
   if (record.kind == record::kind::kLocate) located_ = true;
+  if (record.kind == record::Resumed::kKind) {
+    resumed_ = std::max(resumed_, record::read<record::Resumed>(record).step.value_or(0));
+  }
   if (record.kind == record::kind::kStep) {
     if (const auto step = record::read<record::Step>(record).step) steps_.insert(*step);
   }
@@ -101,7 +105,7 @@ void Tally::want_of_every_rank(const std::set<int>& seen, const char* what,
 void Tally::want_steps(std::vector<std::string>& out) const {
   const std::int64_t planned = task_.model.training.steps;
   std::vector<std::string> gaps;
-  std::int64_t next = 1;  // the first that has not been seen
+  std::int64_t next = std::min(resumed_, planned) + 1;  // the first that has not been seen
   const auto gap_before = [&](std::int64_t step) {
     if (step > next)
       gaps.push_back(step == next + 1 ? std::to_string(next) : fmt::format("{} to {}", next, step - 1));

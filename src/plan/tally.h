@@ -39,6 +39,7 @@ class Tally {
   std::vector<RankPlace> places_;
   std::set<int> devices_, ranks_, burns_;    ///< ranks that have sent a record of the kind
   std::set<std::int64_t> steps_;             ///< numbers
+  std::int64_t resumed_ = 0;                 ///< step after which this attempt went on
   bool training_ = false, located_ = false;  ///< the record that ends such a task came
   std::map<Series, std::int64_t> sizes_;     ///< records of each
   int skipped_pairs_ = 0;                    ///< of a type and an operator, which the device lacks

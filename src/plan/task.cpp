@@ -81,7 +81,10 @@ Json cluster_facts(const config::Cluster& cluster, int nodes) {
 std::string task_id(const Task& task, const config::Cluster& cluster) {
   Json json = to_json(task);
   json.erase("id");
-  if (json.contains("model")) json["model"].erase("description");
+  if (json.contains("model")) {
+    json["model"].erase("description");
+    json["model"]["training"].erase("checkpoint");  // what is saved on the way changes no result
+  }
   json["cluster"] = cluster_facts(cluster, task.nodes);
   return hash_hex(canonical_json(json)).substr(0, 12);
 }
@@ -223,6 +226,8 @@ Json to_json(const RankTask& task) {
           {"nonce", task.nonce},
           {"dataset_dir", task.dataset_dir},
           {"save_dir", task.save_dir},
+          {"checkpoint_dir", task.checkpoint_dir},
+          {"recorded_steps", task.recorded_steps},
           {"memory_bytes", task.memory_bytes},
           {"peak_tflops", task.peak_tflops},
           {"cpu_threads", task.cpu_threads},
@@ -250,6 +255,8 @@ Result<RankTask> parse_rank_task(const Json& json, const std::string& where) {
   reader.text("nonce", task.nonce);
   reader.text("dataset_dir", task.dataset_dir);
   reader.text("save_dir", task.save_dir);
+  reader.text("checkpoint_dir", task.checkpoint_dir);
+  reader.integer("recorded_steps", task.recorded_steps, 0, std::numeric_limits<std::int64_t>::max());
   reader.integer("memory_bytes", task.memory_bytes, 0, std::numeric_limits<std::int64_t>::max());
   reader.number("peak_tflops", task.peak_tflops, 0, 1e6);
   reader.integer("cpu_threads", task.cpu_threads, 1, 4096);

@@ -65,15 +65,17 @@ struct RankTask {
   int gpu = -1;  ///< index among the machine's GPUs (NVML order); the rank sees only this one
   std::string rendezvous_host;
   int rendezvous_port = 0;
-  std::string token;              ///< 32 hex digits, the secret of the rendezvous
-  std::string nonce;              ///< what marks this node's records on the wire (record/record.h)
-  std::string dataset_dir;        ///< prepared shards (phase sft), empty = synthetic tokens
-  std::string save_dir;           ///< where rank 0 writes the weights at the end, or empty
-  std::int64_t memory_bytes = 0;  ///< of the GPU, or this rank's share of the machine's; 0 = unknown
-  double peak_tflops = 0;         ///< BF16 dense peak of this GPU type; 0 = unknown, then no MFU
-  int cpu_threads = 1;            ///< intra-op threads of a CPU rank
-  std::string fabric;             ///< network.fabric of the cluster; some promise RDMA, which the rank checks
-  bool mixed_gpus = false;        ///< ranks may have different types of GPU
+  std::string token;           ///< 32 hex digits, the secret of the rendezvous
+  std::string nonce;           ///< what marks this node's records on the wire (record/record.h)
+  std::string dataset_dir;     ///< prepared shards (phase sft), empty = synthetic tokens
+  std::string save_dir;        ///< where rank 0 writes the weights at the end, or empty
+  std::string checkpoint_dir;  ///< of this run and task, where every rank keeps its shards; empty: nowhere
+  std::int64_t recorded_steps = 0;  ///< of a training that goes on: steps 1 to this are in the journal
+  std::int64_t memory_bytes = 0;    ///< of the GPU, or this rank's share of the machine's; 0 = unknown
+  double peak_tflops = 0;           ///< BF16 dense peak of this GPU type; 0 = unknown, then no MFU
+  int cpu_threads = 1;              ///< intra-op threads of a CPU rank
+  std::string fabric;       ///< network.fabric of the cluster; some promise RDMA, which the rank checks
+  bool mixed_gpus = false;  ///< ranks may have different types of GPU
 };
 Json to_json(const RankTask& task);
 Result<RankTask> parse_rank_task(const Json& json, const std::string& where);

@@ -50,26 +50,70 @@ std::string model_names(const PlanInput& input) {
   return join(names, ",");
 }
 
-Error too_many_nodes(const PlanInput& input, int count) {
-  const Cluster& cluster = input.cluster;
-  const int total = node_total(cluster);
-  std::vector<int> possible;
-  std::copy_if(input.node_counts.begin(), input.node_counts.end(), std::back_inserter(possible),
-               [&](int n) { return n >= 1 && n <= total; });
-  if (possible.empty()) possible.push_back(total);
-  std::string help = fmt::format("run on what it has: {}",
-                                 command(input, model_names(input), possible, cluster_flag(cluster)));
-  if (cluster.transport == config::TransportKind::kLocal && count <= 8) {
-    help += fmt::format("; or try it out on 8 pretended nodes of this machine: {}",
-                        command(input, "tiny", input.node_counts, " --cluster local-8"));
-  } else {
-    help += "; or name a cluster file with more nodes with --cluster";
+/// How a model meets the memory on one node count.
+struct Fit {
+  bool possible = true;  ///< false: hybrid on nodes that are not alike
+  int nodes = 0;
+  int world = 0;
+  std::int64_t need = 0;
+  std::int64_t available = 0;  ///< 0 = unknown
+  bool ok() const { return possible && (available == 0 || need <= available); }
+  double use() const { return static_cast<double>(need) / static_cast<double>(available); }
+};
+
+Fit fit(const Cluster& cluster, const Model& model, int nodes, const DeviceFacts& facts) {
+  const Ranks ranks = ranks_of(cluster, nodes, facts);
+  if (model.training.sharding == config::Sharding::kHybrid && ranks.per_node == 0) {
+    return {.possible = false, .nodes = nodes, .world = ranks.world};
   }
-  return Error{fmt::format("{} nodes are asked for, the cluster \"{}\" has {}", count, cluster.name, total),
-               fmt::format("--nodes {}", count), help};
+  return {true, nodes, ranks.world, estimate_memory(resolve_auto(model, ranks), ranks).total(),
+          ranks.memory_bytes};
 }
 
-Errors check_node_counts(const PlanInput& input) {
+/// Those of the counts that the cluster has.
+std::vector<int> possible_counts(const PlanInput& input) {
+  std::vector<int> possible;
+  std::copy_if(input.node_counts.begin(), input.node_counts.end(), std::back_inserter(possible),
+               [&](int n) { return n >= 1 && n <= node_total(input.cluster); });
+  return possible;
+}
+
+/// The command for the nodes that there are, with the models that fit them; "" if none does. Without `facts`
+/// all do.
+std::string on_what_there_is(PlanInput input, const DeviceFacts* facts) {
+  const Cluster& cluster = input.cluster;
+  input.node_counts = possible_counts(input);
+  if (input.node_counts.empty()) input.node_counts.push_back(node_total(cluster));
+  const auto fails = [&](const Model& model) {
+    return std::any_of(input.node_counts.begin(), input.node_counts.end(),
+                       [&](int nodes) { return !fit(cluster, model, nodes, *facts).ok(); });
+  };
+  if (facts != nullptr && has_phase(input, Phase::kSft)) {
+    std::erase_if(input.models, fails);
+    if (input.models.empty()) return "";
+  }
+  return command(input, model_names(input), input.node_counts, cluster_flag(cluster));
+}
+
+Error too_many_nodes(const PlanInput& input, int count, const DeviceFacts* facts) {
+  const Cluster& cluster = input.cluster;
+  const int total = node_total(cluster);
+  std::vector<std::string> ways;
+  if (const std::string here = on_what_there_is(input, facts); !here.empty())
+    ways.push_back("run on what it has: " + here);
+  if (cluster.transport == config::TransportKind::kLocal && count <= 8) {
+    ways.push_back(fmt::format("{}try it out on 8 pretended nodes of this machine: {}",
+                               ways.empty() ? "" : "or ",
+                               command(input, "tiny", input.node_counts, " --cluster local-8")));
+  }
+  if (ways.size() < 2)
+    ways.push_back(
+        fmt::format("{}name a cluster file with more nodes with --cluster", ways.empty() ? "" : "or "));
+  return Error{fmt::format("{} nodes are asked for, the cluster \"{}\" has {}", count, cluster.name, total),
+               fmt::format("--nodes {}", count), join(ways, "; ")};
+}
+
+Errors check_node_counts(const PlanInput& input, const DeviceFacts* facts) {
   Errors errors;
   if (input.node_counts.empty())
     errors.push_back({"no node count is given", "--nodes", "write e.g. --nodes 1"});
@@ -79,7 +123,7 @@ Errors check_node_counts(const PlanInput& input) {
   // The largest count says it all, and its help keeps the counts that are possible.
   if (errors.empty()) {
     const int most = *std::max_element(input.node_counts.begin(), input.node_counts.end());
-    if (most > node_total(input.cluster)) errors.push_back(too_many_nodes(input, most));
+    if (most > node_total(input.cluster)) errors.push_back(too_many_nodes(input, most, facts));
   }
   return errors;
 }
@@ -94,11 +138,16 @@ Errors check_devices(const PlanInput& input, const DeviceFacts& facts) {
                   ExitCode::kEnvironment}};
   }
   Errors errors;
+  if (const int world = world_size(cluster, node_total(cluster), facts); world > limits::kMaxRanks) {
+    errors.push_back({fmt::format("{} ranks on all nodes are more than {}", world, limits::kMaxRanks),
+                      cluster.source + ":/nodes", "write fewer \"slots\" for the nodes"});
+  }
   for (const config::Node& node : cluster.nodes) {
     if (ranks_on(cluster, node, facts) > 0) continue;
     errors.push_back({fmt::format("it is not known how many GPUs node {} has", node.name),
                       cluster.source + ":/nodes",
-                      "write \"gpus\" for the node, or \"gpu\": {\"per_node\": 8}"});
+                      "write \"gpus\" for the node, or \"gpu\": {\"per_node\": 8}; in a hostfile add slots=8 "
+                      "to its line"});
     break;
   }
   return errors;
@@ -163,26 +212,6 @@ void check_sharding(const PlanInput& input, const Model& model, const DeviceFact
   }
 }
 
-/// How a model meets the memory on one node count.
-struct Fit {
-  bool possible = true;  ///< false: hybrid on nodes that are not alike
-  int nodes = 0;
-  int world = 0;
-  std::int64_t need = 0;
-  std::int64_t available = 0;  ///< 0 = unknown
-  bool ok() const { return possible && (available == 0 || need <= available); }
-  double use() const { return static_cast<double>(need) / static_cast<double>(available); }
-};
-
-Fit fit(const Cluster& cluster, const Model& model, int nodes, const DeviceFacts& facts) {
-  const Ranks ranks = ranks_of(cluster, nodes, facts);
-  if (model.training.sharding == config::Sharding::kHybrid && ranks.per_node == 0) {
-    return {.possible = false, .nodes = nodes, .world = ranks.world};
-  }
-  return {true, nodes, ranks.world, estimate_memory(resolve_auto(model, ranks), ranks).total(),
-          ranks.memory_bytes};
-}
-
 /// The flags that bring a model in with its optimizer's state in host memory; empty if none do.
 std::string offload_that_fits(Model model, const Ranks& ranks) {
   if (!ranks.cuda || model.training.offload == config::Offload::kOptimizer) return "";
@@ -213,6 +242,18 @@ std::string fitting_command(const PlanInput& input, const Model& model, const Fi
   const std::string offload = offload_that_fits(model, ranks);
   if (!offload.empty()) return command(input, model.name, input.node_counts, flag + " " + offload);
   return command(input, "tiny", input.node_counts, flag);
+}
+
+/// Tokens of one step are counted in doubles, too, which hold integers up to 2^53.
+void check_batch(const PlanInput& input, const Model& model, const DeviceFacts& facts, Errors& errors) {
+  const config::Training& t = model.training;
+  const int nodes = *std::max_element(input.node_counts.begin(), input.node_counts.end());
+  const double tokens = static_cast<double>(t.seq_len) * static_cast<double>(t.micro_batch) *
+                        static_cast<double>(t.grad_accumulation) * world_size(input.cluster, nodes, facts);
+  if (tokens <= 0x1p53) return;
+  errors.push_back({fmt::format("model {}: a step of {:.1e} tokens", model.name, tokens),
+                    model.source + ":/training/grad_accumulation",
+                    "make it smaller, e.g. --set training.grad_accumulation=16"});
 }
 
 void check_memory(const PlanInput& input, const Model& model, const DeviceFacts& facts, Errors& errors) {
@@ -258,6 +299,27 @@ void append_new(const Status& status, Errors& errors) {
     });
     if (!said) errors.push_back(error);
   }
+}
+
+/// What depends on how many ranks there are, on the counts that the cluster has.
+void check_on_nodes(PlanInput input, std::vector<int> counts, const DeviceFacts& facts, Errors& errors) {
+  if (counts.empty()) return;
+  input.node_counts = std::move(counts);
+  if (has_phase(input, Phase::kNccl)) {
+    for (const CollectiveSweep& sweep : input.sweeps) {
+      for (const int nodes : input.node_counts)
+        append_new(validate_sweep_on(sweep, input.cluster, nodes, facts), errors);
+    }
+  }
+  if (has_phase(input, Phase::kSft)) {
+    for (const Model& model : input.models) {
+      const std::size_t before = errors.size();
+      check_sharding(input, model, facts, errors);
+      check_batch(input, model, facts, errors);
+      if (errors.size() == before) check_memory(input, model, facts, errors);
+    }
+  }
+  check_gpu_phases(input, facts, errors);
 }
 
 }  // namespace
@@ -307,19 +369,17 @@ std::int64_t memory_per_rank(const Cluster& cluster, int nodes, const DeviceFact
 }
 
 Status validate(const PlanInput& input, const DeviceFacts& facts) {
-  Errors errors = check_node_counts(input);
+  Errors errors;
+  const auto add = [&](const Errors& found) { errors.insert(errors.end(), found.begin(), found.end()); };
   if (has_phase(input, Phase::kNccl)) {
     if (input.sweeps.empty())
       errors.push_back({"no collective is named", "--collectives", "name one, or all"});
     for (const CollectiveSweep& sweep : input.sweeps) append_new(validate_sweep(sweep), errors);
   }
-  if (has_phase(input, Phase::kLocate)) {
-    const Status locate = validate_locate(input.locate);
-    errors.insert(errors.end(), locate.errors().begin(), locate.errors().end());
-  }
+  if (has_phase(input, Phase::kLocate)) add(validate_locate(input.locate).errors());
   if (input.repeats < 1) errors.push_back({"no repeats", "--repeats", "use --repeats 1 or more"});
   const Errors devices = check_devices(input, facts);
-  errors.insert(errors.end(), devices.begin(), devices.end());
+  add(devices);
   if (has_phase(input, Phase::kSft)) {
     for (const Model& model : input.models) {
       check_precision(model, facts, errors);
@@ -327,21 +387,10 @@ Status validate(const PlanInput& input, const DeviceFacts& facts) {
     }
     if (input.models.empty()) errors.push_back({"no model is named", "--models", "write e.g. --models tiny"});
   }
-  if (!errors.empty()) return errors;  // sizes of the world mean nothing until these are mended
-  if (has_phase(input, Phase::kNccl)) {
-    for (const CollectiveSweep& sweep : input.sweeps) {
-      for (const int nodes : input.node_counts)
-        append_new(validate_sweep_on(sweep, input.cluster, nodes, facts), errors);
-    }
-  }
-  if (has_phase(input, Phase::kSft)) {
-    for (const Model& model : input.models) {
-      const std::size_t before = errors.size();
-      check_sharding(input, model, facts, errors);
-      if (errors.size() == before) check_memory(input, model, facts, errors);
-    }
-  }
-  check_gpu_phases(input, facts, errors);
+  const bool sound = errors.empty();  // sizes of the world mean nothing until these are mended
+  Errors counts = check_node_counts(input, devices.empty() ? &facts : nullptr);
+  errors.insert(errors.begin(), counts.begin(), counts.end());
+  if (sound) check_on_nodes(input, possible_counts(input), facts, errors);
   if (!errors.empty()) return errors;
   return ok_status();
 }

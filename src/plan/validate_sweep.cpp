@@ -13,6 +13,9 @@
 namespace sxb::plan {
 namespace {
 
+/// Each size is a row of every report; nobody reads more.
+constexpr std::int64_t kMaxSizes = 65'536;
+
 bool is_power_of_two(int n) { return n > 0 && (n & (n - 1)) == 0; }
 
 const char* plural(int n) { return n == 1 ? "" : "s"; }
@@ -69,6 +72,13 @@ void check_sizes(const CollectiveSweep& sweep, Errors& errors) {
   }
   check_most_bytes("-e", "the largest size", sweep.max_bytes, errors);
   check_most_bytes("-i", "the step", sweep.step_bytes, errors);
+  const std::int64_t range = sweep.max_bytes - sweep.min_bytes;
+  if (sweep.step_bytes > 0 && range > 0 && range / sweep.step_bytes >= kMaxSizes) {
+    errors.push_back({fmt::format("steps of {} from {} to {} are {} sizes, above {}",
+                                  format_bytes(sweep.step_bytes), format_bytes(sweep.min_bytes),
+                                  format_bytes(sweep.max_bytes), range / sweep.step_bytes + 1, kMaxSizes),
+                      "-i", fmt::format("use -i {} or more, or -f 2", range / kMaxSizes + 1)});
+  }
   if (sweep.step_factor > limits::kMaxSweepBytes)
     errors.push_back({fmt::format("a factor of {}", sweep.step_factor), "-f", "use -f 2"});
   check_whole_elements("-b", sweep.min_bytes, sweep, errors);

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
 namespace sxb::record {
 
 Json to_json(const Record& record) {
@@ -15,25 +19,61 @@ Json to_json(const Record& record) {
   return json;
 }
 
-Result<Record> parse_record(const Json& json, const std::string& where) {
-  try {
-    if (const int schema = json.at("v").get<int>(); schema != 1) {
-      return Error{fmt::format("record schema {} is not known to this build", schema), where,
-                   "read the run with the sxbench version that wrote it"};
-    }
-    Record record;
-    record.kind = json.at("kind").get<std::string>();
-    record.task = json.value("task", "");
-    record.node = json.value("node", "");
-    record.rank = json.value("rank", -1);
-    record.mono_ns = json.value("mono_ns", std::int64_t{0});
-    record.wall_ns = json.value("wall_ns", std::int64_t{0});
-    record.data = json.value("data", Json::object());
-    if (!record.data.is_object()) return Error{"not a record: its data is no object", where, ""};
-    return record;
-  } catch (const nlohmann::json::exception& e) {
-    return Error{fmt::format("not a record: {}", e.what()), where, ""};
+namespace {
+
+/// Reads a member of a record; false if it is there, and is of another type or no number that `out` can hold.
+bool take_member(const Json& json, const char* key, std::string& out) {
+  const auto found = json.find(key);
+  if (found == json.end()) return true;
+  if (!found->is_string()) return false;
+  out = found->get<std::string>();
+  return true;
+}
+
+/// As rows.h reads integers: a number near a whole one, because other programs write 3.0.
+template <typename Int>
+bool take_member(const Json& json, const char* key, Int& out) {
+  const auto found = json.find(key);
+  if (found == json.end()) return true;
+  std::int64_t value = 0;
+  if (found->is_number_unsigned()) {
+    if (!std::in_range<std::int64_t>(found->get<std::uint64_t>())) return false;
+    value = found->get<std::int64_t>();
+  } else if (found->is_number_integer()) {
+    value = found->get<std::int64_t>();
+  } else {
+    if (!found->is_number_float() || !(std::abs(found->get<double>()) < 9e18)) return false;
+    value = std::llround(found->get<double>());
   }
+  out = static_cast<Int>(value);
+  return std::in_range<Int>(value);
+}
+
+}  // namespace
+
+Result<Record> parse_record(const Json& json, const std::string& where) {
+  const auto no_record = [&](const std::string& why) { return Error{"not a record: " + why, where, ""}; };
+  if (!json.is_object()) return no_record("it is no object");
+  std::int64_t schema = 0;
+  if (!json.contains("v") || !take_member(json, "v", schema)) return no_record("it has no schema \"v\"");
+  if (schema != 1) {
+    return Error{fmt::format("record schema {} is not known to this build", schema), where,
+                 "read the run with the sxbench version that wrote it"};
+  }
+  Record record;
+  if (!json.contains("kind") || !take_member(json, "kind", record.kind)) return no_record("it has no kind");
+  const char* wrong = !take_member(json, "task", record.task)         ? "task"
+                      : !take_member(json, "node", record.node)       ? "node"
+                      : !take_member(json, "rank", record.rank)       ? "rank"
+                      : !take_member(json, "mono_ns", record.mono_ns) ? "mono_ns"
+                      : !take_member(json, "wall_ns", record.wall_ns) ? "wall_ns"
+                                                                      : nullptr;
+  if (wrong != nullptr) return no_record(fmt::format("its \"{}\" is of another type", wrong));
+  if (const auto data = json.find("data"); data != json.end()) {
+    if (!data->is_object()) return no_record("its data is no object");
+    record.data = *data;
+  }
+  return record;
 }
 
 Result<Record> parse_line(std::string_view line, const std::string& where) {

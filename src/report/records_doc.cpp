@@ -6,6 +6,7 @@
 
 #include "analysis/sft/sft_figures.h"
 #include "base/text.h"
+#include "record/kinds/checkpoint.h"
 #include "record/record.h"
 #include "report/exports/exports.h"
 
@@ -33,12 +34,19 @@ constexpr KindInfo kKinds[] = {
     {record::kind::kGpuBench, "Written by every rank: one figure of a GPU micro-benchmark."},
     {record::kind::kBurn, "Written by every rank about once a second of a burn."},
     {record::kind::kStep, "Written by rank 0: one optimizer step."},
+    {record::Checkpoint::kKind,
+     "Written by rank 0 with `training.checkpoint`: the state of the training, whole on the disks of all "
+     "ranks."},
+    {record::Resumed::kKind,
+     "Written by rank 0 of a task that goes on from a checkpoint, before its first step."},
     {record::kind::kTraining, "Written by rank 0 at the end of a fine-tuning task: facts and totals."},
     {record::kind::kRank, "Written by every rank at the end of a fine-tuning task."},
     {record::kind::kPhases,
      "Written by every rank at the end of a fine-tuning task: where its measured steps went."},
     {record::kind::kWindow,
      "Written by local rank 0 of each node: the measured interval. Samples outside count in no figure."},
+    {record::Saved::kKind,
+     "Written by rank 0 with `--save`: one file of weights. The folder is whole when the rank ends well."},
     {record::kind::kFinding, "Written by anyone: a warning or error with what to do."},
     {record::kind::kTrace,
      "Written by every rank with `training.trace`. Its events alone are kept, as `traces/TASK-rankN.json`, "

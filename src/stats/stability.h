@@ -1,5 +1,5 @@
-// When repeats, or the steps of a training, make a figure UNSTABLE, in reports, verdicts and comparisons. The iterations
-// of a sweep have limits beside it (verdicts of configs/hardware/interconnects.json).
+// When repeats, or the steps of a training, make a figure UNSTABLE, in reports, verdicts and comparisons. The
+// iterations of a sweep have limits beside it (verdicts of configs/hardware/interconnects.json).
 #pragma once
 
 #include <algorithm>

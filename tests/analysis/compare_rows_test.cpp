@@ -93,6 +93,27 @@ TEST(Compare, PerIterationStatisticsGiveAnInterval) {
   EXPECT_EQ(row.note, "one repeat a side: only the spread of the iterations is known");
 }
 
+/// Twenty iterations of some microseconds: 5 % of them is no news between two runs, and what they leave open
+/// at 10 % is not judged.
+TEST(Compare, SmallSizesOfOneRepeatAreJudgedAgainstTenPercent) {
+  const auto verdict = [](double time_us, double noise_pct) {
+    const Compares both(nccl_rows("a", {{1024, 10, 0.1, noise_pct}}),
+                        nccl_rows("b", {{1024, time_us, 0.1, noise_pct}}));
+    return find(both.comparison, "time").judgement;
+  };
+  EXPECT_EQ(verdict(10.5, 2), Judgement::kSame);
+  EXPECT_EQ(verdict(10.5, 10), Judgement::kSame);
+  EXPECT_EQ(verdict(10.0, 40), Judgement::kNotJudged);
+  EXPECT_EQ(verdict(12.0, 40), Judgement::kNotJudged);
+  EXPECT_EQ(verdict(12.0, 2), Judgement::kSlower);
+  EXPECT_EQ(verdict(8.5, 2), Judgement::kFaster);
+  const Compares both(nccl_rows("a", {{1024, 10, 0.1, 40}}), nccl_rows("b", {{1024, 10, 0.1, 40}}));
+  EXPECT_EQ(find(both.comparison, "time").note,
+            "one repeat a side of a size below 1 MiB: judged against 10 %");
+  EXPECT_THAT(find(both.comparison, "time").reason,
+              HasSubstr("threshold 10 %; the interval is too wide to tell"));
+}
+
 /// A journal of before the statistics beside one that has them.
 TEST(Compare, SpreadOfOneSideIsSaidToBeThat) {
   const Compares both(nccl_rows("a", {{8 << 20, 100, 300}}), nccl_rows("b", {{8 << 20, 100, 300, 1.0}}));

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "analysis/compare/comparison_points.h"
 #include "support/compare_sides.h"
 
 namespace sxb::analysis {
@@ -79,7 +80,7 @@ TEST(Compare, SaysWhichSideHasRepeats) {
   const Compares both(sft_side("a", {sft(100, 0.005, 0), sft(101, 0.005, 1), sft(100, 0.005, 2)}),
                       sft_side("b", {sft(100)}));
   EXPECT_EQ(both.throughput().a.repeats, 3u);
-  EXPECT_EQ(both.throughput().note, "A has 3 repeats, B 1: of B only the spread of its steps is known");
+  EXPECT_EQ(both.throughput().note, "A has 3 repeats, B 1: B is taken to vary as those of A do");
 }
 
 TEST(Compare, RunsOfOneSideAreItsRepeats) {
@@ -115,6 +116,93 @@ TEST(Compare, ImplausibleIsNeverFaster) {
   EXPECT_THAT(both.throughput().reason, HasSubstr("B: IMPLAUSIBLE"));
   EXPECT_TRUE(both.throughput().b.value);
   EXPECT_EQ(both.comparison.count(Judgement::kFaster), 0u);
+}
+
+// ---- the same rows, the same run
+
+/// A row's fill moves tokens and times by a fifth, in both runs alike.
+TEST(Compare, StepsOfTheSameRowsArePaired) {
+  const Compares both(sft_side("a", {packed_sft(100, 1)}), sft_side("b", {packed_sft(104, 2)}));
+  for (const Compared* item : {&both.throughput(), &both.step_time()}) {
+    EXPECT_EQ(item->judgement, Judgement::kSlower) << item->reason;
+    EXPECT_LT(item->interval->high - item->interval->low, 0.005);
+    EXPECT_THAT(item->note, StartsWith("the same rows in both, compared step by step; one repeat a side"));
+  }
+  const Compares same(sft_side("a", {packed_sft(100, 1)}), sft_side("b", {packed_sft(100, 2)}));
+  EXPECT_EQ(same.comparison.count(Judgement::kSame), 2u);
+}
+
+TEST(Compare, StepsOfOtherRowsAreNot) {
+  SftSpec other_data = packed_sft(104, 2), other_fill = packed_sft(104, 2);
+  other_data.dataset_hash = "0ther";
+  other_fill.tokens[3] += 1;
+  SftSpec unknown = packed_sft(104, 2);
+  unknown.dataset_hash.clear();
+  for (const SftSpec& other : {other_data, other_fill, unknown}) {
+    const Compares both(sft_side("a", {packed_sft(100, 1)}), sft_side("b", {other}));
+    EXPECT_GT(both.throughput().interval->high - both.throughput().interval->low, 0.03);
+    EXPECT_EQ(both.throughput().note, "one repeat a side: only the spread of the steps is known");
+  }
+}
+
+/// What a report states of such a run is as narrow: the fill would be the same again.
+TEST(Compare, ReportsIntervalKnowsNoFillEither) {
+  const Side side = sft_side("a", {packed_sft(100, 1)});
+  const Figures& figures = side.front()->analysis.sft.front().figures;
+  const double low = *figures.get("tokens_per_sec_per_gpu_low");
+  const double high = *figures.get("tokens_per_sec_per_gpu_high");
+  EXPECT_GT(high, low);
+  EXPECT_LT(high / low, 1.005);
+}
+
+/// Of several repeats a report and a comparison state the interval of one formula.
+TEST(Compare, ReportAndComparisonAgree) {
+  const Side a = sft_side("a", {sft(100, 0.005, 0), sft(101, 0.005, 1), sft(103, 0.005, 2)});
+  const Figures& figures = a.front()->analysis.sft.front().figures;
+  const PointSet points = [&] {
+    PointSet set;
+    set.add(a.front()->analysis);
+    return set;
+  }();
+  const auto interval = stats::center_interval(points.points().front().repeats);
+  ASSERT_TRUE(interval);
+  EXPECT_DOUBLE_EQ(*figures.get("tokens_per_sec_per_gpu_low"), interval->low);
+  EXPECT_DOUBLE_EQ(*figures.get("tokens_per_sec_per_gpu_high"), interval->high);
+}
+
+/// Steps that drift by a tenth: two of one build are called nothing, and the reason says why.
+TEST(Compare, StepsThatAreAlikeAreNotEnoughToTell) {
+  SftSpec up = sft(100), down = sft(106);
+  for (std::size_t i = 0; i < up.factors.size(); ++i) {
+    up.factors[i] = 1 + 0.005 * static_cast<double>(i);
+    down.factors[i] = 1.1 - 0.005 * static_cast<double>(i);
+  }
+  const Compares both(sft_side("a", {up}), sft_side("b", {down}));
+  EXPECT_EQ(both.comparison.count(Judgement::kUnstable), 2u);
+  EXPECT_THAT(both.throughput().reason,
+              HasSubstr("not enough to tell: neighbouring steps are alike, or few: worth "));
+}
+
+TEST(Compare, ARunAgainstItselfIsJudgedNothing) {
+  const SftSpec noisy = sft(100, 0.4);
+  const Compares both(sft_side("a", {noisy}), sft_side("a", {noisy}));
+  EXPECT_EQ(both.comparison.count(Judgement::kSame), 2u);
+  EXPECT_EQ(both.throughput().note, "A and B are the same run: nothing is compared");
+}
+
+TEST(Compare, ARunOnBothSidesIsSaid) {
+  Side a = sft_side("a", {sft(100)}), b = sft_side("b", {sft(101)});
+  b.push_back(std::move(sft_side("a", {sft(100)}).front()));
+  const Compares both(std::move(a), std::move(b));
+  EXPECT_THAT(both.throughput().note, HasSubstr("a run stands on both sides"));
+}
+
+TEST(Compare, ARunTwiceOnOneSideIsRefused) {
+  const Side once = sft_side("a", {sft(100)});
+  const auto folder = once.front()->dataset.folder;
+  const Result<Side> twice = load_side({folder, folder});
+  ASSERT_FALSE(twice.ok());
+  EXPECT_EQ(twice.error().what, "the run is named twice on one side");
 }
 
 /// 13 ms for twice the tokens is no slower step.

@@ -67,6 +67,73 @@ TEST(Dataset, LastAttemptOfATaskWins) {
   EXPECT_EQ(dataset->tasks[0].of("step")[1].record.data["step_time_ms"], 50.0);
 }
 
+/// A training that was killed after `last` steps; the first is warm-up.
+void add_killed_attempt(SyntheticRun& run, int attempt, int first, int last, double step_ms) {
+  run.add("task_start", {{"phase", "sft"}, {"nodes", {"n"}}, {"world", 1}, {"attempt", attempt}}, "a");
+  if (first > 1) run.add("resumed", {{"step", first - 1}}, "a", "n", 0);
+  for (int step = first; step <= last; ++step) {
+    run.add("step",
+            {{"step", step},
+             {"loss", 5.0 - step},
+             {"tokens", 100},
+             {"step_time_ms", step_ms},
+             {"measured", step > 1}},
+            "a", "n", 0);
+  }
+}
+
+std::vector<std::pair<std::int64_t, double>> steps_of(const SyntheticRun& run) {
+  run.write();
+  const auto dataset = load_dataset(run.folder());
+  EXPECT_TRUE(dataset.ok());
+  std::vector<std::pair<std::int64_t, double>> steps;
+  for (const auto& entry : dataset->tasks[0].of<record::Step>())
+    steps.emplace_back(*entry.data.step, *entry.data.step_time_ms);
+  EXPECT_EQ(dataset->tasks[0].of("step").size(), steps.size());
+  return steps;
+}
+
+using Steps = std::vector<std::pair<std::int64_t, double>>;
+
+TEST(Dataset, AResumedTrainingHasEveryStepOnce) {
+  SyntheticRun run(scratch("run"));
+  run.add("run", testing::run_data("synthetic", plan_of({spec("a")}), Json::object()));
+  add_killed_attempt(run, 1, 1, 5, 10);
+  add_killed_attempt(run, 2, 4, 6, 20);  // steps 4 and 5 again: the later ones count
+  EXPECT_EQ(steps_of(run), (Steps{{1, 10}, {2, 10}, {3, 10}, {4, 20}, {5, 20}, {6, 20}}));
+  // An attempt that ended before its first step takes nothing away from the next.
+  run.add("task_start", {{"phase", "sft"}, {"nodes", {"n"}}, {"world", 1}, {"attempt", 3}}, "a");
+  add_killed_attempt(run, 4, 6, 7, 30);
+  EXPECT_EQ(steps_of(run), (Steps{{1, 10}, {2, 10}, {3, 10}, {4, 20}, {5, 20}, {6, 30}, {7, 30}}));
+  const auto dataset = load_dataset(run.folder());
+  EXPECT_EQ(dataset->tasks[0].resumed_step(), 5);
+  EXPECT_EQ(dataset->tasks[0].attempt, 4);
+}
+
+TEST(Dataset, StepsThatTheJournalHadLostComeAgain) {
+  SyntheticRun run(scratch("run"));
+  run.add("run", testing::run_data("synthetic", plan_of({spec("a")}), Json::object()));
+  add_killed_attempt(run, 1, 1, 2, 10);
+  run.add("task_start", {{"phase", "sft"}, {"nodes", {"n"}}, {"world", 1}, {"attempt", 2}}, "a");
+  const auto step = [&](int number) {
+    run.add("step", {{"step", number}, {"step_time_ms", 15.0}}, "a", "n", 0);
+  };
+  step(3), step(4);
+  run.add("resumed", {{"step", 4}}, "a", "n", 0);
+  step(5);
+  EXPECT_EQ(steps_of(run), (Steps{{1, 10}, {2, 10}, {3, 15}, {4, 15}, {5, 15}}));
+}
+
+TEST(Dataset, AnAttemptThatBeganAnewHasItsOwnStepsAlone) {
+  SyntheticRun run(scratch("run"));
+  run.add("run", testing::run_data("synthetic", plan_of({spec("a")}), Json::object()));
+  add_killed_attempt(run, 1, 1, 5, 10);
+  add_killed_attempt(run, 2, 1, 2, 20);
+  EXPECT_EQ(steps_of(run), (Steps{{1, 20}, {2, 20}}));
+  add_killed_attempt(run, 3, 3, 3, 30);
+  EXPECT_EQ(steps_of(run), (Steps{{1, 20}, {2, 20}, {3, 30}}));
+}
+
 TEST(Dataset, TornLastLineIsIgnoredAndTold) {
   SyntheticRun run(scratch("run"));
   run.add("run", testing::run_data("synthetic", plan_of({spec("a")}), Json::object()));

@@ -85,6 +85,63 @@ TEST(Figures, MfuOfPackedDocumentsCountsTheirRealLengths) {
   EXPECT_NEAR(*run.figures.get("mfu_full_as_full_sequences"), 40000 * 14e9 / (2 * 989e12), 1e-12);
 }
 
+/// A task of these steps (step, fields); all are measured.
+Figures figures_of(const std::vector<Json>& steps,
+                   const std::vector<std::pair<std::string, Json>>& others = {}) {
+  SyntheticRun run(scratch("run"));
+  run.add("run", testing::run_data("synthetic", Json::array({testing::planned_sft(spec())}), Json::object()));
+  run.add("task_start", {{"phase", "sft"}, {"nodes", {"n"}}, {"world", 2}, {"attempt", 1}}, "a");
+  for (const auto& [kind, data] : others) run.add(kind, data, "a", "n", 0);
+  for (Json step : steps) {
+    step["measured"] = true;
+    step["step_time_ms"] = 100.0;
+    step["samples"] = 4;
+    run.add("step", step, "a", "n", 0);
+  }
+  run.add("training",
+          {{"seq_len", 1024},
+           {"flops_per_token_causal", 13e9},
+           {"flops_per_token_full", 14e9},
+           {"peak_tflops", 989.0}},
+          "a", "n", 0);
+  run.write();
+  const auto dataset = load_dataset(run.folder());
+  EXPECT_TRUE(dataset.ok());
+  return compute_sft(dataset->tasks[0], {});
+}
+
+// Older builds wrote 0 for a step of whole sequences, also beside packed ones: 1024 for each of its tokens.
+TEST(Figures, WholeStepsBesidePackedOnesKeepTheirLength) {
+  const Figures mixed = figures_of({{{"step", 1}, {"tokens", 4000}, {"sum_len_sq", 0}},
+                                    {{"step", 2}, {"tokens", 4000}, {"sum_len_sq", 1024000}}});
+  EXPECT_NEAR(*mixed.get("mfu_causal"), 40000 * (12e9 + 0.625e9) / (2 * 989e12), 1e-12);
+  EXPECT_NEAR(*mixed.get("mfu_full"), 40000 * (12e9 + 1.25e9) / (2 * 989e12), 1e-12);
+}
+
+TEST(Figures, AStepWithoutALossIsNeitherFirstNorLast) {
+  const Figures some = figures_of({{{"step", 1}, {"tokens", 10}},
+                                   {{"step", 2}, {"tokens", 10}, {"loss", 3.5}},
+                                   {{"step", 3}, {"tokens", 10}, {"loss", 2.5}},
+                                   {{"step", 4}, {"tokens", 10}}});
+  EXPECT_EQ(some.get("loss_first"), 3.5);
+  EXPECT_EQ(some.get("loss_last"), 2.5);
+  EXPECT_FALSE(figures_of({{{"step", 1}, {"tokens", 10}}}).get("loss_last"));
+}
+
+TEST(Figures, CheckpointsAreCountedWithTheirRate) {
+  const auto saved = [](double seconds) {
+    return std::pair<std::string, Json>("checkpoint", {{"step", 1}, {"bytes", 2e9}, {"seconds", seconds}});
+  };
+  const Figures figures =
+      figures_of({{{"step", 8}, {"tokens", 10}}}, {{"resumed", {{"step", 7}}}, saved(1), saved(2), saved(5)});
+  EXPECT_EQ(figures.get("resumed_step"), 7);
+  EXPECT_EQ(figures.get("checkpoints"), 3);
+  EXPECT_EQ(figures.get("checkpoint_s_median"), 2);
+  EXPECT_NEAR(*figures.get("checkpoint_gBps"), 6.0 / 8, 1e-12);
+  EXPECT_NEAR(*figures.get("checkpoint_gib"), 2e9 / (1 << 30), 1e-9);
+  EXPECT_FALSE(figures_of({{{"step", 8}, {"tokens", 10}}}).get("checkpoints"));
+}
+
 TEST(Figures, NoMfuWithoutAPeak) {
   SftSpec cpu = spec();
   cpu.peak_tflops = nullptr;

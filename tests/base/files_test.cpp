@@ -10,8 +10,10 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace sxb {
 namespace {
@@ -63,6 +65,43 @@ class ScopedEnv {
   std::string old_;
   bool had_value_ = false;
 };
+
+/// As another host of the same home folder, or another container, that writes there too.
+TEST_F(FilesTest, TheProcessIdMakesNoNameItsOwn) {
+  const fs::path file = dir_ / "file", link = dir_ / "link";
+  for (const fs::path& path : {file, link}) {
+    std::ofstream(path.string() + ".tmp" + std::to_string(::getpid())) << "half of another's";
+  }
+  ASSERT_TRUE(write_file_atomic(file, "whole").ok());
+  ASSERT_TRUE(swap_symlink(link, "file").ok());
+  EXPECT_EQ(read_file(link).value(), "whole");
+  for (const fs::path& path : {file, link}) {
+    EXPECT_EQ(read_file(path.string() + ".tmp" + std::to_string(::getpid())).value(), "half of another's");
+  }
+  EXPECT_EQ(entries(), 4U);
+}
+
+TEST_F(FilesTest, OfManyWritersOneWinsWithItsWholeContent) {
+  constexpr int kWriters = 8, kRounds = 20;
+  constexpr std::size_t kBytes = 200'000;
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < kWriters; ++writer) {
+    writers.emplace_back([&, writer] {
+      const std::string content(kBytes, static_cast<char>('a' + writer));
+      for (int i = 0; i < kRounds; ++i) {
+        failed += write_file_atomic(dir_ / "file", content).ok() ? 0 : 1;
+        failed += swap_symlink(dir_ / "link", "file").ok() ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(failed, 0);
+  const std::string content = read_file(dir_ / "link").value();
+  ASSERT_EQ(content.size(), kBytes);
+  EXPECT_EQ(content, std::string(kBytes, content.front()));
+  EXPECT_EQ(entries(), 2U) << "nothing temporary is left";
+}
 
 TEST_F(FilesTest, WritesWhatReadGivesBack) {
   const std::string content("line\n\0binary\xff", 13);

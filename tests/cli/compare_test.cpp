@@ -127,6 +127,14 @@ TEST_F(CompareVerb, ImplausibleFailsWithoutBeingAsked) {
   EXPECT_THAT(out_, HasSubstr("FAIL: 2 figures cannot be believed"));
 }
 
+TEST_F(CompareVerb, ARunAgainstItselfIsNoVerdict) {
+  const std::string a = make("a", 100);
+  EXPECT_EQ(compare({a, a, "--fail-on", "slower,unstable,missing"}), 0);
+  EXPECT_THAT(out_, HasSubstr("note: 2 figures: A and B are the same run: nothing is compared"));
+  EXPECT_EQ(compare({a + "," + a, a}), 2);
+  EXPECT_THAT(err_, HasSubstr("the run is named twice on one side"));
+}
+
 TEST_F(CompareVerb, ResultsFolderMeansItsLatest) {
   const fs::path results = testing::scratch("results");
   fs::create_directories(results);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "config/model/model_json.h"
 #include "config/testing.h"
 
 namespace sxb::config {
@@ -41,6 +42,7 @@ TEST(ParseModel, FillsInDefaultsAndRoundTrips) {
                       Offload::kOptimizer,
                       {true, true, 16},
                       {false, true, false, true},
+                      {7, 11, "saved", 3},
                       CudaGraph::kOff,
                       true,
                       18446744073709551615u};
@@ -187,6 +189,16 @@ TEST(HuggingFace, ReadsTheRotaryObjectOfNewerVersions) {
   EXPECT_EQ(parse_model(json, "config.json")->arch.rope_theta, 500000.0);
   json["rope_parameters"]["rope_type"] = "llama3";
   EXPECT_THAT(places(parse_model(json, "c").errors()), UnorderedElementsAre("c:/rope_parameters/rope_type"));
+  // The older spelling, and what it would do.
+  json["rope_parameters"] = {{"type", "linear"}, {"factor", 4.0}};
+  EXPECT_THAT(places(parse_model(json, "c").errors()), UnorderedElementsAre("c:/rope_parameters/type"));
+  json["rope_parameters"] = {{"rope_type", "default"}, {"factor", 4.0}};
+  EXPECT_THAT(places(parse_model(json, "c").errors()), UnorderedElementsAre("c:/rope_parameters/factor"));
+  json["rope_parameters"] = {{"full_attention", {{"rope_type", "default"}}}};
+  EXPECT_EQ(parse_model(json, "c").errors().size(), 1u);
+  json.erase("rope_parameters");
+  json["rope_scaling"] = {{"rope_type", "default"}};
+  EXPECT_TRUE(parse_model(json, "c").ok()) << "says nothing";
 }
 
 TEST(HuggingFace, RefusesWhatIsNotALlama2) {
@@ -201,9 +213,57 @@ TEST(HuggingFace, RefusesWhatIsNotALlama2) {
   json.erase("vocab_size");
   const Errors errors = parse_model(json, "c").errors();
   EXPECT_THAT(places(errors), UnorderedElementsAre("c:/model_type", "c:/tie_word_embeddings",
-                                                   "c:/attention_bias", "c:/mlp_bias", "c:/rope_scaling",
+                                                   "c:/attention_bias", "c:/mlp_bias", "c:/rope_scaling/type",
                                                    "c:/hidden_act", "c:/head_dim", "c:/vocab_size"));
   for (const Error& error : errors) EXPECT_FALSE(error.help.empty()) << error.what;
+}
+
+TEST(HuggingFace, RefusesWhatWouldChangeTheMathematics) {
+  const std::pair<const char*, Json> cases[] = {{"architectures", {"MistralForCausalLM"}},
+                                                {"sliding_window", 4096},
+                                                {"layer_types", {"full_attention", "sliding_attention"}},
+                                                {"attention_dropout", 0.1},
+                                                {"partial_rotary_factor", 0.5},
+                                                {"num_local_experts", 8},
+                                                {"quantization_config", {{"bits", 4}}},
+                                                {"residual_multiplier", 0.22},
+                                                {"use_qk_norm", true}};
+  for (const auto& [key, value] : cases) {
+    Json json = json_of(kLlama);
+    json.erase("model_type");
+    json[key] = value;
+    EXPECT_THAT(places(parse_model(json, "c").errors()), UnorderedElementsAre(std::string("c:/") + key));
+  }
+}
+
+TEST(HuggingFace, TakesKeysThatSayThatSomethingIsNotThere) {
+  Json json = json_of(kLlama);
+  const std::pair<const char*, Json> cases[] = {{"sliding_window", nullptr},
+                                                {"attention_dropout", 0.0},
+                                                {"partial_rotary_factor", 1.0},
+                                                {"pruned_heads", Json::object()},
+                                                {"quantization_config", nullptr},
+                                                {"layer_types", {"full_attention", "full_attention"}},
+                                                {"pretraining_tp", 2},
+                                                {"embedding_multiplier", 1}};
+  for (const auto& [key, value] : cases) {
+    json[key] = value;
+  }
+  const auto model = parse_model(json, "c");
+  EXPECT_TRUE(model.ok()) << format_errors(model.errors());
+  EXPECT_TRUE(hugging_face_warnings(json, "c").empty()) << format_errors(hugging_face_warnings(json, "c"));
+  json["sliding_window"] = 4096;
+  json["use_sliding_window"] = false;
+  EXPECT_TRUE(parse_model(json, "c").ok()) << "a window that is not used";
+}
+
+TEST(HuggingFace, SaysWhichKeysItDoesNotKnow) {
+  Json json = json_of(kLlama);
+  json["brand_new/thing"] = 3;
+  json["brand_new_too"] = nullptr;
+  EXPECT_TRUE(parse_model(json, "c").ok());
+  EXPECT_THAT(places(hugging_face_warnings(json, "c")), UnorderedElementsAre("c:/brand_new~1thing"));
+  EXPECT_TRUE(hugging_face_warnings(json_of(kSmall), "c").empty()) << "not a config.json of that library";
 }
 
 TEST(HuggingFace, ReportsImpossibleShapesUnderTheirOwnKeys) {
@@ -234,6 +294,20 @@ TEST_F(ResolveModel, AnchorsPathsAtTheFile) {
   ASSERT_TRUE(m.ok());
   EXPECT_EQ(m->data.dataset, folder_ + "/models/alpaca.json");
   EXPECT_EQ(m->data.tokenizer, "missing.model");
+}
+
+TEST_F(ResolveModel, ALeadingTildeIsTheHomeFolder) {
+  set("HOME", folder_);
+  Json json = json_of(kSmall);
+  json["data"] = {{"dataset", "~/a.json"}, {"tokenizer", "~/t.model"}};
+  json["init_from"] = "~/weights";
+  write("m.json", json.dump());
+  const auto m = resolve_model("~/m.json");
+  ASSERT_TRUE(m.ok()) << format_errors(m.errors());
+  EXPECT_EQ(m->data.dataset, folder_ + "/a.json");
+  EXPECT_EQ(m->data.tokenizer, folder_ + "/t.model");
+  EXPECT_EQ(m->init_from, folder_ + "/weights");
+  EXPECT_EQ(apply_setting(*m, "data.dataset=~/b.json")->data.dataset, folder_ + "/b.json");
 }
 
 using LocateData = CleanEnvironment;

@@ -33,6 +33,13 @@ TEST(ExpandNodeSet, NamesEachNodeOnceInTheOrderWritten) {
   EXPECT_THAT(expand("n3,n[1-3]"), ElementsAre("n3", "n1", "n2"));
 }
 
+constexpr const char* kLongName =
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+    "[1-60000]";
+
 struct BadSet {
   const char* text;
   const char* why;
@@ -52,7 +59,9 @@ INSTANTIATE_TEST_SUITE_P(
                     BadSet{"n[1-[2-3]]", "inside of brackets"}, BadSet{"n[3-1]", "backwards"},
                     BadSet{"n[a-b]", "not a number"}, BadSet{"n[]", "not a number"},
                     BadSet{"n[1-2-3]", "not a number"}, BadSet{"a,,b", "between two commas"},
-                    BadSet{"n[1-99999999]", "more than"}, BadSet{"n[0-9999]m[0-9999]", "more than"},
+                    BadSet{"n[1-99999999]", "more than"}, BadSet{"n[1-40000,1-40000]", "more than"},
+                    BadSet{"n[1-40000],n[1-40000]", "more than"},
+                    BadSet{kLongName, "more than 255 characters"}, BadSet{"n[0-9999]m[0-9999]", "more than"},
                     BadSet{"n[1-12345678901]", "too long"}, BadSet{"-oProxyCommand=x", "not a node name"},
                     BadSet{"a b", "not a node name"}, BadSet{"../x", "not a node name"}));
 

@@ -48,13 +48,36 @@ TEST(Pack, PrefersTheTightestRow) {
 }
 
 TEST(Pack, CutsLongDocumentsAndCountsThem) {
-  const Packed packed = pack({document(9, 10), document(4, 11)}, 4);
+  const Document long_response = make_document({10, 20, 21, 22}, 1, 1, 2);
+  const Packed packed = pack({long_response, document(4, 11)}, 4);
   EXPECT_EQ(packed.counts.truncated, 1);
+  EXPECT_EQ(packed.counts.left_out, 0);
+  EXPECT_EQ(packed.counts.documents, 2);
   EXPECT_EQ(packed.counts.rows, 2);
   EXPECT_EQ(packed.counts.padding, 0);
-  EXPECT_EQ(packed.words[3], 10u);         // the cut one ends within its prompt
+  EXPECT_EQ(packed.words[3], 21 | kLoss);  // the cut one ends within its response
   EXPECT_EQ(packed.words[4], 1 | kStart);  // and the next starts its own row
   EXPECT_EQ(packed.words[7], 2 | kLoss);
+}
+
+// A row of them would be a step without a loss.
+TEST(Pack, LeavesOutDocumentsOfWhichNothingWouldBeLearned) {
+  // Three prompts of 3, 4 and 7 tokens behind BOS: of the first the response's first token fits, no more.
+  const Packed packed = pack({make_document({10, 10, 20}, 2, 1, 2), make_document({11, 11, 11, 20}, 3, 1, 2),
+                              make_document(std::vector<int>(8, 12), 7, 1, 2)},
+                             4);
+  EXPECT_EQ(packed.counts.documents, 1);
+  EXPECT_EQ(packed.counts.truncated, 1);
+  EXPECT_EQ(packed.counts.left_out, 2);
+  EXPECT_EQ(packed.words, (std::vector<std::uint32_t>{1 | kStart, 10, 10, 20 | kLoss}));
+  EXPECT_EQ(packed.counts.loss_tokens, 1);
+}
+
+TEST(Pack, CountsWhatTheTokenizerDoesNotKnow) {
+  const std::vector<Document> documents = {make_document({10, 0, 0}, 1, 1, 2),
+                                           make_document({0, 11}, 1, 1, 2)};
+  EXPECT_EQ(pack(documents, 8, 0).counts.unknown, 3) << "padding, which has the id 0, is none";
+  EXPECT_EQ(pack(documents, 8).counts.unknown, 0);
 }
 
 // Whatever the lengths: every document comes out whole, contiguous and in one row.

@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "base/hash.h"
 #include "data/alpaca.h"
+#include "data/remarks.h"
 #include "data/tokenizer.h"
 #include "temp_dir.h"
 
@@ -174,6 +176,63 @@ TEST_F(PackedTest, OptionsAreChecked) {
   bad.seq_len = 8;  // no prompt is that short
   EXPECT_THAT(prepare(bad).error().what, HasSubstr("no response fits"));
   EXPECT_FALSE(fs::exists(options_.out));
+}
+
+TEST_F(PackedTest, CountsRowsThatTeachNothing) {
+  prepare_ok();
+  EXPECT_EQ(PackedDataset::open(options_.out)->rows_without_loss(), 0);
+  // As earlier builds wrote them: no word of the row counts in the loss.
+  const fs::path file = options_.out / "three-00000.bin";
+  std::string bytes = *read_file(file);
+  const std::string checksum = hash_hex(bytes);
+  for (std::size_t i = 32 + 3; i < bytes.size(); i += 4) bytes[i] = static_cast<char>(bytes[i] & 0x7f);
+  ASSERT_TRUE(write_file_atomic(file, bytes).ok());
+  edit_index(checksum, hash_hex(bytes));
+  const auto dataset = PackedDataset::open(options_.out);
+  ASSERT_TRUE(dataset.ok()) << format_errors(dataset.errors());
+  EXPECT_EQ(dataset->rows_without_loss(), 1);
+  const auto remarks = remarks_on_rows(*dataset);
+  ASSERT_EQ(remarks.size(), 1u);
+  EXPECT_THAT(remarks[0].what, HasSubstr("1 of " + std::to_string(summary_.rows) + " rows"));
+}
+
+// The hash names a dataset in every record: what is not there does not change it.
+TEST_F(PackedTest, CountsOfWhatIsMissingStandInTheIndexOnlyIfThereIsSome) {
+  prepare_ok();
+  EXPECT_THAT(*read_file(options_.out / "index.json"), ::testing::Not(HasSubstr("left_out")));
+  EXPECT_THAT(*read_file(options_.out / "index.json"), ::testing::Not(HasSubstr("unknown")));
+  options_.tokenizer = fs::path(SXB_SOURCE_DIR) / "tests/fixtures/fuzz/tokenizer/bpe_unknown";
+  options_.dataset = dir_ / "two.json";
+  ASSERT_TRUE(
+      write_file_atomic(options_.dataset, R"([{"instruction": "a", "output": "b"}, {"instruction": ")" +
+                                              std::string(300, 'e') + R"(", "output": "b"}])")
+          .ok());
+  options_.seq_len = 300;
+  prepare_ok();
+  EXPECT_EQ(summary_.left_out, 1);
+  EXPECT_EQ(summary_.documents, 1);
+  EXPECT_GT(summary_.unknown, 0);
+  const auto dataset = PackedDataset::open(options_.out);
+  ASSERT_TRUE(dataset.ok()) << format_errors(dataset.errors());
+  EXPECT_EQ(dataset->counts().left_out, 1);
+  EXPECT_EQ(dataset->counts().unknown, summary_.unknown);
+}
+
+TEST_F(PackedTest, ShardsLieInTheFolderAndHaveRows) {
+  prepare_ok();
+  edit_index("\"three-00000.bin\"", "\"../three-00000.bin\"");
+  expect_open_fails("not a plain file name", "index.json");
+  edit_index("\"../three-00000.bin\"", "\"three-00000.bin\"");
+  // Two whose sum is no int64.
+  options_.rows_per_shard = 1;
+  options_.seq_len = 96;
+  prepare_ok();
+  std::string text = *read_file(options_.out / "index.json");
+  ASSERT_GE(summary_.rows, 2);
+  for (std::size_t at = text.find("\"rows\": 1,"); at != std::string::npos; at = text.find("\"rows\": 1,"))
+    text.replace(at, 10, "\"rows\": 9223372036854775807,");
+  ASSERT_TRUE(write_file_atomic(options_.out / "index.json", text).ok());
+  expect_open_fails("a shard of 9223372036854775807 rows", "index.json");
 }
 
 TEST_F(PackedTest, NamesAMissingIndex) { expect_open_fails("has no index.json", "out/index.json"); }

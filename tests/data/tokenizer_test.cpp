@@ -42,6 +42,24 @@ TEST(Tokenizer, SplitsDigits) {
   EXPECT_EQ(tokenizer.encode("a12345")->size(), tokenizer.encode("a")->size() + 5);
 }
 
+TEST(Tokenizer, WithoutByteFallbackSaysWhatItDoesNotKnow) {
+  const auto tokenizer =
+      Tokenizer::open(std::filesystem::path(SXB_SOURCE_DIR) / "tests/fixtures/fuzz/tokenizer/bpe_unknown");
+  ASSERT_TRUE(tokenizer.ok()) << format_errors(tokenizer.errors());
+  EXPECT_EQ(tokenizer->unknown(), 0);
+  EXPECT_THAT(*tokenizer->encode("a日a"), ::testing::Contains(0));
+  EXPECT_THAT(*tokenizer->encode("the"), ::testing::Not(::testing::Contains(0)));
+  EXPECT_THAT(*shipped().encode("a日a"), ::testing::Not(::testing::Contains(0)));
+}
+
+// Found by the fuzz target: the library throws for a piece without text.
+TEST(Tokenizer, ADamagedModelIsAnErrorAndNoException) {
+  const auto tokenizer =
+      Tokenizer::open(std::filesystem::path(SXB_SOURCE_DIR) / "tests/fixtures/fuzz/tokenizer/empty_piece");
+  ASSERT_FALSE(tokenizer.ok());
+  EXPECT_THAT(tokenizer.error().what, HasSubstr("not a SentencePiece model"));
+}
+
 class TokenizerFile : public TempDir {};
 
 TEST_F(TokenizerFile, RefusesOtherFiles) {

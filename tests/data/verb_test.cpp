@@ -60,6 +60,29 @@ TEST_F(DataVerb, WarnsAboutCutDocuments) {
   EXPECT_THAT(err_, HasSubstr("--seq-len"));
 }
 
+TEST_F(DataVerb, SaysWhatWillNotBeLearned) {
+  const std::string file = (dir_ / "data.json").string();
+  ASSERT_TRUE(write_file_atomic(file, R"([{"instruction": "a", "output": "b"}, {"instruction": ")" +
+                                          std::string(400, 'e') + R"(", "output": "b"}])")
+                  .ok());
+  const std::string tokenizer = SXB_SOURCE_DIR "/tests/fixtures/fuzz/tokenizer/bpe_unknown";
+  ASSERT_EQ(
+      run("prepare --dataset " + file + " --tokenizer " + tokenizer + " --seq-len 300 --out " + folder()),
+      ExitCode::kOk)
+      << err_;
+  EXPECT_THAT(out_, HasSubstr("documents    1\n"));
+  EXPECT_THAT(out_, HasSubstr("left out     1\n"));
+  EXPECT_THAT(err_, HasSubstr("1 document was left out"));
+  EXPECT_THAT(err_, HasSubstr("raise --seq-len"));
+  EXPECT_THAT(err_, HasSubstr("are the tokenizer's unknown token"));
+  ASSERT_EQ(run("info " + folder() + " --json"), ExitCode::kOk) << err_;
+  const auto info = parse_json(out_, "info");
+  ASSERT_TRUE(info.ok());
+  EXPECT_EQ((*info)["left_out"], 1);
+  EXPECT_EQ((*info)["rows_without_loss"], 0);
+  EXPECT_GT((*info)["unknown"], 0);
+}
+
 TEST_F(DataVerb, ShippedTokenizerServesAnyDataset) {
   const std::string file = (dir_ / "my data.json").string();
   ASSERT_TRUE(write_file_atomic(file, R"([{"instruction": "What is ECN?", "output": "A mark."}])").ok());

@@ -12,7 +12,7 @@ TEST_F(EndToEnd, AKilledRankIsNamedAndTheNextTaskStillRuns) {
   const std::string file = cluster(2, 2, {{"SXB_FAKE_FAULT", "sigkill:3:nccl"}});
   const Ended run = sxbench(run_arguments(file, "nccl,sft,report"));
   EXPECT_EQ(run.status.text(), "exit code 5") << run.err;
-  EXPECT_LT(run.seconds, 30);
+  EXPECT_LT(run.seconds, 30 * pace());
   const auto ends = records(record::kind::kTaskEnd);
   ASSERT_EQ(ends.size(), 2u);
   EXPECT_EQ(ends[0].data["status"], "failed");
@@ -63,6 +63,19 @@ TEST_F(EndToEnd, AnUnknownExitCodeIsATaskFailure) {
   EXPECT_EQ(run.status.text(), "exit code 1") << run.err;
   EXPECT_THAT(records(record::kind::kTaskEnd).at(0).data["reason"].get<std::string>(),
               HasSubstr("exit code 17"));
+}
+
+/// Only its last record makes a code sxbench's: a library that ends the process with 2, 3 or 4 means no usage
+/// error, no missed goal and no environment.
+TEST_F(EndToEnd, AnExitCodeOfALibraryIsNoVerdict) {
+  for (const char* code : {"2", "3", "4", "127"}) {
+    const Ended run = sxbench(run_arguments(
+        cluster(1, 1, {{"SXB_FAKE_FAULT", "exit:0:sft"}, {"SXB_FAKE_EXIT_CODE", code}}), "sft"));
+    EXPECT_EQ(run.status.text(), "exit code 1") << code << "\n" << run.err;
+    EXPECT_THAT(records(record::kind::kTaskEnd).at(0).data["reason"].get<std::string>(),
+                HasSubstr(std::string("exit code ") + code));
+    fs::remove_all(results());
+  }
 }
 
 TEST_F(EndToEnd, ANodeThatSendsNonsenseFailsByName) {

@@ -3,7 +3,8 @@
 //
 // Faults come in the environment, which a cluster config's "env" gives to the ranks:
 //   SXB_FAKE_FAULT = "<what>:<rank>:<phase>", what = sigkill, freeze, deadlock, stubborn, error, disk,
-//                    exit, noise, chatter, damage; of a burn also mismatch, slow
+//                    exit, noise, chatter, damage, port, short; of a burn also mismatch, slow
+//   SXB_FAKE_EXIT_CODE = of the fault exit, default 17
 //   SXB_FAKE_GPUS = the ranks pretend to have a GPU each
 //   SXB_FAKE_ECHO = "<prefix>": the device record's name is the JSON of the variables with that prefix;
 //                   "rendezvous": it is the host at which the ranks meet
@@ -114,7 +115,7 @@ class FakeRank {
       std::fflush(stdout);
       return 0;
     }
-    if (what == "slow" || what == "mismatch") return 0;  // burn() does it
+    if (what == "slow" || what == "mismatch" || what == "short") return 0;  // burn() and train() do it
     if (std::stoi(fault.substr(rank_at)) != rank_) {
       return what == "sigkill" || what == "disk" ? lose_peer() : wait_for_peer();
     }
@@ -135,7 +136,17 @@ class FakeRank {
           {{"severity", "error"}, {"code", "weights"}, {"message", "no space left on device"}, {"help", ""}});
       return 4;
     }
-    if (what == "exit") std::exit(17);
+    if (what == "port") {
+      emit("finding", {{"severity", "error"},
+                       {"code", "rendezvous_port"},
+                       {"message", "rank 0 cannot serve the rendezvous: Address already in use"},
+                       {"help", "free that port, or choose another with rendezvous.port"}});
+      return 4;
+    }
+    if (what == "exit") {
+      const char* code = std::getenv("SXB_FAKE_EXIT_CODE");
+      std::exit(code != nullptr ? std::stoi(code) : 17);
+    }
     return 0;
   }
 
@@ -269,7 +280,9 @@ class FakeRank {
     const std::int64_t steps = training.at("steps"), warmup = training.at("warmup");
     const bool linked = std::getenv("SXB_FAKE_LINK") != nullptr;
     if (linked) link();
-    for (std::int64_t step = 1; step <= steps && (linked || rank_ == 0); ++step) {
+    const char* fault = std::getenv("SXB_FAKE_FAULT");
+    const std::int64_t last = fault != nullptr && std::string(fault).starts_with("short") ? steps - 1 : steps;
+    for (std::int64_t step = 1; step <= last && (linked || rank_ == 0); ++step) {
       const std::int64_t begin = sxb::monotonic_ns();
       const char* step_ms = std::getenv("SXB_FAKE_STEP_MS");
       std::this_thread::sleep_for(std::chrono::milliseconds(step_ms != nullptr ? std::stoi(step_ms) : 2));

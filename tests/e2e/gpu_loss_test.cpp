@@ -1,6 +1,6 @@
 // GPUs that are not what the cluster config promises, or get lost, from the command line to the exit code:
 // NVML and the engine are stand-ins.
-#include "e2e/fixture.h"
+#include "e2e/faults.h"
 
 namespace sxb::e2e {
 namespace {
@@ -8,8 +8,12 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class GpuLoss : public EndToEnd {
+class GpuLoss : public Faults {
  protected:
+  void SetUp() override {
+    Faults::SetUp();
+    timeouts_ = Json::object();
+  }
   /// `nvml`: SXB_FAKE_NVML of fake_nvml.h.
   Ended run_on_gpus(const std::string& nvml, const std::vector<std::string>& words,
                     const Json& env = Json::object()) {
@@ -69,11 +73,13 @@ TEST_F(GpuLoss, AnErrorOfARankIsThatOfItsLostGpu) {
   EXPECT_THAT(end.data["reason"].get<std::string>(),
               HasSubstr("GPU 1 of node n0 has fallen off the PCIe bus"));
   EXPECT_EQ(end.data["failed_rank"], 1);
+  tell("GPU lost while a rank uses it (NVML and engine are stand-ins), of the start",
+       end.data["verdict_s"].get<double>(), 900, "none: the rank fails", end.data["reason"]);
   EXPECT_THAT(run.err, HasSubstr("help: `dmesg | grep -i xid` on n0"));
 }
 
 TEST_F(GpuLoss, RanksThatHangOverALostGpuSayWhich) {
-  timeouts_ = {{"stall_s", 2}, {"stop_s", 1}, {"evidence_s", 1}};
+  timeouts_ = {{"stall_s", 2 * pace()}, {"stop_s", 1}, {"evidence_s", 1}};
   const Ended run = run_on_gpus("4:1:1", {"nccl"}, {{"SXB_FAKE_FAULT", "deadlock:1:nccl"}});
   EXPECT_NE(run.status.code, 0) << run.err;
   EXPECT_THAT(records(record::kind::kTaskEnd).at(0).data["reason"].get<std::string>(),

@@ -148,6 +148,29 @@ TEST_F(Resume, AnExcludedNodeGivesItsPlaceToASpare) {
   EXPECT_EQ(records(record::kind::kTaskStart).back().data["nodes"].dump(), R"(["n0","n2"])");
 }
 
+TEST_F(Resume, ADiskWithoutLocksIsNoRunThatIsBeingWritten) {
+  env_["LD_PRELOAD"] = SXB_CLOCK_SHIM;
+  env_["ASAN_OPTIONS"] = "verify_asan_link_order=0";
+  env_["SXB_NO_LOCKS"] = dir_.string();
+  const std::string file =
+      marked_cluster(3, 1, {{"SXB_FAKE_FAULT", "error:1:sft"}, {"SXB_FAKE_ONCE", (dir_ / "once").string()}});
+  std::vector<std::string> arguments = run_arguments(file, "sft");
+  for (std::string& word : arguments) {
+    if (word == "data.dataset=synthetic") word = "data.dataset=cluster-ops";
+  }
+  const Ended first = sxbench(arguments);
+  EXPECT_EQ(first.status.text(), "exit code 1") << first.err;
+  const fs::path datasets = dir_ / "cache" / "datasets";
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(datasets)) {
+    if (entry.is_directory()) folders.push_back(entry.path());
+  }
+  ASSERT_EQ(folders.size(), 1U) << "three agents without a lock leave one";
+  std::ofstream(folders[0] / "index.json") << "damaged";
+  const Ended second = sxbench({"run", "--resume", latest().string()});
+  EXPECT_EQ(second.status.text(), "exit code 0") << second.err;
+}
+
 TEST_F(Resume, JsonTellsEveryStepOfARunOnStdout) {
   const std::string file =
       marked_cluster(1, 1, {{"SXB_FAKE_FAULT", "error:0:nccl"}, {"SXB_FAKE_ONCE", (dir_ / "once").string()}});

@@ -109,6 +109,11 @@ TEST_F(EndToEnd, KernelBenchSetsTimesAgainstPeakAndAten) {
   EXPECT_EQ(document.at("rows").size(), 3u);
   EXPECT_TRUE(document["rows"][1]["times_aten"].is_null());
 
+  std::ofstream(dir_ / "wide.json") << R"({"name": "wide", "arch": {"hidden": 8192, "ffn": 64, "layers": 1,
+      "heads": 1, "vocab": 64}, "training": {"seq_len": 64, "steps": 2}, "data": {"dataset": "synthetic"}})";
+  const Ended wide = sxbench({"worker", "bench-kernels", "--model", (dir_ / "wide.json").string()});
+  EXPECT_EQ(wide.status.text(), "exit code 2") << wide.err;
+  EXPECT_THAT(wide.err, HasSubstr("hidden / heads (8192) must be a multiple of 16 up to 256 on GPUs"));
   const Ended wrong = sxbench({"worker", "bench-kernels", "--tokens", "1000"});
   EXPECT_EQ(wrong.status.text(), "exit code 2");
   EXPECT_THAT(wrong.err, HasSubstr("--tokens 2048"));

@@ -203,6 +203,7 @@ TEST_F(Secrets, AResumedRunHasThemFromItsClusterConfig) {
               AllOf(HasSubstr("a run folder keeps no secrets"), HasSubstr("HF_TOKEN"),
                     HasSubstr("NCCL_NET_TOKEN"), HasSubstr("there is no such file"), HasSubstr(file),
                     HasSubstr("help: make the cluster config as it was"), Not(HasSubstr("planted"))));
+  tell("cluster config of a run with secrets gone", missing.seconds, slack(), "none", "exit code 2");
 
   Json other = *parse_json(whole, "test");
   other["nccl_env"]["NCCL_DEBUG"] = "INFO";
@@ -347,6 +348,7 @@ TEST_F(Secrets, AFolderInThePlaceOfTheLinkIsAWarning) {
   EXPECT_EQ(run.status.text(), "exit code 0") << run.err;
   EXPECT_THAT(run.err, AllOf(HasSubstr("warning: "), HasSubstr("latest is no link")));
   EXPECT_THAT(text_of(std::string(trim(run.out))), HasSubstr("no_latest_link"));
+  tell("results/latest is a folder", run.seconds, slack(), "none", "a warning; the run goes on to its end");
 }
 
 TEST_F(Secrets, NoResumeIsOfferedWhereNothingIsLeft) {
@@ -357,7 +359,10 @@ TEST_F(Secrets, NoResumeIsOfferedWhereNothingIsLeft) {
   start(processes, arguments);
   ASSERT_TRUE(wait_until(processes, [&] { return !records(record::kind::kStep).empty(); }));
   fs::remove_all(results());
+  const std::int64_t gone_ns = monotonic_ns();
   const Ended ended = collect(processes, [](const std::string&) {});
+  tell("run folder removed", seconds_since(gone_ns, monotonic_ns()), slack(), "none: the next record",
+       "ended");
   EXPECT_NE(ended.status.code, 0);
   EXPECT_THAT(ended.err, AllOf(HasSubstr("tasks ok"), Not(HasSubstr("--resume"))));
 }

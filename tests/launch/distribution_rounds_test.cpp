@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "launch/push/distribute.h"
+#include "launch/push/push_facts.h"
 
 namespace sxb::launch {
 namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
@@ -126,6 +128,40 @@ TEST(Rsync, StatsAreReadAndAbsentOnesAreNotZero) {
   EXPECT_FALSE(parse_rsync_stats({"Number of regular files transferred: 3"}));
   EXPECT_FALSE(
       parse_rsync_stats({"Number of regular files transferred: ", "Total transferred file size: 1"}));
+}
+
+Answer failed_with(std::vector<std::string> err) {
+  Answer answer;
+  answer.status.code = 2;
+  answer.err = std::move(err);
+  return answer;
+}
+
+TEST(Rsync, TheTellingLineOfAnUncleanLoginIsShownAndWhatItPrints) {
+  const Answer answer = failed_with(
+      {"Warning: Permanently added 'h1' (ED25519) to the list of known hosts.",
+       "protocol version mismatch -- is your shell clean?", "(see the rsync manpage for an explanation)",
+       "rsync error: protocol incompatibility (code 2) at compat.c(622) [sender=3.2.7]"});
+  EXPECT_EQ(reason_of(answer), "protocol version mismatch -- is your shell clean?");
+  config::Node node;
+  node.name = "n1";
+  node.host = "h1";
+  EXPECT_THAT(copy_help(answer, node, "Wel\x1b[2Jcome"),
+              ::testing::AllOf(HasSubstr("a login of node n1 prints text"),
+                               HasSubstr("`ssh h1 true` must print nothing, and prints: Wel\\x1b[2Jcome;")));
+  EXPECT_THAT(copy_help(answer, node, ""), HasSubstr("must print nothing; look at"));
+}
+
+TEST(Rsync, OtherReasonsStayAsTheyWere) {
+  const Answer full = failed_with({"rsync: [receiver] write failed on \"/x\": No space left on device (28)",
+                                   "rsync error: error in file IO (code 11) at receiver.c(380)"});
+  EXPECT_THAT(reason_of(full), HasSubstr("No space left on device"));
+  EXPECT_EQ(copy_help(full, config::Node(), "Welcome"), "remove the cause, then call it again");
+  const Answer denied =
+      failed_with({"bench@h1: Permission denied (publickey).",
+                   "rsync: connection unexpectedly closed (0 bytes received so far) [sender]",
+                   "rsync error: unexplained error (code 255) at io.c(228) [sender=3.2.7]"});
+  EXPECT_EQ(reason_of(denied), "bench@h1: Permission denied (publickey).");
 }
 
 TEST(NetworkFileSystem, KnownByTheirTypeAlone) {

@@ -98,6 +98,25 @@ TEST(NcclRas, AServiceThatDoesNotAnswerIsLeftInTime) {
   EXPECT_LT(monotonic_ns() - began, 5'000'000'000);
 }
 
+TEST(NcclRas, OfAnAnswerThatStopsInTheMiddleTheFirstHalfIsEvidence) {
+  const Server server([](int fd) {
+    line_of(fd);
+    say(fd, "SERVER PROTOCOL 2\n");
+    line_of(fd);
+    say(fd, "OK\n");
+    line_of(fd);
+    say(fd, "Job summary\n  MISSING: rank 3\n  half a li");
+    char byte = 0;
+    while (::read(fd, &byte, 1) == 1) {
+    }
+  });
+  const Result<std::string> ras = ask_nccl_ras(server.address_, 700'000'000);
+  ASSERT_TRUE(ras.ok()) << format_errors(ras.errors());
+  EXPECT_THAT(*ras,
+              ::testing::StartsWith("Job summary\n  MISSING: rank 3\n  half a li\n(the rest is missing: "));
+  EXPECT_THAT(*ras, HasSubstr("did not answer in time"));
+}
+
 TEST(NcclRas, SomethingElseOnThatPortIsNoAnswer) {
   const Server server([](int fd) { say(fd, "220 mail.example.org ESMTP\n"); });
   const Result<std::string> ras = ask_nccl_ras(server.address_, 2'000'000'000);

@@ -186,6 +186,25 @@ TEST_F(ReopenTest, ATaskThatWasStartedAgainHasNoResultYet) {
   EXPECT_FALSE(state->tasks.at("t1").ok);
 }
 
+TEST_F(JournalTest, KnowsUpToWhichStepATrainingIsRecorded) {
+  Result<Journal> journal = Journal::create(dir_, "a", "abcdef");
+  ASSERT_TRUE(journal.ok());
+  const auto step = [&](int number) {
+    ASSERT_TRUE(journal->append(make(record::kind::kStep, {{"step", number}})).ok());
+  };
+  EXPECT_EQ(recorded_steps(journal->dir(), "t1"), 0);
+  step(1), step(2), step(3);
+  EXPECT_EQ(recorded_steps(journal->dir(), "t1"), 3);
+  // The next attempt goes on after step 2; what it lost of the way stays lost until it comes again.
+  ASSERT_TRUE(journal->append(make(record::kind::kTaskStart)).ok());
+  step(3), step(4), step(6);
+  EXPECT_EQ(recorded_steps(journal->dir(), "t1"), 4);
+  step(5), step(6);
+  EXPECT_EQ(recorded_steps(journal->dir(), "t1"), 6);
+  EXPECT_EQ(recorded_steps(journal->dir(), "t2"), 0);
+  EXPECT_EQ(recorded_steps(dir_ / "none", "t1"), 0);
+}
+
 TEST_F(ReopenTest, WhatIsNoRecordIsCountedAndPassedOver) {
   {
     std::ofstream out(run_ / "records.jsonl", std::ios::app);

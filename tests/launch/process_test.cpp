@@ -182,6 +182,22 @@ TEST(Process, SigtermEndsAChildThatHeedsIt) {
   EXPECT_EQ(seen.exits[0].code, 9);
 }
 
+TEST(Process, AChildTakesSignalsAsThisProcessInheritedThem) {
+  const auto ignored_by_child = [] {
+    const Seen seen = run_one(shell("sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status"));
+    return seen.out.empty() ? 0 : std::stoull(seen.out.front(), nullptr, 16);
+  };
+  const auto bit = [](int signal) { return 1ULL << (signal - 1); };
+  const auto hangup = ::signal(SIGHUP, SIG_IGN), size = ::signal(SIGXFSZ, SIG_IGN);
+  const unsigned long long nohup = ignored_by_child();
+  ::signal(SIGHUP, SIG_DFL);
+  const unsigned long long plain = ignored_by_child();
+  ::signal(SIGHUP, hangup);
+  ::signal(SIGXFSZ, size);
+  EXPECT_EQ(nohup & (bit(SIGHUP) | bit(SIGPIPE) | bit(SIGXFSZ)), bit(SIGHUP));
+  EXPECT_EQ(plain & (bit(SIGHUP) | bit(SIGPIPE) | bit(SIGXFSZ)), 0u);
+}
+
 TEST(Process, KeepsStdinOpenWhenAsked) {
   ProcessSet processes;
   ProcessSpec spec = shell("read a; echo got $a; read b; echo eof");

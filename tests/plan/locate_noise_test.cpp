@@ -39,19 +39,21 @@ Simulated noisy(int nodes, Level level, int per_node = 1) {
   return cluster;
 }
 
-TEST(Noise, NamesNobody) {
+/// Tests of their own, because under a sanitizer all together are too long for one.
+class NoiseOf : public ::testing::TestWithParam<int> {};
+
+TEST_P(NoiseOf, NamesNobody) {
+  const int nodes = GetParam();
   double sum = 0;
-  int settings = 0;
-  for (const int nodes : {3, 4, 5, 8, 16, 40}) {
-    for (const Level level : kLevels) {
-      const double innocent = search_often(noisy(nodes, level), "", nodes > 8 ? 50 : 200).innocent;
-      EXPECT_LE(innocent, 0.025) << nodes << " nodes, noise " << level.noise << ", drops " << level.drops;
-      sum += innocent;
-      ++settings;
-    }
+  for (const Level level : kLevels) {
+    const double innocent = search_often(noisy(nodes, level), "", nodes > 8 ? 50 : 200).innocent;
+    EXPECT_LE(innocent, 0.025) << nodes << " nodes, noise " << level.noise << ", drops " << level.drops;
+    sum += innocent;
   }
-  EXPECT_LE(sum / settings, 0.005);
+  EXPECT_LE(sum / static_cast<double>(std::size(kLevels)), 0.005);
 }
+
+INSTANTIATE_TEST_SUITE_P(Nodes, NoiseOf, ::testing::Values(3, 4, 5, 8, 16, 40));
 
 TEST(Noise, NamesNoRailAndNoGpu) {
   for (const int nodes : {1, 2, 4}) {
@@ -62,27 +64,31 @@ TEST(Noise, NamesNoRailAndNoGpu) {
   }
 }
 
-TEST(Noise, LeavesFaultsVisible) {
-  struct Setting {
-    int nodes;
-    double noise, share, least;
-  };
-  const Setting settings[] = {{3, 0.03, 0.7, 0.95}, {4, 0.05, 0.7, 0.95},  {5, 0.05, 0.7, 0.95},
-                              {8, 0.05, 0.7, 0.95}, {16, 0.05, 0.7, 0.95}, {4, 0.1, 0.4, 0.95},
-                              {8, 0.1, 0.4, 0.95},  {16, 0.1, 0.4, 0.95}};
-  for (const Setting& s : settings) {
-    Simulated node = noisy(s.nodes, {s.noise, 0});
-    node.node_rails[{1, -1}] = s.share;
-    const Outcome of_node = search_often(node, "node 1", 100);
-    EXPECT_GE(of_node.found, s.least) << "node of " << s.nodes << ", noise " << s.noise;
-    EXPECT_LE(of_node.innocent, 0.02) << "node of " << s.nodes << ", noise " << s.noise;
-    Simulated link = noisy(s.nodes, {s.noise, 0});
-    link.links[{0, 2}] = s.share;
-    const Outcome of_link = search_often(link, "link 0-2", 100);
-    EXPECT_GE(of_link.found, s.least) << "link of " << s.nodes << ", noise " << s.noise;
-    EXPECT_LE(of_link.innocent, 0.02) << "link of " << s.nodes << ", noise " << s.noise;
-  }
+struct Fault {
+  int nodes;
+  double noise, share, least;
+};
+class NoiseAnd : public ::testing::TestWithParam<Fault> {};
+
+TEST_P(NoiseAnd, LeavesFaultsVisible) {
+  const Fault& s = GetParam();
+  Simulated node = noisy(s.nodes, {s.noise, 0});
+  node.node_rails[{1, -1}] = s.share;
+  const Outcome of_node = search_often(node, "node 1", 100);
+  EXPECT_GE(of_node.found, s.least) << "node of " << s.nodes << ", noise " << s.noise;
+  EXPECT_LE(of_node.innocent, 0.02) << "node of " << s.nodes << ", noise " << s.noise;
+  Simulated link = noisy(s.nodes, {s.noise, 0});
+  link.links[{0, 2}] = s.share;
+  const Outcome of_link = search_often(link, "link 0-2", 100);
+  EXPECT_GE(of_link.found, s.least) << "link of " << s.nodes << ", noise " << s.noise;
+  EXPECT_LE(of_link.innocent, 0.02) << "link of " << s.nodes << ", noise " << s.noise;
 }
+
+INSTANTIATE_TEST_SUITE_P(Faults, NoiseAnd,
+                         ::testing::Values(Fault{3, 0.03, 0.7, 0.95}, Fault{4, 0.05, 0.7, 0.95},
+                                           Fault{5, 0.05, 0.7, 0.95}, Fault{8, 0.05, 0.7, 0.95},
+                                           Fault{16, 0.05, 0.7, 0.95}, Fault{4, 0.1, 0.4, 0.95},
+                                           Fault{8, 0.1, 0.4, 0.95}, Fault{16, 0.1, 0.4, 0.95}));
 
 /// The sensitivity that a search states of itself holds.
 TEST(Noise, WhatWouldHaveBeenNamedIs) {

@@ -16,10 +16,10 @@ using ::testing::SizeIs;
 
 TEST(CircleMethod, MeetsEveryPairOnceInTheFewestRounds) {
   for (const int nodes : {2, 3, 4, 5, 8, 9, 32}) {
-    const auto rounds = circle_rounds(nodes);
-    EXPECT_THAT(rounds, SizeIs(static_cast<std::size_t>(nodes % 2 == 0 ? nodes - 1 : nodes))) << nodes;
+    EXPECT_EQ(circle_rounds(nodes), nodes % 2 == 0 ? nodes - 1 : nodes);
     std::set<std::vector<int>> met;
-    for (const auto& round : rounds) {
+    for (int turn = 0; turn < circle_rounds(nodes); ++turn) {
+      const std::vector<Probe> round = circle_round(nodes, turn);
       EXPECT_THAT(round, SizeIs(static_cast<std::size_t>(nodes / 2)));
       std::set<int> busy;
       for (const Probe& pair : round) {
@@ -29,7 +29,18 @@ TEST(CircleMethod, MeetsEveryPairOnceInTheFewestRounds) {
     }
     EXPECT_EQ(met.size(), static_cast<std::size_t>(nodes * (nodes - 1) / 2)) << nodes;
   }
-  EXPECT_THAT(circle_rounds(1), IsEmpty());
+  EXPECT_EQ(circle_rounds(1), 0);
+}
+
+/// All pairs of a hundred thousand nodes would be half a terabyte: a round is computed without the others.
+TEST(CircleMethod, ComputesARoundOfAnyNumberOfNodesByItself) {
+  EXPECT_THAT(circle_round(100'000, 33'333), SizeIs(50'000));
+  const std::vector<int> ranks(100'000, 1);
+  std::vector<ProbeResult> results(1);
+  results.back().round = 1;  // the nodes and the rails are done
+  const ProbeRound round = next_round({}, ranks, results);
+  EXPECT_EQ(round.stage, LocateStage::kSample);
+  EXPECT_THAT(round.probes, SizeIs(50'000));
 }
 
 TEST(NextRound, GoesFromNodesToRailsToPairsAndEndsWhereNothingIsSuspect) {
@@ -166,6 +177,86 @@ TEST(Suspects, ACutLinkAndANodeThatNobodyReaches) {
   EXPECT_THAT(suspects_of(gone), ElementsAre("node 4"));
 }
 
+// What does not answer at all, on one rail: the other rails of the same probes have figures.
+
+TEST(Suspects, ADeadSwitchPlane) {
+  for (const int nodes : {3, 4, 6, 9}) {
+    for (const int rail : {0, 2, 3}) {
+      Simulated cluster = Simulated::of(nodes, 4);
+      for (int node = 0; node < nodes; ++node) cluster.node_rails[{node, rail}] = 0;
+      const std::string name = "rail #" + std::to_string(rail);
+      EXPECT_THAT(suspects_of(cluster), ElementsAre(name)) << nodes;
+      EXPECT_THAT(named_of(cluster), ElementsAre(name)) << nodes;
+    }
+  }
+}
+
+TEST(Suspects, ADeadNic) {
+  for (const int nodes : {3, 4, 6, 9}) {
+    Simulated cluster = Simulated::of(nodes, 4);
+    cluster.node_rails[{2, 1}] = 0;
+    EXPECT_THAT(suspects_of(cluster), ElementsAre("node rail 2 #1")) << nodes;
+    EXPECT_THAT(named_of(cluster), ElementsAre("node rail 2 #1")) << nodes;
+  }
+}
+
+TEST(Suspects, DeadNicsOfSeveralNodesAndRails) {
+  Simulated cluster = Simulated::of(6, 4);
+  for (const Pair& nic : {Pair{3, 1}, Pair{0, 1}, Pair{5, 2}}) cluster.node_rails[nic] = 0;
+  EXPECT_THAT(suspects_of(cluster), ElementsAre("node rail 0 #1", "node rail 3 #1", "node rail 5 #2"));
+  EXPECT_THAT(named_of(cluster), ElementsAre("node rail 0 #1", "node rail 3 #1", "node rail 5 #2"));
+}
+
+/// Nodes of two and of four rails have two in common.
+TEST(Suspects, ANodeOfOtherSizeThatNobodyReaches) {
+  Simulated cluster = Simulated::of(6, 4);
+  cluster.ranks[5] = 2;
+  for (int node = 0; node < 5; ++node) cluster.links[{node, 5}] = 0;
+  EXPECT_THAT(suspects_of(cluster), ElementsAre("node 5"));
+}
+
+TEST(Suspects, ALinkOfOneRailThatIsCut) {
+  Simulated cluster = Simulated::of(6, 4);
+  cluster.rail_links[{{1, 4}, 2}] = 0;
+  EXPECT_THAT(suspects_of(cluster), ElementsAre("link 1-4 #2"));
+}
+
+/// A plane that is dead and another that is slow; a dead NIC beside a slow one.
+TEST(Suspects, ADeadPartHidesNoSlowOne) {
+  Simulated planes = Simulated::of(6, 4);
+  for (int node = 0; node < 6; ++node) {
+    planes.node_rails[{node, 0}] = 0;
+    planes.node_rails[{node, 2}] = 0.5;
+  }
+  EXPECT_THAT(suspects_of(planes), ElementsAre("rail #0", "rail #2"));
+  Simulated nics = Simulated::of(6, 4);
+  nics.node_rails[{3, 1}] = 0;
+  nics.node_rails[{4, 1}] = 0.6;
+  EXPECT_THAT(suspects_of(nics), ElementsAre("node rail 3 #1", "node rail 4 #1"));
+  Simulated node = Simulated::of(6, 4);  // what is left of it is slow
+  for (const int rail : {0, 2, 3}) node.node_rails[{3, rail}] = 0.5;
+  node.node_rails[{3, 1}] = 0;
+  EXPECT_THAT(suspects_of(node), ElementsAre("node rail 3 #1", "node 3"));
+}
+
+/// Rail 0 without figures and without a failure, as where nothing ran there: the others keep their numbers.
+TEST(Suspects, RailsWithoutFiguresMoveNoOthers) {
+  Simulated cluster = Simulated::of(6, 4);
+  for (int node = 0; node < 6; ++node) cluster.node_rails[{node, 2}] = 0.5;
+  auto results = cluster.search();
+  for (ProbeResult& result : results) {
+    if (result.nodes.size() > 1) result.busbw_gBps.front().reset();
+  }
+  EXPECT_THAT(names(suspects_in(cluster, results)), ElementsAre("rail #2"));
+}
+
+TEST(Suspects, WhereNobodyAnswersAllAreNamed) {
+  Simulated cluster = Simulated::of(4, 2);
+  for (int a = 0; a < 4; ++a)
+    for (int b = a + 1; b < 4; ++b) cluster.links[{a, b}] = 0;
+  EXPECT_THAT(suspects_of(cluster), ElementsAre("node 0", "node 1", "node 2", "node 3"));
+}
+
 TEST(Suspects, WhatIsBelowTheSensitivityIsNone) {
   Simulated cluster = Simulated::of(8);
   cluster.node_rails[{1, -1}] = 0.97;
@@ -239,6 +330,20 @@ TEST(Bisection, FindsARailAndOneNicOf256Nodes) {
                   },
                   4),
               ElementsAre("node rail 200 #3"));
+}
+
+TEST(Bisection, FindsWhatIsDeadAmong1024Nodes) {
+  const auto named = [](const std::function<void(Simulated&)>& break_it) {
+    Simulated cluster = Simulated::of(1024, 4);
+    break_it(cluster);
+    const auto results = cluster.search();
+    return with_standing(trials_of(cluster, results), Standing::kConfirmed);
+  };
+  EXPECT_THAT(named([](Simulated& c) {
+                for (int node = 0; node < 1024; ++node) c.node_rails[{node, 1}] = 0;
+              }),
+              ElementsAre("rail #1"));
+  EXPECT_THAT(named([](Simulated& c) { c.node_rails[{700, 2}] = 0; }), ElementsAre("node rail 700 #2"));
 }
 
 TEST(Bisection, LooksBetweenHalvesThatAreFast) {

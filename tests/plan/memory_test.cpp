@@ -126,5 +126,25 @@ TEST(Memory, OffloadLeavesRoomForTheChunksOnly) {
   EXPECT_EQ(estimate_memory(m, cpu).optimizer_bytes, 12 * m.arch.parameters());  // the host's either way
 }
 
+TEST(Memory, ACheckpointIsWrittenFromACopyInHostMemory) {
+  config::Model m = llama_7b();
+  const Ranks one = gpus(1, 1, 0), cpu{2, 1, 2, false, 0};
+  const MemoryEstimate off = estimate_memory(m, one), off_cpu = estimate_memory(m, cpu);
+  EXPECT_EQ(off.pinned_bytes, 0);
+  EXPECT_EQ(off_cpu.checkpoint_bytes, 0);
+  m.training.checkpoint.every_minutes = 1;
+  EXPECT_EQ(estimate_memory(m, one).total(), off.total()) << "the GPU holds nothing more";
+  EXPECT_EQ(estimate_memory(m, one).pinned_bytes, 12 * m.arch.parameters());
+  EXPECT_EQ(estimate_memory(m, cpu).total(), off_cpu.total() + 12 * m.arch.parameters());
+  m.training.sharding = Sharding::kFull;
+  EXPECT_EQ(estimate_memory(m, gpus(1, 8, 0)).pinned_bytes, 12 * m.arch.parameters() / 8);
+  EXPECT_EQ(checkpoint_shard_bytes(m, gpus(2, 4, 0)), 12 * m.arch.parameters() / 8);
+  m.training.sharding = Sharding::kHybrid;
+  EXPECT_EQ(checkpoint_shard_bytes(m, gpus(2, 4, 0)), 12 * m.arch.parameters() / 4);
+  m.training.checkpoint = {};
+  m.training.checkpoint.every_steps = 5;
+  EXPECT_GT(estimate_memory(m, one).pinned_bytes, 0);
+}
+
 }  // namespace
 }  // namespace sxb::plan

@@ -28,9 +28,10 @@ struct Simulated {
   double drops = 0;                   ///< share of the probes that lose up to 60 %, as beside another process
   std::map<Pair, double> node_rails;  ///< (node, rail; -1 = all) -> share
   std::map<Pair, double> links;       ///< (node, higher node) -> share, 0 = cut
-  std::map<Pair, double> gpus;        ///< (node, local rank) -> share
-  std::map<int, double> insides;      ///< node -> share of what its ranks reach among themselves
-  std::map<Pair, double> ways;        ///< (from, to) -> share of what goes that way
+  std::map<std::pair<Pair, int>, double> rail_links;  ///< the same on one rail
+  std::map<Pair, double> gpus;                        ///< (node, local rank) -> share
+  std::map<int, double> insides;  ///< node -> share of what its ranks reach among themselves
+  std::map<Pair, double> ways;    ///< (from, to) -> share of what goes that way
   std::mt19937 random{1};
 
   static Simulated of(int nodes, int per_node = 1) {
@@ -72,7 +73,10 @@ struct Simulated {
       for (std::size_t i = 0; i < probe.nodes.size(); ++i) {
         const int a = probe.nodes[i];
         const int b = probe.nodes[(i + 1) % probe.nodes.size()];  // a ring sends one way; of two it is both
-        slowest = std::min({slowest, end(a, rail), share(links, std::minmax(a, b)), share(ways, {a, b})});
+        const Pair link = std::minmax(a, b);
+        const auto on_rail = rail_links.find({link, rail});
+        slowest = std::min({slowest, end(a, rail), share(links, link), share(ways, {a, b}),
+                            on_rail == rail_links.end() ? 1 : on_rail->second});
       }
       if (slowest == 0) result.failure = "no answer";
       result.busbw_gBps.push_back(slowest == 0 ? std::nullopt : std::optional(normal * slowest * jitter()));

@@ -48,6 +48,26 @@ TEST(TallyTest, ACheckIsThatEveryRankHasTold) {
   EXPECT_THAT(three.missing(), ElementsAre("rank 2 has not told its device"));
 }
 
+TEST(TallyTest, AResumedTrainingHasThoseAfterItsCheckpoint) {
+  Task task = task_of(Phase::kSft);
+  task.model.training.steps = 10;
+  Tally tally = tally_with_devices(task);
+  record::Resumed resumed;
+  resumed.step = 6;
+  tell(tally, resumed);
+  for (const int number : {7, 8, 10}) {
+    record::Step record;
+    record.step = number;
+    tell(tally, record);
+  }
+  for (int rank = 0; rank < 4; ++rank) tell(tally, record::Rank{}, rank);
+  tell(tally, record::Training{});
+  EXPECT_THAT(tally.missing(), ElementsAre("step 9 of 10"));
+  resumed.step = 1000;  // more than there are: all were there before
+  tell(tally, resumed);
+  EXPECT_THAT(tally.missing(), IsEmpty());
+}
+
 TEST(TallyTest, ATrainingHasEveryStep) {
   Task task = task_of(Phase::kSft);
   task.model.training.steps = 10;

@@ -110,6 +110,8 @@ TEST(TaskId, IgnoresWhatDoesNotMatter) {
   PlanInput changed = input();
   changed.models[0].description = "better words";
   changed.models[0].source = "elsewhere";
+  changed.models[0].training.checkpoint.every_minutes = 5;
+  changed.models[0].training.checkpoint.folder = "/shared";
   changed.cluster.description = "too";
   changed.cluster.source = "elsewhere";
   changed.cluster.nodes[0].host = "10.0.0.1";
@@ -171,6 +173,8 @@ TEST(RankTaskJson, RoundTrips) {
   rank.token = std::string(32, 'a');
   rank.dataset_dir = "/data/x";
   rank.save_dir = "/save";
+  rank.checkpoint_dir = "/shared/run/task";
+  rank.recorded_steps = 41;
   rank.memory_bytes = 141'000'000'000;
   rank.peak_tflops = 989.4;
   rank.cpu_threads = 2;

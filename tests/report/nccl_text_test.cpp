@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "report/nccl_tests/nccl_text.h"
+#include "report/report.h"
 #include "support/nccl_run.h"
 #include "support/synthetic_run.h"
 
@@ -333,6 +334,24 @@ TEST(NcclText, UncheckedRunsAreSaid) {
   EXPECT_THAT(text, HasSubstr("# Out of bounds values : N/A\n"));
   EXPECT_THAT(text, HasSubstr("    N/A\n"));
   EXPECT_EQ(text_of(sweep_of("all_reduce"), {}), "");
+}
+
+// Found by the fuzz target: a reader of the text would take the rest of such a name for a row.
+TEST(NcclText, ANewlineInANameEndsNoLine) {
+  record::Record device;
+  device.kind = record::kind::kDevice;
+  device.node = "n\n1";
+  device.data = {{"name", "GPU\n       8  2  float"}, {"backend", "x\ny"}, {"pci", "\n"}};
+  record::Record row = record_of({}, "all_reduce");
+  for (const char* key : {"dtype", "redop", "path", "timestamp"}) row.data[key] = "a\n8 2 float";
+  const Json sweep = {{"collective", "all\nreduce"}, {"timestamps", true}};
+  NcclText layout(sweep, "1.2.3");
+  layout.add(device);
+  const std::string text = layout.add_row(row) + layout.finish();
+  std::size_t rows = 0;
+  for (const std::string& line : split(text, '\n')) rows += !line.empty() && line.front() != '#';
+  EXPECT_EQ(rows, 1u) << text;
+  EXPECT_THAT(text, HasSubstr("GPU\\n       8"));
 }
 
 TEST(NcclText, HeaderWaitsForARowOfEachGroup) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <numbers>
 #include <random>
+#include <vector>
 
 namespace sxb::stats {
 
@@ -25,5 +26,32 @@ class Draw {
  private:
   std::mt19937_64 generator_;
 };
+
+/// Step times around 100 whose logarithm is autoregressive of first order, of standard deviation `noise`.
+inline std::vector<double> autoregressive(Draw& draw, int count, double r, double noise) {
+  std::vector<double> times;
+  double state = draw.normal();
+  for (int i = 0; i < count; ++i) {
+    if (i > 0) state = r * state + std::sqrt(1 - r * r) * draw.normal();
+    times.push_back(100 * std::exp(noise * state));
+  }
+  return times;
+}
+
+/// Phases whose lengths are geometric, as of a Markov chain of two states, in the second of which a step
+/// takes longer.
+struct Bursts {
+  double fast_steps, slow_steps;  ///< mean lengths
+  double slowdown, noise;
+};
+inline std::vector<double> bursty(Draw& draw, int count, const Bursts& like) {
+  std::vector<double> times;
+  bool slow = draw.uniform() < like.slow_steps / (like.fast_steps + like.slow_steps);
+  for (int i = 0; i < count; ++i) {
+    if (i > 0 && draw.uniform() < 1 / (slow ? like.slow_steps : like.fast_steps)) slow = !slow;
+    times.push_back(100 * (slow ? 1 + like.slowdown : 1) * (1 + like.noise * draw.normal()));
+  }
+  return times;
+}
 
 }  // namespace sxb::stats

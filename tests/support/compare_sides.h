@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,21 @@ inline testing::SftSpec sft(double step_ms, double noise = 0.005, int repeat = 0
   spec.repeat = repeat;
   spec.step_ms = step_ms;
   spec.factors = spread(noise);
+  spec.dataset_hash.clear();  // nothing says that both sides had the same rows
   spec.sum_len_sq = 2e6;
+  return spec;
+}
+
+/// Twenty steps whose rows are filled by 60 to 100 %, and whose times follow, but for 0.1 %.
+inline testing::SftSpec packed_sft(double step_ms, double noise_seed) {
+  testing::SftSpec spec = sft(step_ms);
+  spec.dataset_hash = "5eed";
+  spec.factors.clear();
+  for (int i = 0; i < 20; ++i) {
+    const double fill = 0.6 + 0.4 * (i * 7 % 20) / 19;
+    spec.tokens.push_back(static_cast<int>(2000 * fill));
+    spec.factors.push_back((0.5 + 0.5 * fill) * (1 + 0.001 * std::sin(noise_seed + 5.0 * i)));
+  }
   return spec;
 }
 

@@ -59,8 +59,10 @@ Json device_data(bool cuda, int local_rank, int rank) {
 
 Json step_data(const SftSpec& spec, int step, double ms, bool measured) {
   const int world = spec.nodes * spec.ranks_per_node;
+  const auto row = static_cast<std::size_t>(step - 2);  // after one step of warm-up
+  const int tokens = measured && row < spec.tokens.size() ? spec.tokens[row] : 2000;
   return {{"step", step},         {"loss", 4.0 - 0.25 * step}, {"lr", 1e-5},
-          {"grad_norm", 1.5},     {"tokens", 2000 * world},    {"loss_tokens", 800 * world},
+          {"grad_norm", 1.5},     {"tokens", tokens * world},  {"loss_tokens", 800 * world},
           {"samples", 2 * world}, {"documents", 16 * world},   {"sum_len_sq", spec.sum_len_sq},
           {"step_time_ms", ms},   {"data_wait_ms", 0.5},       {"memory_bytes", 8589934592},
           {"measured", measured}};
@@ -83,7 +85,7 @@ Json training_data(const SftSpec& spec) {
           {"flops_per_token_full", 14e9},
           {"peak_tflops", spec.peak_tflops},
           {"dataset", "synthetic"},
-          {"dataset_hash", "0"},
+          {"dataset_hash", spec.dataset_hash},
           {"init", "random(1234)"},
           {"steps", 6},
           {"warmup", 1}};

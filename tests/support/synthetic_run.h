@@ -52,7 +52,9 @@ struct SftSpec {
   int ranks_per_node = 2;
   double step_ms = 100;
   std::vector<double> factors = {1.0, 1.02, 0.98, 1.04, 0.96};  ///< measured steps, in units of step_ms
-  double sum_len_sq = 0;                                        ///< per step
+  std::vector<int> tokens;                                      ///< of a rank, by measured step; empty: 2000
+  std::string dataset_hash = "0";
+  double sum_len_sq = 0;  ///< per step
   Json peak_tflops = 989.0;
   std::string status = "ok";
   std::string reason;

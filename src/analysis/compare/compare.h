@@ -21,7 +21,7 @@ struct LoadedRun {
 /// One side of a comparison. Each run adds its repeats.
 using Side = std::vector<std::unique_ptr<const LoadedRun>>;
 
-/// Reads each: a run folder, or the latest run of a results folder.
+/// Reads each: a run folder, or the latest run of a results folder. A run that is named twice is an error.
 Result<Side> load_side(const std::vector<std::filesystem::path>& paths);
 
 /// In the order in which an operator wants to see them.
@@ -30,10 +30,11 @@ enum class Judgement {
   kUnstable,  ///< the spread is too wide to tell
   kMissing,   ///< one side has no figure, or none that can be believed
   kFaster,
+  kNotJudged,  ///< too little was measured of what always varies: a latency of one repeat
   kSame
 };
-inline constexpr Judgement kJudgements[] = {Judgement::kSlower, Judgement::kUnstable, Judgement::kMissing,
-                                            Judgement::kFaster, Judgement::kSame};
+inline constexpr Judgement kJudgements[] = {Judgement::kSlower, Judgement::kUnstable,  Judgement::kMissing,
+                                            Judgement::kFaster, Judgement::kNotJudged, Judgement::kSame};
 const char* to_string(Judgement judgement);  ///< SLOWER, UNSTABLE, ...
 
 struct ComparedSide {

@@ -7,7 +7,6 @@
 #include <map>
 
 #include "analysis/read/json_read.h"
-#include "analysis/read/measured_steps.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -18,14 +17,24 @@ using stats::Repeat;
 
 // ---- fine-tuning
 
+/// Which rows a step takes follows from this and its number, as far as its tokens do not tell.
+std::string rows_of(const TaskData& task) {
+  const record::Training& training = task.last<record::Training>();
+  if (training.dataset_hash.empty()) return "";
+  return fmt::format("{} {} {} {}", training.dataset_hash, task.world(), training.micro_batch.value_or(0),
+                     training.grad_accumulation.value_or(0));
+}
+
 void add_repeat(const TaskData& task, Point& throughput, Point& step_time) {
   const MeasuredSteps steps = measured_steps(task);
   if (steps.time_ms.empty()) return;
   const double noise = stats::kMadToSigma * stats::mad(steps.time_ms) / stats::median(steps.time_ms);
   step_time.work = stats::median(steps.tokens);
-  for (const auto& [point, repeat] :
-       {std::pair{&throughput, tokens_per_s_and_rank(task)}, {&step_time, step_time_ms(task)}}) {
+  for (const auto& [point, repeat] : {std::pair{&throughput, tokens_per_s_and_rank(task, Rows::kOthers)},
+                                      {&step_time, step_time_ms(task)}}) {
     if (!repeat) continue;
+    point->steps.reset();
+    if (point->repeats.empty()) point->steps = RowSteps{rows_of(task), steps};
     point->repeats.push_back(*repeat);
     point->within.push_back(noise);
   }
@@ -111,6 +120,7 @@ Point collective_point(const NcclGroup& group, const GroupRecord& record, const 
   point.unit = bandwidth ? "GB/s" : "us";
   point.higher_is_better = bandwidth;
   point.sample = placement.per_iteration ? "iterations" : "";
+  point.latency = size < kBandwidthFrom;
   const double figure = bandwidth ? busbw : placement.time_us.value_or(0);
   if (figure > 0) point.repeats.push_back(collective_repeat(figure, placement, row));
   if (group.limit && busbw > group.limit->busbw_gBps) {
@@ -202,6 +212,11 @@ std::vector<Point> burn_points(const TaskData& task) {
 
 }  // namespace
 
+bool RowSteps::same_rows(const RowSteps& other) const {
+  return !rows.empty() && rows == other.rows && steps.number == other.steps.number &&
+         steps.tokens == other.steps.tokens;
+}
+
 stats::Spread Point::spread() const {
   stats::Spread spread;
   if (repeats.size() > 1) {
@@ -225,6 +240,7 @@ void PointSet::add(Point point) {
     return;
   }
   Point& known = points_[it->second];
+  known.steps.reset();
   std::move(point.repeats.begin(), point.repeats.end(), std::back_inserter(known.repeats));
   known.within.insert(known.within.end(), point.within.begin(), point.within.end());
   if (known.disbelief.empty()) known.disbelief = point.disbelief;

@@ -9,10 +9,20 @@
 #include <vector>
 
 #include "analysis/analysis.h"
+#include "analysis/read/measured_steps.h"
 #include "stats/change.h"
 #include "stats/stability.h"
 
 namespace sxb::analysis {
+
+/// The steps of one repeat, and what says which rows they took.
+struct RowSteps {
+  std::string rows;  ///< data set, world and batch; empty if the data set is not known
+  MeasuredSteps steps;
+
+  /// Step by step the same rows: what differs between the steps is then no noise between the runs.
+  bool same_rows(const RowSteps& other) const;
+};
 
 /// One figure. Two points are the same figure when section, series, variant, member and figure agree.
 struct Point {
@@ -30,6 +40,9 @@ struct Point {
   std::string task;    ///< label of the task that measured it
   /// Why the figure cannot be believed: beyond a physical limit, or wrong data. It is then none.
   std::string disbelief;
+  std::optional<RowSteps> steps;  ///< of one repeat; of several their figures tell
+  /// The time of a small size, which one repeat of some twenty iterations tells roughly.
+  bool latency = false;
   std::optional<double> work;  ///< tokens a step: step times of other work are not comparable
 
   stats::Spread spread() const;

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "analysis/read/json_read.h"
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/redact.h"
 #include "config/cluster/node_set.h"
 
@@ -16,12 +18,26 @@ namespace {
 
 namespace kind = record::kind;
 
-/// Parses one line; no value if it is not whole (a crash cut it), an error if the schema is unknown.
+/// A newer build may have more kinds than this one.
+bool is_known_kind(const std::string& kind) {
+  static const std::set<std::string> known = [] {
+    std::set<std::string> kinds;
+    for (const record::Field& field : record::fields()) kinds.insert(field.kind);
+    return kinds;
+  }();
+  return known.contains(kind);
+}
+
+/// Parses one line; no value if it is no record, or has values of other types than its kind; an error if the
+/// schema is unknown.
 Result<std::optional<record::Record>> parse_line(std::string_view line, const std::string& where) {
   const std::optional<Json> json = try_parse_json(line);
-  if (!json || !json->is_object() || !json->contains("v")) return std::optional<record::Record>();
-  SXB_ASSIGN_OR_RETURN(record::Record record, record::parse_record(*json, where));
-  return std::optional(std::move(record));
+  if (!json) return std::optional<record::Record>();
+  Result<record::Record> record = record::parse_record(*json, where);
+  if (!record.ok() && integer(*json, "v").value_or(1) != 1) return record.errors();
+  if (!record.ok() || (is_known_kind(record->kind) && !record::check(*record, where).ok()))
+    return std::optional<record::Record>();
+  return std::optional(std::move(record).value());
 }
 
 TaskData& find_or_add(std::vector<TaskData>& tasks, const std::string& id) {
@@ -30,17 +46,6 @@ TaskData& find_or_add(std::vector<TaskData>& tasks, const std::string& id) {
   if (it != tasks.end()) return *it;
   tasks.emplace_back().id = id;
   return tasks.back();
-}
-
-/// Of several attempts the last counts.
-void start_again(const record::TaskStart& start, TaskData& task) {
-  TaskData fresh;
-  fresh.id = task.id;
-  fresh.attempt = start.attempt.value_or(task.attempt + 1);
-  fresh.phase = start.phase;
-  fresh.label = start.label;
-  fresh.nodes = start.nodes.empty() ? task.nodes : static_cast<int>(start.nodes.size());
-  task = std::move(fresh);
 }
 
 /// Journals of older versions hold the values of secrets.
@@ -71,7 +76,7 @@ void take(Entry entry, Dataset& dataset) {
       dataset.findings.push_back(read_typed<record::Finding>(record, entry.line));
   } else {
     TaskData& task = find_or_add(dataset.tasks, record.task);
-    if (record.kind == kind::kTaskStart) start_again(record::read<record::TaskStart>(record), task);
+    if (record.kind == kind::kTaskStart) task.start_again(record::read<record::TaskStart>(record));
     task.add(std::move(entry));
   }
 }
@@ -81,6 +86,7 @@ void apply_plan(Dataset& dataset) {
   std::vector<TaskData> ordered;
   for (const Json& planned : dataset.asked.plan) {
     const std::string id = text(planned, "id");
+    if (id.empty()) continue;  // no task: a plan that is none
     const auto seen = dataset.tasks.begin() + (&find_or_add(dataset.tasks, id) - dataset.tasks.data());
     TaskData task = std::move(*seen);
     dataset.tasks.erase(seen);
@@ -102,10 +108,9 @@ void apply_plan(Dataset& dataset) {
 std::vector<std::string> list_traces(const std::filesystem::path& run_folder) {
   std::vector<std::string> names;
   std::error_code ec;
-  for (const auto& entry : std::filesystem::directory_iterator(run_folder / "traces", ec)) {
-    if (entry.is_regular_file(ec)) names.push_back(entry.path().filename().string());
+  for (const auto& path : paths_in(run_folder / "traces", ec)) {
+    if (std::filesystem::is_regular_file(path, ec)) names.push_back(path.filename().string());
   }
-  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -156,7 +161,37 @@ std::string status_of_repeats(int ok, const std::vector<const TaskData*>& tasks)
   return missing ? "missing" : "failed";
 }
 
+void TaskData::start_again(const record::TaskStart& start) {
+  TaskData fresh;
+  fresh.id = id;
+  fresh.attempt = start.attempt.value_or(attempt + 1);
+  fresh.phase = start.phase;
+  fresh.label = start.label;
+  fresh.nodes = start.nodes.empty() ? nodes : static_cast<int>(start.nodes.size());
+  set_steps_aside();
+  fresh.earlier_steps_ = std::move(earlier_steps_);
+  *this = std::move(fresh);
+}
+
+void TaskData::set_steps_aside() {
+  for (Entry& entry : std::exchange(kinds[kind::kStep], {})) {
+    if (const auto step = record::read<record::Step>(entry.record).step)
+      earlier_steps_[*step] = std::move(entry);
+  }
+  kinds.erase(kind::kStep);
+  std::get<std::vector<Typed<record::Step>>>(typed_).clear();
+}
+
 void TaskData::add(Entry entry) {
+  // The steps before the checkpoint are not computed again; what an earlier attempt did after it is. Those
+  // whose records the journal had lost come again, before this.
+  if (entry.record.kind == record::Resumed::kKind) {
+    const std::int64_t last_kept = record::read<record::Resumed>(entry.record).step.value_or(0);
+    set_steps_aside();
+    for (auto& [step, earlier] : std::exchange(earlier_steps_, {})) {
+      if (step <= last_kept) add(std::move(earlier));
+    }
+  }
   const record::Record& record = entry.record;
   const auto read = [&]<typename Kind>(std::vector<Typed<Kind>>& column) {
     if (record.kind == Kind::kKind) column.push_back(read_typed<Kind>(record, entry.line));
@@ -200,19 +235,6 @@ std::string fold_nodes(std::vector<std::string> names) {
   return config::fold_node_set(names);
 }
 
-Result<std::filesystem::path> find_run(const std::filesystem::path& path) {
-  std::error_code ec;
-  for (const std::filesystem::path& candidate : {path, path / "latest"}) {
-    if (std::filesystem::exists(candidate / "records.jsonl", ec)) return candidate;
-  }
-  if (!std::filesystem::exists(path, ec)) {
-    return Error{"no such folder", path.string(), "give a run folder, or the results folder that holds it"};
-  }
-  return Error{"no run found: neither records.jsonl nor latest/records.jsonl is here", path.string(),
-               "give a run folder such as results/20261121T071340Z-name-1a2b3c, or a results folder; "
-               "`sxbench run` makes one"};
-}
-
 Result<Dataset> load_dataset(const std::filesystem::path& run_folder) {
   const std::filesystem::path path = run_folder / "records.jsonl";
   SXB_ASSIGN_OR_RETURN(const std::string content, read_file(path));
@@ -229,7 +251,7 @@ Result<Dataset> load_dataset(const std::filesystem::path& run_folder) {
     if (record) {
       take({number, std::move(*record)}, dataset);
     } else {
-      dataset.torn_lines.push_back(number);
+      (end == content.size() ? dataset.torn_lines : dataset.damaged_lines).push_back(number);
     }
   }
   if (dataset.run.line == 0) {

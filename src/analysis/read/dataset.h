@@ -40,7 +40,8 @@ Typed<Kind> read_typed(const record::Record& record, std::size_t line = 0) {
 enum class TaskStatus { kOk, kFailed, kInterrupted, kMissing };
 const char* to_string(TaskStatus status);
 
-/// What one task left in the journal; of several attempts the last.
+/// What one task left in the journal; of several attempts the last, with the steps of those before that it
+/// went on from.
 class TaskData {
  public:
   std::string id;
@@ -54,6 +55,13 @@ class TaskData {
 
   /// Takes the next record of the journal. Records come in by this alone: it reads them too.
   void add(Entry entry);
+
+  /// A task_start: of several attempts the last counts. Its steps may go on from a checkpoint of those
+  /// before.
+  void start_again(const record::TaskStart& start);
+
+  /// Step of the checkpoint that the last attempt went on from; 0: it began at step 1.
+  std::int64_t resumed_step() const { return last<record::Resumed>().step.value_or(0); }
 
   /// Those of one kind, in journal order. They were read once: a task of a sweep has ten thousand of them.
   template <typename Kind>
@@ -78,13 +86,16 @@ class TaskData {
   int world() const;
 
  private:
+  void set_steps_aside();
+
   template <typename... Kinds>
   using Columns = std::tuple<std::vector<Typed<Kinds>>...>;
   Columns<record::TaskStart, record::TaskEnd, record::Node, record::Device, record::Window, record::Finding,
           record::Collective, record::Overhead, record::LocateNode, record::LocateLink, record::LocateGroup,
-          record::Locate, record::GpuBench, record::Burn, record::Step, record::Training, record::Rank,
-          record::Phases>
+          record::Locate, record::GpuBench, record::Burn, record::Step, record::Checkpoint, record::Resumed,
+          record::Training, record::Rank, record::Phases>
       typed_;
+  std::map<std::int64_t, Entry> earlier_steps_;  ///< of the attempts before; of several the last one's
 };
 
 struct Dataset {
@@ -97,7 +108,8 @@ struct Dataset {
   std::vector<TaskData> tasks;                   ///< in plan order, then any other in order of appearance
   std::vector<Typed<record::Finding>> findings;  ///< at run level
   std::vector<std::string> traces;               ///< files in RUN/traces, sorted
-  std::vector<std::size_t> torn_lines;           ///< lines that are no JSON: cut off by a crash, ignored
+  std::vector<std::size_t> torn_lines;           ///< the last line, if a crash cut it off; ignored
+  std::vector<std::size_t> damaged_lines;        ///< others that are no records of sxbench; ignored
 };
 
 /// Of the repeats of one measurement, `ok` of which have a result: ok, partial, failed or missing.
@@ -111,7 +123,7 @@ std::string on_nodes(int nodes);
 /// "node[001-002,004]"; node10 comes after node2.
 std::string fold_nodes(std::vector<std::string> names);
 
-/// The run folder that `path` means: itself, or the `latest` of a results folder.
+/// The run folder that `path` means: itself, the `latest` of a results folder, else the newest in it.
 Result<std::filesystem::path> find_run(const std::filesystem::path& path);
 
 /// Reads RUN/records.jsonl. Errors: no such file, no records, records of an unknown schema.

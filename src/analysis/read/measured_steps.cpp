@@ -17,13 +17,14 @@ MeasuredSteps measured_steps(const TaskData& task) {
   return steps;
 }
 
-std::optional<stats::Repeat> tokens_per_s_and_rank(const TaskData& task) {
+std::optional<stats::Repeat> tokens_per_s_and_rank(const TaskData& task, Rows rows) {
   MeasuredSteps steps = measured_steps(task);
   const bool any =
       std::any_of(steps.tokens.begin(), steps.tokens.end(), [](double count) { return count > 0; });
   if (!any || task.world() <= 0) return std::nullopt;
   // Per second and rank: the time of a step counts once for each rank.
   for (double& time : steps.time_ms) time *= 1e-3 * task.world();
+  if (rows == Rows::kTheSame) return stats::Repeat::rate_on_same_work(steps.tokens, steps.time_ms);
   return stats::Repeat::rate_of(std::move(steps.tokens), std::move(steps.time_ms));
 }
 

@@ -16,8 +16,13 @@ struct MeasuredSteps {
 };
 MeasuredSteps measured_steps(const TaskData& task);
 
+/// The rows of another run that the throughput is held against.
+enum class Rows {
+  kTheSame,  ///< how full they are is no noise: only the times are
+  kOthers
+};
 /// One repeat each, with the spread of its steps; nullopt without measured steps, ranks or tokens.
-std::optional<stats::Repeat> tokens_per_s_and_rank(const TaskData& task);
+std::optional<stats::Repeat> tokens_per_s_and_rank(const TaskData& task, Rows rows);
 std::optional<stats::Repeat> step_time_ms(const TaskData& task);
 
 }  // namespace sxb::analysis

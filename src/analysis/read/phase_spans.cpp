@@ -48,6 +48,8 @@ TaskPhases::TaskPhases(const TaskData& task)
   }
   for (const auto& entry : task.of<record::Phases>()) medians_.emplace(entry.rank, phase_ms(entry.data));
   for (const auto& entry : task.of<record::Step>()) {
+    // Of an earlier attempt there are no samples, and the machine may have been booted since.
+    if (task.resumed_step() > 0 && entry.data.step.value_or(0) <= task.resumed_step()) continue;
     const auto interval = interval_of(entry.data);
     const auto ms = phase_ms(entry.data);
     if (!entry.data.measured.value_or(false) || !interval || !ms) continue;

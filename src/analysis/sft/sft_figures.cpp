@@ -18,8 +18,11 @@ struct Totals {
   double samples = 0, tokens = 0, sum_len_sq = 0, seconds = 0;
 };
 
+/// A step whose sum_len_sq is 0 had whole sequences, also where others had not.
 std::optional<Totals> sum_measured(const TaskData& task) {
   Totals totals;
+  const auto seq_len = static_cast<double>(task.last<record::Training>().seq_len.value_or(0));
+  double whole = 0;
   for (const auto& entry : task.of<record::Step>()) {
     const record::Step& step = entry.data;
     if (!step.measured.value_or(false) || !step.step_time_ms) continue;
@@ -27,8 +30,11 @@ std::optional<Totals> sum_measured(const TaskData& task) {
     totals.seconds += *step.step_time_ms * 1e-3;
     totals.samples += static_cast<double>(step.samples.value_or(0));
     totals.tokens += static_cast<double>(step.tokens.value_or(0));
-    totals.sum_len_sq += step.sum_len_sq.value_or(0);
+    const double sum_len_sq = step.sum_len_sq.value_or(0);
+    totals.sum_len_sq += sum_len_sq;
+    if (sum_len_sq == 0) whole += static_cast<double>(step.tokens.value_or(0)) * seq_len;
   }
+  if (totals.sum_len_sq > 0) totals.sum_len_sq += whole;
   return totals.steps > 0 && totals.seconds > 0 ? std::optional(totals) : std::nullopt;
 }
 
@@ -142,10 +148,34 @@ void set_ranks(const TaskData& task, Figures& figures) {
 }
 
 void set_loss(const TaskData& task, Figures& figures) {
-  const auto& steps = task.of<record::Step>();
-  if (steps.empty()) return;
-  figures.set("loss_first", steps.front().data.loss);
-  figures.set("loss_last", steps.back().data.loss);
+  // A step without a token to learn from has none.
+  std::optional<double> first, last;
+  for (const auto& entry : task.of<record::Step>()) {
+    if (!entry.data.loss) continue;
+    if (!first) first = entry.data.loss;
+    last = entry.data.loss;
+  }
+  figures.set("loss_first", first);
+  figures.set("loss_last", last);
+}
+
+/// Of the last attempt: what was saved while it went on.
+void set_checkpoints(const TaskData& task, Figures& figures) {
+  if (task.resumed_step() > 0) figures.set("resumed_step", static_cast<double>(task.resumed_step()));
+  std::vector<double> seconds;
+  double bytes = 0;
+  for (const auto& entry : task.of<record::Checkpoint>()) {
+    const record::Checkpoint& checkpoint = entry.data;
+    if (!checkpoint.seconds || !checkpoint.bytes || *checkpoint.seconds <= 0) continue;
+    seconds.push_back(*checkpoint.seconds);
+    bytes += static_cast<double>(*checkpoint.bytes);
+  }
+  if (seconds.empty()) return;
+  const double count = static_cast<double>(seconds.size());
+  figures.set("checkpoints", count);
+  figures.set("checkpoint_gib", bytes / count / static_cast<double>(kGiB));
+  figures.set("checkpoint_s_median", stats::median(seconds));
+  figures.set("checkpoint_gBps", bytes * 1e-9 / (stats::mean(seconds) * count));
 }
 
 }  // namespace
@@ -159,7 +189,8 @@ const std::vector<FigureInfo>& sft_figures() {
        "Tokens without padding / time, summed over the measured steps.", "step"},
       {"tokens_per_sec_per_gpu", "1/s", Hint::kNumber, "tokens_per_sec / gpus.", "step+task_start"},
       {"tokens_per_sec_per_gpu_low", "1/s", Hint::kNumber,
-       "Lower end of its 95 % interval: two-level bootstrap over repeats and steps (docs/compare.md).",
+       "Lower end of its 95 % interval: over repeats, or the steps of one on the same rows "
+       "(docs/compare.md).",
        "step+task_start"},
       {"tokens_per_sec_per_gpu_high", "1/s", Hint::kNumber, "Upper end of it.", "step+task_start"},
       {"gpu_utilization", "%", Hint::kPercent,
@@ -178,7 +209,7 @@ const std::vector<FigureInfo>& sft_figures() {
       {"step_time_ms_p95", "ms", Hint::kMilliseconds, "95 % quantile, type 7.", "step"},
       {"step_time_ms_mad", "ms", Hint::kMilliseconds, "Median absolute deviation, unscaled.", "step"},
       {"step_time_ms_median_low", "ms", Hint::kMilliseconds,
-       "Lower end of the 95 % interval of the median, by the same bootstrap.", "step"},
+       "Lower end of the 95 % interval of the median, by the same estimator.", "step"},
       {"step_time_ms_median_high", "ms", Hint::kMilliseconds, "Upper end of it.", "step"},
       {"step_outliers", "", Hint::kCount,
        "Measured steps more than 3.5 sigma (1.4826 MAD) and 5 % off the median; they count in every figure.",
@@ -211,6 +242,17 @@ const std::vector<FigureInfo>& sft_figures() {
       {"loss_last", "", Hint::kNumber, "Loss of the last step.", "step"},
       {"rank_spread", "", Hint::kRatio,
        "(slowest - fastest rank) / median of the ranks' own median step times.", "rank"},
+      {"resumed_step", "", Hint::kCount,
+       "Step of the checkpoint that the last attempt went on from; steps up to it count as they were first "
+       "measured, later ones as they were measured last.",
+       "resumed"},
+      {"checkpoints", "", Hint::kCount, "Checkpoints that all ranks wrote in the last attempt.",
+       "checkpoint"},
+      {"checkpoint_gib", "GiB", Hint::kNumber, "Mean size of one, all ranks.", "checkpoint"},
+      {"checkpoint_s_median", "s", Hint::kNumber,
+       "Median time from the begin of the copy until all ranks had one on disk; training goes on in it.",
+       "checkpoint"},
+      {"checkpoint_gBps", "GB/s", Hint::kNumber, "Bytes of all / time of all of them.", "checkpoint"},
       {"host_cpu_pct", "%", Hint::kPercent, "CPU use of the hosts over the window.", "sample+window"},
   };
   return table;
@@ -247,7 +289,7 @@ std::vector<double> measured_step_times(const TaskData& task) {
 void set_intervals(const std::vector<const TaskData*>& repeats, Figures& figures) {
   std::vector<stats::Repeat> rates, times;
   for (const TaskData* task : repeats) {
-    if (auto rate = tokens_per_s_and_rank(*task)) rates.push_back(std::move(*rate));
+    if (auto rate = tokens_per_s_and_rank(*task, Rows::kTheSame)) rates.push_back(std::move(*rate));
     if (auto time = step_time_ms(*task)) times.push_back(std::move(*time));
   }
   const auto set = [&](const std::vector<stats::Repeat>& values, const char* low, const char* high) {
@@ -277,6 +319,7 @@ Figures compute_sft(const TaskData& task, const TaskSamples& samples) {
   set_intervals({&task}, figures);
   set_ranks(task, figures);
   set_loss(task, figures);
+  set_checkpoints(task, figures);
   return figures;
 }
 

@@ -38,8 +38,9 @@ class Figures {
 /// Step times of the measured steps in ms, in step order.
 std::vector<double> measured_step_times(const TaskData& task);
 
-/// The 95 % intervals of throughput and step time, ..._low and ..._high, over the repeats of a group. They
-/// know the spread of the steps, and from two repeats on that between the repeats.
+/// The 95 % intervals of throughput and step time, ..._low and ..._high, over the repeats of a group, by the
+/// estimator of comparisons: of one repeat they know the spread of its steps, from two repeats on that
+/// between them.
 void set_intervals(const std::vector<const TaskData*>& repeats, Figures& figures);
 
 Figures compute_sft(const TaskData& task, const TaskSamples& samples);

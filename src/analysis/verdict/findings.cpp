@@ -64,6 +64,21 @@ void add_outliers(const std::string& what, const TaskData& task, std::vector<Fin
        0});
 }
 
+/// A machine that went down may have kept a checkpoint and lost the end of the journal.
+void add_lost_steps(const std::string& what, const TaskData& task, std::vector<Finding>& out) {
+  const std::int64_t resumed = task.resumed_step();
+  const auto& steps = task.of<record::Step>();
+  const auto kept = std::count_if(steps.begin(), steps.end(), [&](const auto& entry) {
+    return entry.data.step.value_or(0) >= 1 && entry.data.step.value_or(0) <= resumed;
+  });
+  if (kept >= resumed) return;
+  out.push_back(
+      {"warning", "steps_not_recorded",
+       fmt::format("{}: the training went on after step {}, and {} of the steps before have no record", what,
+                   resumed, resumed - kept),
+       "they count in no figure: the journal lost its end when the run was stopped", "", 0});
+}
+
 void add_sft(const SftGroup& group, std::vector<Finding>& out) {
   const std::string what = fmt::format("sft {} on {}", group.model, on_nodes(group.nodes));
   if (group.unstable) {
@@ -86,9 +101,16 @@ void add_sft(const SftGroup& group, std::vector<Finding>& out) {
                      "GPU, network and host figures of this task are missing", "", 0});
     }
     add_outliers(what, *item.task, out);
+    add_lost_steps(what, *item.task, out);
     for (const GpuUse& use : item.samples.gpus)
       add_throttling(fmt::format("{} on {}: GPU {}", group.model, on_nodes(group.nodes), use.gpu), use, out);
   }
+}
+
+std::string some_lines(const std::vector<std::size_t>& lines) {
+  std::vector<std::string> numbers;
+  for (const std::size_t line : lines) numbers.push_back(std::to_string(line));
+  return some_of(std::move(numbers), 0);
 }
 
 }  // namespace
@@ -141,13 +163,20 @@ std::vector<Finding> training_findings(const std::vector<SftGroup>& sft) {
 std::vector<Finding> journal_findings(const Dataset& dataset) {
   std::vector<Finding> out;
   if (!dataset.torn_lines.empty()) {
-    std::vector<std::string> lines;
-    for (const std::size_t line : dataset.torn_lines) lines.push_back(std::to_string(line));
     out.push_back(
         {"warning", "torn_line",
-         fmt::format("records.jsonl has lines that are cut off: {}", join(lines, ", ")),
+         fmt::format("records.jsonl has lines that are cut off: {}", some_lines(dataset.torn_lines)),
          "they were being written when the run was interrupted; all figures come from the other lines",
          "records.jsonl", dataset.torn_lines.front()});
+  }
+  if (!dataset.damaged_lines.empty()) {
+    out.push_back(
+        {"error", "damaged_record",
+         fmt::format("records.jsonl has lines that are no records of sxbench: {}",
+                     some_lines(dataset.damaged_lines)),
+         "the file was changed, or its disk is broken: figures that these lines belong to are missing "
+         "or come from too few of them; measure again",
+         "records.jsonl", dataset.damaged_lines.front()});
   }
   if (!dataset.complete) {
     out.push_back({"warning", "unfinished_run",

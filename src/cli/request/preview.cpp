@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/files.h"
 #include "base/shell.h"
 #include "base/units.h"
 #include "cli/request/file_mode.h"
+#include "cli/ui/news.h"
 #include "cli/ui/terminal.h"
 #include "launch/head/run.h"
 #include "launch/node/agent_task.h"
@@ -30,7 +33,7 @@ void print_commands(const config::Node& node, const std::vector<std::string>& ar
       json.ok() ? launch::parse_agent_task(*json, "plan") : Result<launch::AgentTask>(json.errors());
   if (!agent.ok()) panic(__FILE__, __LINE__, "the head's own agent task does not parse");
   const std::string prefix = assignments(env);
-  print_out("# {} ({})\n{}: {}{}{}\n", agent->task.label(), agent->task.id, node.name, prefix,
+  print_out("# {} ({})\n{}: {}{}{}\n", name_of(agent->task), agent->task.id, node.name, prefix,
             prefix.empty() ? "" : " ", shell_line(argv));
   if (agent->task.phase == plan::Phase::kSft) {
     const plan::ShardingChoice choice =
@@ -61,7 +64,9 @@ ExitCode preview_commands(const Request& request) {
 
 ExitCode preview_tasks(const Request& request) {
   const launch::Placement& placement = request.placement;
-  print_out("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", "task", "nodes", "ranks", "what",
+  std::size_t width = 30;
+  for (const plan::Task& task : request.tasks) width = std::max(width, name_of(task).size());
+  print_out("{:<12}  {:>5}  {:>6}  {:<{}}  {}\n", "task", "nodes", "ranks", "what", width,
             "memory per rank (predicted), sharding");
   for (const plan::Task& task : request.tasks) {
     const int world = placement.world(task.nodes);
@@ -73,7 +78,7 @@ ExitCode preview_tasks(const Request& request) {
       const plan::ShardingChoice choice = plan::resolve_sharding(task.model, ranks);
       memory += fmt::format(", {} ({})", config::to_string(choice.sharding), choice.reason);
     }
-    print_out("{:<12}  {:>5}  {:>6}  {:<30}  {}\n", task.id, task.nodes, world, task.label(), memory);
+    print_out("{:<12}  {:>5}  {:>6}  {:<{}}  {}\n", task.id, task.nodes, world, name_of(task), width, memory);
   }
   return ExitCode::kOk;
 }

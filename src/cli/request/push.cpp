@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/shell.h"
 #include "base/units.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
 #include "cli/ui/fold.h"
 #include "cli/ui/terminal.h"
@@ -88,7 +88,7 @@ Errors errors_of(const std::vector<launch::NodeOutcome>& nodes) {
 
 void add_push_flags(CLI::App& verb, PushFlags& flags) {
   add_cluster_flags(verb, flags.config);
-  verb.add_option("--nodes", flags.nodes, "only to the first N nodes (default: to all)");
+  once(verb.add_option("--nodes", flags.nodes, "only to the first N nodes (default: to all)"));
   add_selector(verb, config::kExcludeFlag, flags.config);
   verb.add_flag("--checksum", flags.checksum,
                 "compare the contents of files that are there, not their size and time");
@@ -131,7 +131,6 @@ ExitCode push(const launch::Distribution& distribution, const PushFlags& flags, 
     return outcomes.error().code;
   }
   print_outcomes(outcomes->nodes, title, proved);
-  std::fflush(stdout);
   const Errors errors = errors_of(outcomes->nodes);
   write_err(format_errors(errors));
   if (outcomes->interrupted) return ExitCode::kInterrupted;

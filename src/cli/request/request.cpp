@@ -6,10 +6,15 @@
 #include <cstdlib>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/shell.h"
 #include "base/text.h"
+#include "cli/request/options.h"
+#include "config/name.h"
 #include "launch/head/run.h"
+#include "launch/node/checkpoint_room.h"
 #include "launch/node/node_data.h"
+#include "launch/node/weights.h"
 #include "launch/transport/transports.h"
 #include "plan/validate.h"
 
@@ -117,19 +122,15 @@ plan::Locate default_locate(const Flags& flags, bool cuda) {
 }
 
 Status check_name(const std::string& name) {
-  const bool ok = std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  });
-  if (ok) return ok_status();
-  return Error{fmt::format("\"{}\" cannot be part of a folder's name", name), "--name",
-               "use letters, digits, '-', '_' and '.'"};
+  if (name.empty() || config::is_name(name)) return ok_status();
+  return Error{fmt::format("\"{}\" cannot be part of a folder's name", name), "--name", config::kNameHelp};
 }
 
 Status check_save(const Flags& flags, const std::vector<plan::Task>& tasks) {
   const auto sft =
       std::count_if(tasks.begin(), tasks.end(), [](const auto& t) { return t.phase == Phase::kSft; });
   if (flags.save.empty()) return ok_status();
-  if (const std::string whole = std::filesystem::absolute(flags.save).string(); !is_utf8(whole)) {
+  if (const std::string whole = absolute_path(flags.save).string(); !is_utf8(whole)) {
     return Error{fmt::format("\"{}\" is not UTF-8, so nodes cannot be told of it", whole), "--save",
                  "rename it, or give a link to it that has a name in UTF-8"};
   }
@@ -138,11 +139,46 @@ Status check_save(const Flags& flags, const std::vector<plan::Task>& tasks) {
                "--save", "choose one model, one node count and --repeats 1"};
 }
 
+/// What the nodes would refuse when they read it, before there is a run folder.
+Status check_tasks(const std::vector<plan::Task>& tasks) {
+  Errors errors;
+  for (const plan::Task& task : tasks) {
+    const Result<plan::Task> read = plan::parse_task(plan::to_json(task), "plan: " + task.label());
+    for (const Error& error : read.errors()) {
+      const auto same = [&](const Error& other) { return other.what == error.what; };
+      if (std::none_of(errors.begin(), errors.end(), same)) errors.push_back(error);
+    }
+  }
+  if (!errors.empty()) return errors;
+  return ok_status();
+}
+
+/// The tasks run one after another, and each removes its checkpoints when it has its result.
+Status check_checkpoints(const config::Cluster& cluster, const launch::Placement& placement,
+                         const std::vector<plan::Task>& tasks) {
+  for (const plan::Task& task : tasks) {
+    const config::Checkpoint& checkpoint = task.model.training.checkpoint;
+    if (task.phase != Phase::kSft || !checkpoint.on()) continue;
+    const plan::Ranks ranks = plan::ranks_of(cluster, task.nodes, placement.facts);
+    const std::filesystem::path folder = launch::checkpoint_folder(checkpoint);
+    SXB_RETURN_IF_ERROR(launch::judge_checkpoint_room(task.model,
+                                                      launch::checkpoint_need(task.model, ranks, ranks.world),
+                                                      launch::checkpoint_room(folder), folder));
+  }
+  return ok_status();
+}
+
 bool contains(const std::vector<Phase>& phases, Phase phase) {
   return std::find(phases.begin(), phases.end(), phase) != phases.end();
 }
 
 }  // namespace
+
+void warn(const Errors& warnings) {
+  for (const Error& warning : warnings) {
+    print_err("warning: {}\n  --> {}\nhelp: {}\n", warning.what, warning.where, warning.help);
+  }
+}
 
 void add_key_flags(CLI::App& verb, config::Document document, config::CommandLine& said) {
   for (const config::RowInfo& row : config::rows_with_flags(document)) {
@@ -153,13 +189,14 @@ void add_key_flags(CLI::App& verb, config::Document document, config::CommandLin
           row.extra.flag, [&text](const std::int64_t& value) { text = std::to_string(value); },
           flag_help(row));
     } else {
-      verb.add_option(row.extra.flag, text, flag_help(row));
+      CLI::Option* option = verb.add_option(row.extra.flag, text, flag_help(row));
+      if (row.schema.value("type", "") == "array") once(option);
     }
   }
 }
 
 void add_selector(CLI::App& verb, const config::Selector& selector, config::CommandLine& said) {
-  verb.add_option(selector.flag, said.*selector.member, flag_help(selector));
+  once(verb.add_option(selector.flag, said.*selector.member, flag_help(selector)));
 }
 
 void add_set_flag(CLI::App& verb, config::CommandLine& said) {
@@ -195,21 +232,22 @@ void add_collectives_flag(CLI::App& verb, Flags& flags, bool positional) {
 
 void add_work_flags(CLI::App& verb, Flags& flags) {
   add_selector(verb, config::kModelsFlag, flags.config);
-  verb.add_option("--phases", flags.phases,
-                  "some of check,gpu,burn,nccl,sft,report (default: check,nccl,sft,report)");
+  once(verb.add_option("--phases", flags.phases,
+                       "some of check,gpu,burn,nccl,sft,report (default: check,nccl,sft,report); without "
+                       "report no report is written"));
   add_collectives_flag(verb, flags, false);
   verb.add_option("--repeats", flags.repeats, "how often each task runs (default 1)")
-      ->check(CLI::Range(1, 1000));
+      ->check(between(1, 1000));
   verb.add_flag("--smoke", flags.smoke, "tiny model, one node, short sweep: under a minute on two cores");
   add_key_flags(verb, config::Document::kModel, flags.config);
   add_set_flag(verb, flags.config);
-  verb.add_option("--save", flags.save,
-                  "write the trained weights (Hugging Face safetensors) to this folder");
+  path_option(verb.add_option("--save", flags.save,
+                              "write the trained weights (Hugging Face safetensors) to this folder"));
 }
 
 void add_conduct_flags(CLI::App& verb, Flags& flags) {
   verb.add_option("--retries", flags.retries, "how often a task that failed is tried again (default 0)")
-      ->check(CLI::Range(0, 100));
+      ->check(between(0, 100));
   verb.add_flag("--json", flags.json, "progress as JSON on stdout, one object a line (docs/progress.md)");
 }
 
@@ -240,15 +278,25 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
       take(config::resolve_settings(with_defaults(flags, placement.facts.cuda), found), errors);
   append(errors, check_name(flags.name).errors());
   if (!errors.empty()) return errors;
+  warn(settings.warnings);
   const config::Cluster& cluster = settings.cluster;
   input.cluster = cluster;
   input.node_counts = settings.run.node_counts;
   if (contains(input.phases, Phase::kSft)) input.models = settings.models;
-  SXB_RETURN_IF_ERROR(plan::validate(input, placement.facts));
-
+  append(errors, plan::validate(input, placement.facts).errors());
   if (launch::reaches_only_this_machine(cluster)) {
     for (const config::Model& model : input.models) append(errors, launch::check_inputs(model).errors());
-    if (!errors.empty()) return errors;
+    if (!flags.save.empty() && !input.models.empty()) {
+      append(errors,
+             launch::check_save_folder(flags.save, input.models.front(), placement.facts.cuda).errors());
+    }
+  }
+  if (!errors.empty()) return errors;
+
+  // Nodes have other working folders.
+  for (config::Model& model : input.models) {
+    std::string& folder = model.training.checkpoint.folder;
+    if (!folder.empty()) folder = absolute_path(folder).lexically_normal().string();
   }
 
   Request options;
@@ -259,6 +307,10 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
                  "sft to --phases"};
   }
   SXB_RETURN_IF_ERROR(check_save(flags, options.tasks));
+  SXB_RETURN_IF_ERROR(check_tasks(options.tasks));
+  if (launch::reaches_only_this_machine(cluster)) {
+    SXB_RETURN_IF_ERROR(check_checkpoints(cluster, placement, options.tasks));
+  }
   options.cluster = with_spares;
   options.spares = names(settings.spares);
   options.excluded = difference(whole, with_spares);
@@ -269,7 +321,7 @@ Result<Request> resolve(const Flags& flags, const std::string& command) {
   options.results = settings.run.out.empty() ? "results" : settings.run.out;
   if (!cluster.paths.program.empty()) options.program = cluster.paths.program;
   options.settings.sample_interval_ns = settings.run.metrics_interval_ms * 1'000'000;
-  if (!flags.save.empty()) options.settings.save_dir = std::filesystem::absolute(flags.save).string();
+  if (!flags.save.empty()) options.settings.save_dir = absolute_path(flags.save).string();
   options.report = contains(input.phases, Phase::kReport);
   return options;
 }

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -74,6 +73,9 @@ std::optional<T> value_or_explain(Result<T> result, ExitCode& code) {
   code = result.error().code;
   return std::nullopt;
 }
+
+/// Prints what was taken and may not be what was meant.
+void warn(const Errors& warnings);
 
 /// resolve() for this process's command line.
 std::optional<Request> resolve_or_explain(const Flags& flags, ExitCode& code);

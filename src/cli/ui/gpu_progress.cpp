@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "analysis/gpu/gpu_groups.h"
 #include "cli/ui/progress.h"
@@ -51,7 +50,6 @@ void GpuProgress::task_ended(const plan::Task& task, const launch::TaskOutcome& 
   analysis::GpuBenchRecords records;
   for (const auto& record : records_) records.push_back(&record);
   print_figures(records);
-  std::fflush(stdout);
   Progress::task_ended(task, outcome);
 }
 
@@ -95,7 +93,6 @@ void BurnProgress::task_ended(const plan::Task& task, const launch::TaskOutcome&
     print_out("{:<28} {:>10.4g} {:>11g}\n", name, tflops, device.mismatches);
   }
   if (devices_.size() > 1) print_out("{:<28} {:>10.4g}\n", "all", sum);
-  std::fflush(stdout);
   Progress::task_ended(task, outcome);
 }
 

@@ -1,11 +1,11 @@
 // Progress for programs. docs/progress.md is its contract: keys are added, never changed.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <set>
 #include <string>
 
 #include "base/clock.h"
+#include "cli/ui/cluster_line.h"
 #include "cli/ui/progress.h"
 
 namespace sxb::cli {
@@ -27,7 +27,6 @@ void JsonProgress::print(const char* event, const Json& fields) const {
   Json line = {{"v", 1}, {"event", event}, {"time", format_utc(wall_ns())}};
   line.update(fields);
   print_out("{}\n", dump(line));
-  std::fflush(stdout);  // whoever reads it waits for it
 }
 
 void JsonProgress::add_status(Json& fields) const {
@@ -40,17 +39,27 @@ void JsonProgress::add_status(Json& fields) const {
   fields["eta_at_least"] = eta ? eta->at_least : true;
 }
 
+void JsonProgress::run_asked(const launch::RunOptions& options) {
+  const ClusterFacts facts = cluster_facts(options);
+  cluster_ = {{"name", facts.name},
+              {"from", facts.from},
+              {"nodes", facts.nodes},
+              {"ranks", facts.ranks},
+              {"device", facts.cuda ? "cuda" : "cpu"}};
+}
+
 void JsonProgress::run_started(const launch::RunStart& start) {
   status_.run_started(start);
-  Json fields = {{"run", start.dir.string()}, {"resumed", start.resumed}};
+  Json fields = {{"run", start.dir.string()}, {"resumed", start.resumed}, {"cluster", cluster_}};
   add_status(fields);
   print("run_started", std::move(fields));
 }
 
 void JsonProgress::task_started(const plan::Task& task, int index, int, int attempt) {
   status_.task_started(task, monotonic_ns());
-  Json fields = {{"task", task.id},     {"label", task.label()}, {"phase", plan::to_string(task.phase)},
-                 {"nodes", task.nodes}, {"index", index},        {"attempt", attempt}};
+  Json fields = {{"task", task.id},          {"label", task.label()}, {"phase", plan::to_string(task.phase)},
+                 {"nodes", task.nodes},      {"index", index},        {"attempt", attempt},
+                 {"repeat", task.repeat + 1}};
   add_status(fields);
   print("task_started", std::move(fields));
 }

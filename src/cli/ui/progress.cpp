@@ -3,40 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "cli/ui/cluster_line.h"
 #include "cli/ui/fold.h"
-#include "launch/head/step_line.h"
+#include "cli/ui/news.h"
 #include "record/kinds/kinds.h"
 #include "record/typed.h"
 
 namespace sxb::cli {
-namespace {
 
-/// What the status line says of a record; nothing: it stays as it is.
-std::optional<std::string> news_of(const plan::Task& task, const record::Record& record) {
-  if (record.kind == record::kind::kStep) {
-    return launch::step_line(record::read<record::Step>(record), task.model.training.steps);
-  }
-  if (record.kind == record::kind::kCollective) {
-    return format_bytes(record::read<record::Collective>(record).size_bytes.value_or(0));
-  }
-  if (record.kind.starts_with("locate_")) {  // stage and round are fields of each of them
-    const auto probe = record::read<record::LocateNode>(record);
-    return fmt::format("round {}, {}", probe.round.value_or(0), probe.stage);
-  }
-  if (record.kind == record::kind::kGpuBench) return record::read<record::GpuBench>(record).test;
-  if (record.kind == record::kind::kBurn) {
-    return format_fixed(record::read<record::Burn>(record).second.value_or(0), 0) + " s";
-  }
-  return std::nullopt;
+void Progress::run_asked(const launch::RunOptions& options) {
+  terminal_.say(cluster_line(cluster_facts(options)));
 }
-
-}  // namespace
 
 void Progress::run_started(const launch::RunStart& start) {
   status_.run_started(start);
@@ -65,7 +47,7 @@ void Progress::task_started(const plan::Task& task, int index, int total, int at
 
 void Progress::draw(const plan::Task& task) {
   const std::int64_t now = monotonic_ns();
-  terminal_.status(fmt::format("{} · {} {} · {} · {}", status_.text(now), prefix_, task.label(),
+  terminal_.status(fmt::format("{} · {} {} · {} · {}", status_.text(now), prefix_, name_of(task),
                                format_duration(now - began_ns_), latest_));
 }
 
@@ -98,7 +80,7 @@ void Progress::task_ended(const plan::Task& task, const launch::TaskOutcome& out
     return !error.first.empty() && outcome.reason.find(error.first) != std::string::npos;
   });
   if (quoted != errors_.end() && !quoted->second.empty()) rest += "\n      help: " + indented(quoted->second);
-  terminal_.say(fmt::format("{} {}  ", prefix_, task.label()),
+  terminal_.say(fmt::format("{} {}  ", prefix_, name_of(task)),
                 {outcome.status, ok ? Colour::kGreen : Colour::kRed}, rest);
 }
 
@@ -107,7 +89,7 @@ void Progress::task_retried(const plan::Task& task, const launch::TaskOutcome& o
   std::string next = "trying again";
   if (!spare.empty()) next = fmt::format("node {} takes the place of {}", spare, outcome.failed_node);
   terminal_.say(
-      fmt::format("{} {}  ", prefix_, task.label()), {outcome.status, Colour::kYellow},
+      fmt::format("{} {}  ", prefix_, name_of(task)), {outcome.status, Colour::kYellow},
       fmt::format("  {:.1f} s\n      {}\n      {}", outcome.duration_s, indented(outcome.reason), next));
 }
 
@@ -126,11 +108,12 @@ std::string missed_lines(const std::vector<std::string>& missed) {
 void Progress::run_ended(const Ending& ending) {
   terminal_.clear();
   print_path(ending.report.empty() ? ending.run : ending.report);
-  std::fflush(stdout);
   if (!ending.missed.empty()) terminal_.say(missed_lines(ending.missed));
   terminal_.say(fmt::format("{} of {} tasks ok", ending.ok, ending.planned));
   if (ending.interrupted) terminal_.say("interrupted; what was measured until then is kept");
   if (!ending.resume.empty()) terminal_.say("to do what is missing: " + ending.resume);
+  if (!ending.to_report.empty())
+    terminal_.say("no report was asked for (--phases); it is made by: " + ending.to_report);
 }
 
 void CheckProgress::task_started(const plan::Task& task, int index, int total, int attempt) {
@@ -148,7 +131,6 @@ void CheckProgress::task_ended(const plan::Task& task, const launch::TaskOutcome
   terminal_.clear();
   std::sort(nodes_.begin(), nodes_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   if (!nodes_.empty()) write_out(fold_facts(nodes_));
-  std::fflush(stdout);
   Progress::task_ended(task, outcome);
 }
 
@@ -173,7 +155,6 @@ void NcclProgress::print(const std::string& text) {
   if (text.empty()) return;
   terminal_.clear();
   write_out(text);
-  std::fflush(stdout);
 }
 
 }  // namespace sxb::cli

@@ -12,6 +12,7 @@
 #include "cli/ui/run_status.h"
 #include "cli/ui/terminal.h"
 #include "launch/head/observer.h"
+#include "launch/head/run_options.h"
 #include "record/kinds/node.h"
 #include "report/nccl_tests/nccl_text.h"
 
@@ -24,7 +25,8 @@ struct Ending {
   int ok = 0, planned = 0;
   std::vector<std::string> missed;  ///< as report::Outcome
   std::string run, report;          ///< paths; no report if none was written
-  std::string resume;               ///< the command that does what is missing; empty if nothing is
+  std::string resume;     ///< the command that does what is missing; empty if nothing is, or it cannot
+  std::string to_report;  ///< the command that writes the report, where none was asked for
 };
 
 /// The verdicts that fail, a line each; of many the first ones and where the others stand.
@@ -32,6 +34,8 @@ std::string missed_lines(const std::vector<std::string>& missed);
 
 class Display : public launch::Observer {
  public:
+  /// Before anything is started.
+  virtual void run_asked(const launch::RunOptions& options) = 0;
   virtual void run_ended(const Ending& ending) = 0;
 };
 
@@ -39,6 +43,7 @@ class Display : public launch::Observer {
 /// running and failed, ETA, the latest step or row. The path of the report goes to stdout.
 class Progress : public Display {
  public:
+  void run_asked(const launch::RunOptions& options) override;
   void run_started(const launch::RunStart& start) override;
   void task_started(const plan::Task& task, int index, int total, int attempt) override;
   void record(const plan::Task& task, const record::Record& record) override;
@@ -116,6 +121,7 @@ class BurnProgress final : public Progress {
 /// One JSON object a line on stdout, as docs/progress.md describes them; nothing on stderr.
 class JsonProgress final : public Display {
  public:
+  void run_asked(const launch::RunOptions& options) override;
   void run_started(const launch::RunStart& start) override;
   void task_started(const plan::Task& task, int index, int total, int attempt) override;
   void record(const plan::Task& task, const record::Record& record) override;
@@ -128,6 +134,7 @@ class JsonProgress final : public Display {
   void print(const char* event, const Json& fields) const;
   void add_status(Json& fields) const;
   RunStatus status_;
+  Json cluster_;
 };
 
 }  // namespace sxb::cli

@@ -1,6 +1,7 @@
 // The one place where text leaves for the user. On stderr colour and a moving status line on a terminal,
 // plain lines on a pipe. Names, messages and log lines come from nodes and files: nothing of them that a
-// terminal obeys gets through (printable() in base/text.h).
+// terminal obeys gets through (printable() in base/text.h). What cannot be written there is dropped; what
+// stdout did not take is known at the end (base/output.h).
 #pragma once
 
 #include <fmt/format.h>
@@ -33,6 +34,13 @@ void print_err(fmt::format_string<T...> format, T&&... values) {
 /// scripts.
 void print_path(const std::string& path);
 
+/// Of a verb whose output is its result: a result that could not be written is an error, told on stderr, and
+/// kEnvironment instead of `code`, unless that is an error of its own.
+ExitCode with_output_written(ExitCode code);
+
+/// Of a verb that does more than to print: says on stderr what stdout has lost, which is no error then.
+void forgive_lost_output();
+
 /// Text of several lines below a line: what a node says does not look like a line of sxbench.
 std::string indented(std::string_view text);
 
@@ -56,7 +64,8 @@ class Terminal {
     Colour colour = Colour::kGreen;
   };
   void say(const std::string& before, const Painted& painted, const std::string& after);
-  /// Redraws the status line, at most ten times a second; nothing on a pipe.
+  /// Redraws the status line, at most ten times a second; nothing on a pipe, nor on a terminal that is
+  /// stopped (Ctrl-S): the run must not wait for it.
   void status(const std::string& text);
   void clear();
 

@@ -12,6 +12,7 @@
 #include "launch/head/placement.h"
 #include "launch/node/rank.h"
 #include "plan/task.h"
+#include "plan/validate.h"
 #include "record/kinds/run.h"
 #include "record/typed.h"
 
@@ -55,7 +56,6 @@ void print_row(const Json& row) {
             row.at("shape").get<std::string>(), number(row, "us"),
             number(row, moves ? "terabytes_per_s" : "teraflops"), moves ? "TB/s" : "TFLOP/s",
             or_missing("percent_of_peak", "{:.1f}"), or_missing("times_aten", "{:.2f}"));
-  std::fflush(stdout);
 }
 
 void take(Table& table, const Json& message) {
@@ -84,6 +84,14 @@ Result<plan::RankTask> make_task(const KernelFlags& flags) {
     }
     training.micro_batch = flags.tokens / training.seq_len;
   }
+  // The kernels take what a training may ask for: what planning refuses is refused here too.
+  plan::PlanInput input;
+  input.cluster.name = "local";
+  input.cluster.nodes.resize(1);
+  input.models = {task.task.model};
+  input.node_counts = {1};
+  input.phases = {plan::Phase::kSft};
+  SXB_RETURN_IF_ERROR(plan::validate(input, {.cuda = true, .gpus_per_node = 1}));
   task.node = "local";
   task.cuda = true;
   task.gpu = 0;

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/units.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
 #include "cli/verbs/verbs.h"
 
@@ -42,7 +43,7 @@ void add_burn(CLI::App& app, ExitCode& result) {
   flags->phases = "burn,report";
   add_place_flags(*verb, *flags);
   add_conduct_flags(*verb, *flags);
-  verb->add_option("--repeats", flags->repeats, "how often it runs (default 1)")->check(CLI::Range(1, 1000));
+  verb->add_option("--repeats", flags->repeats, "how often it runs (default 1)")->check(between(1, 1000));
   add_burn_flags(*verb, flags->burn);
   verb->callback([flags, &result] {
     const std::optional<Request> request = resolve_or_explain(*flags, result);

@@ -8,8 +8,10 @@
 
 #include "analysis/compare/compare.h"
 #include "base/files.h"
+#include "base/input_file.h"
 #include "base/text.h"
 #include "cli/request/fail_on.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
 #include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
@@ -30,8 +32,9 @@ Result<analysis::Side> load(const char* name, const std::string& paths) {
       return Error{fmt::format("{} names an empty path", name), fmt::format("\"{}\"", paths),
                    "give run folders joined by commas"};
     }
-    folders.emplace_back(trim(path));
+    folders.emplace_back(expand_home(std::string(trim(path))));
   }
+  for (const std::filesystem::path& folder : folders) note_newest(folder);
   return analysis::load_side(folders);
 }
 
@@ -109,16 +112,16 @@ void add_compare(CLI::App& app, ExitCode& result) {
           "by commas")
       ->required();
   verb->add_option("B", options->b, "what to judge, in the same way")->required();
-  verb->add_option(
-          "--fail-on", options->fail_on,
-          "verdicts that end with exit code 3: slower>N%, unstable, missing, joined by commas; N is the "
-          "smallest change that matters (default 3)")
+  once(verb->add_option(
+           "--fail-on", options->fail_on,
+           "verdicts that end with exit code 3: slower>N%, unstable, missing, joined by commas; N is the "
+           "smallest change that matters (default 3)"))
       ->type_name("VERDICTS");
-  verb->add_option("--only", options->only, "sft, nccl, gpu, joined by commas (default: all)")
+  once(verb->add_option("--only", options->only, "sft, nccl, gpu, joined by commas (default: all)"))
       ->type_name("PARTS");
   verb->add_flag("--all", options->all, "show every figure, also those that are SAME");
   verb->add_flag("--json", options->json, "print JSON");
-  verb->add_option("--out", options->out, "write it also to this file: .md, .csv or .json")
+  path_option(verb->add_option("--out", options->out, "write it also to this file: .md, .csv or .json"))
       ->type_name("FILE");
   verb->callback([options, &result] {
     const std::optional<ExitCode> code = value_or_explain(compare(*options), result);

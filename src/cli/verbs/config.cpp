@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 
 #include "base/files.h"
@@ -44,6 +43,7 @@ void print_table(const Json& values, const config::Resolved& settings) {
 ExitCode show(const config::CommandLine& said, bool as_json) {
   const auto settings = config::resolve_settings(said);
   if (!settings.ok()) return report_errors(settings.errors());
+  warn(settings->warnings);
   const Json values = to_json(*settings);
   if (!as_json) {
     print_table(values, *settings);

@@ -1,14 +1,15 @@
 // sxbench data: prepares datasets for fine-tuning and looks into prepared ones; data_push.cpp sends them.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "base/json.h"
+#include "cli/request/options.h"
 #include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "config/model/model.h"
 #include "data/packed.h"
+#include "data/remarks.h"
 
 namespace sxb::cli {
 namespace {
@@ -22,14 +23,16 @@ std::string summary_text(const data::PrepareSummary& counts, std::int64_t seq_le
   return fmt::format(
       "  documents    {}\n"
       "  truncated    {}\n"
+      "  left out     {}\n"
       "  rows         {} of {} tokens\n"
       "  tokens       {}\n"
       "  loss tokens  {} ({:.1f} %)\n"
+      "  unknown      {}\n"
       "  padding      {} ({:.1f} %)\n"
       "  hash         {}\n",
-      counts.documents, counts.truncated, counts.rows, seq_len, counts.tokens, counts.loss_tokens,
-      percent(counts.loss_tokens, counts.tokens), counts.padding, percent(counts.padding, words),
-      counts.hash);
+      counts.documents, counts.truncated, counts.left_out, counts.rows, seq_len, counts.tokens,
+      counts.loss_tokens, percent(counts.loss_tokens, counts.tokens), counts.unknown, counts.padding,
+      percent(counts.padding, words), counts.hash);
 }
 
 ExitCode run_prepare(const config::Data& names, data::PrepareOptions options) {
@@ -47,10 +50,8 @@ ExitCode run_prepare(const config::Data& names, data::PrepareOptions options) {
   const auto summary = data::prepare(options);
   if (!summary.ok()) return report_errors(summary.errors());
   print_out("prepared {}\n{}", options.out.string(), summary_text(*summary, options.seq_len));
-  if (summary->truncated > 0) {
-    print_err("warning: {} documents were cut to {} tokens\nhelp: raise --seq-len to keep them whole\n",
-              summary->truncated, options.seq_len);
-  }
+  for (const data::Remark& remark : data::remarks_on(*summary, options.seq_len, "--seq-len"))
+    print_err("warning: {}\nhelp: {}\n", remark.what, remark.help);
   return ExitCode::kOk;
 }
 
@@ -59,15 +60,25 @@ ExitCode run_info(const std::string& folder, bool as_json) {
   if (!dataset.ok()) return report_errors(dataset.errors());
   const data::PrepareSummary& counts = dataset->counts();
   if (as_json) {
-    const Json json = {{"name", dataset->name()},       {"seq_len", dataset->seq_len()},
-                       {"vocab", dataset->vocab()},     {"documents", counts.documents},
-                       {"truncated", counts.truncated}, {"rows", counts.rows},
-                       {"tokens", counts.tokens},       {"loss_tokens", counts.loss_tokens},
-                       {"padding", counts.padding},     {"hash", counts.hash}};
+    const Json json = {{"name", dataset->name()},
+                       {"seq_len", dataset->seq_len()},
+                       {"vocab", dataset->vocab()},
+                       {"documents", counts.documents},
+                       {"truncated", counts.truncated},
+                       {"left_out", counts.left_out},
+                       {"rows", counts.rows},
+                       {"rows_without_loss", dataset->rows_without_loss()},
+                       {"tokens", counts.tokens},
+                       {"loss_tokens", counts.loss_tokens},
+                       {"unknown", counts.unknown},
+                       {"padding", counts.padding},
+                       {"hash", counts.hash}};
     write_out(pretty_json(json));
   } else {
     print_out("{} (vocabulary {})\n{}", dataset->name(), dataset->vocab(),
               summary_text(counts, dataset->seq_len()));
+    if (dataset->rows_without_loss() > 0)
+      print_out("  rows that teach nothing  {}\n", dataset->rows_without_loss());
   }
   return ExitCode::kOk;
 }
@@ -92,12 +103,15 @@ void add_data(CLI::App& app, ExitCode& result) {
       "/raid/data/alpaca");
   auto options = std::make_shared<data::PrepareOptions>();
   auto names = std::make_shared<config::Data>();
-  prepare_verb->add_option("--dataset", names->dataset, "Alpaca .json or .jsonl file, or a shipped name")
+  path_option(
+      prepare_verb->add_option("--dataset", names->dataset, "Alpaca .json or .jsonl file, or a shipped name"))
       ->required();
-  prepare_verb->add_option("--tokenizer", names->tokenizer,
-                           "SentencePiece tokenizer.model (default: the one beside the dataset)");
+  path_option(
+      prepare_verb->add_option("--tokenizer", names->tokenizer,
+                               "SentencePiece tokenizer.model (default: the one beside the dataset)"));
   prepare_verb->add_option("--seq-len", options->seq_len, "Tokens per row")->capture_default_str();
-  prepare_verb->add_option("--out", options->out, "Folder to write; a prepared dataset there is replaced")
+  path_option(prepare_verb->add_option("--out", options->out,
+                                       "Folder to write; a prepared dataset there is replaced"))
       ->required();
   prepare_verb->add_option("--name", options->name, "Name of the dataset (default: that of the file)");
   prepare_verb->callback([names, options, &result] { result = run_prepare(*names, *options); });
@@ -106,7 +120,7 @@ void add_data(CLI::App& app, ExitCode& result) {
   info_verb->footer("Example:\n  sxbench data info /raid/data/alpaca --json");
   auto folder = std::make_shared<std::string>();
   auto as_json = std::make_shared<bool>(false);
-  info_verb->add_option("dir", *folder, "Folder of a prepared dataset")->required();
+  path_option(info_verb->add_option("dir", *folder, "Folder of a prepared dataset"))->required();
   info_verb->add_flag("--json", *as_json, "One JSON object");
   info_verb->callback([folder, as_json, &result] { result = run_info(*folder, *as_json); });
 

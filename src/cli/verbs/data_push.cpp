@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/request/options.h"
 #include "cli/request/push.h"
 #include "cli/request/request.h"
 #include "cli/ui/terminal.h"
@@ -90,8 +91,8 @@ void add_data_push(CLI::App& data, ExitCode& result) {
       "  sxbench data push /raid/data/alpaca --hostfile hosts\n"
       "  sxbench data push data/alpaca --to /raid/data/alpaca --cluster cluster.json");
   auto flags = std::make_shared<DataPushFlags>();
-  verb->add_option("dataset", flags->dataset, "Folder of a prepared dataset")->required();
-  verb->add_option("--to", flags->to, "Its folder on the nodes (default: the same path)");
+  path_option(verb->add_option("dataset", flags->dataset, "Folder of a prepared dataset"))->required();
+  path_option(verb->add_option("--to", flags->to, "Its folder on the nodes (default: the same path)"));
   verb->add_flag("--allow-network-fs", flags->network_fs_allowed,
                  "Also where that folder is on NFS, Lustre, BeeGFS, GPFS, ...");
   add_push_flags(*verb, flags->push);

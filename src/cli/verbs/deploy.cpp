@@ -6,6 +6,7 @@
 
 #include "base/build_info.h"
 #include "base/files.h"
+#include "base/folder.h"
 #include "cli/request/push.h"
 #include "cli/request/request.h"
 #include "cli/ui/terminal.h"
@@ -31,10 +32,10 @@ Result<fs::path> own_tree() {
   std::error_code ec;
   if (!fs::is_directory(tree / "share/sxbench/configs", ec))
     return Error{"this sxbench is not installed", bin.string(), help};
-  for (const fs::directory_entry& entry : fs::directory_iterator(bin, ec)) {
-    if (entry.path().filename() != "sxbench") {
+  for (const fs::path& path : paths_in(bin, ec)) {
+    if (path.filename() != "sxbench") {
       return Error{"this sxbench is installed among other programs, which deploy would send too",
-                   entry.path().string(), help};
+                   path.string(), help};
     }
   }
   return tree;
@@ -86,7 +87,9 @@ ExitCode deploy(const PushFlags& flags) {
   }
   const launch::Distribution& what = **resolved;
   code = push(what, flags, "build", build_id());
-  if (fs::exists(what.source / "lib/libsxbench_engine.so") && !fs::exists(what.source / "lib/libtorch")) {
+  std::error_code ec;
+  const fs::path lib = what.source / "lib";
+  if (fs::exists(lib / "libsxbench_engine.so", ec) && !fs::exists(lib / "libtorch", ec)) {
     print_err(
         "warning: libtorch is not in the tree, so the nodes need the folder that it was built with\n"
         "help: cmake --install build/release --prefix {} --component libtorch; then deploy again\n",

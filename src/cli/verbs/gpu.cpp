@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "base/text.h"
-#include "base/units.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
 #include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
@@ -20,25 +20,16 @@ void list_tests() {
 }
 
 void add_suite_flags(CLI::App& verb, plan::GpuSuite& suite) {
-  verb.add_option_function<std::string>(
+  once(verb.add_option_function<std::string>(
       "--tests",
       [&suite](const std::string& text) {
         suite.tests.clear();
         for (const std::string& name : split(text, ',')) suite.tests.emplace_back(trim(name));
       },
-      "some of those that --list shows, e.g. gemm,hbm (default: all)");
-  verb.add_option_function<std::string>(
-          "--size",
-          [&suite](const std::string& text) {
-            const Result<std::int64_t> bytes = parse_bytes(text);
-            if (!bytes.ok())
-              throw CLI::ValidationError("--size", bytes.error().what + "; " + bytes.error().help);
-            suite.bytes = *bytes;
-          },
-          "buffer of a copy (default 512M)")
-      ->type_name("SIZE");
+      "some of those that --list shows, e.g. gemm,hbm (default: all)"));
+  size_option(verb, "--size", suite.bytes, "buffer of a copy (default 512M)");
   verb.add_option("--runs", suite.max_runs, "most runs of a figure; fewer where it is steady (default 50)")
-      ->check(CLI::Range(1, 10000));
+      ->check(between(1, 10000));
 }
 
 }  // namespace
@@ -57,7 +48,7 @@ void add_gpu(CLI::App& app, ExitCode& result) {
   add_place_flags(*verb, *flags);
   add_conduct_flags(*verb, *flags);
   verb->add_option("--repeats", flags->repeats, "how often the suite runs (default 1)")
-      ->check(CLI::Range(1, 1000));
+      ->check(between(1, 1000));
   add_suite_flags(*verb, flags->gpu);
   verb->add_flag("--list", *list, "print the tests and end");
   verb->callback([flags, list, &result] {

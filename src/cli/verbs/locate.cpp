@@ -2,7 +2,7 @@
 #include <memory>
 
 #include "analysis/locate/locate.h"
-#include "base/units.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
 #include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
@@ -20,22 +20,14 @@ class LocateProgress final : public Progress {
     if (dataset.ok()) {
       for (const analysis::LocateSearch& search : analysis::read_searches(*dataset))
         write_out(report::locate_text(search));
-      std::fflush(stdout);
     }
     Progress::run_ended(ending);
   }
 };
 
 CLI::Option* add_search_flags(CLI::App& verb, plan::Locate& locate) {
-  const auto read_size = [&locate](const CLI::results_t& words) {
-    const Result<std::int64_t> bytes = parse_bytes(words.front());
-    if (!bytes.ok()) throw CLI::ValidationError(bytes.error().what);
-    locate.size_bytes = *bytes;
-    return true;
-  };
-  CLI::Option* size =
-      verb.add_option("--size", read_size, "size of each all-reduce (default 128M on GPUs, 2M on the CPU)");
-  size->type_name("SIZE")->expected(1);
+  CLI::Option* size = size_option(verb, "--size", locate.size_bytes,
+                                  "size of each all-reduce (default 128M on GPUs, 2M on the CPU)");
   verb.add_option("--rounds", locate.rounds, "how often a suspect is tested again, at least (default 3)");
   verb.add_option("--all-pairs", locate.all_pairs,
                   "most nodes of which every pair is probed; more are sampled and bisected (default 32)");

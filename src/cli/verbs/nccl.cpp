@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
-#include "base/files.h"
-#include "base/units.h"
+#include "base/input_file.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
 #include "cli/verbs/verbs.h"
 
@@ -49,17 +51,6 @@ constexpr Foreign kForeign[] = {
      "leave -M out; the samples of the run hold each GPU's memory"},
 };
 
-/// An option that takes sizes as nccl-tests does: "8", "32K", "1M", "8G".
-CLI::Option* add_size(CLI::App& verb, const char* names, std::int64_t& target, const char* description) {
-  const auto read = [&target](const CLI::results_t& words) {
-    const Result<std::int64_t> bytes = parse_bytes(words.front());
-    if (!bytes.ok()) throw CLI::ValidationError(bytes.error().what);
-    target = *bytes;
-    return true;
-  };
-  return verb.add_option(names, read, description)->type_name("SIZE")->expected(1)->group(kSizes);
-}
-
 /// A rank, or "all" for -1.
 CLI::Option* add_root(CLI::App& verb, int& target) {
   const auto read = [&target](const CLI::results_t& words) {
@@ -67,7 +58,10 @@ CLI::Option* add_root(CLI::App& verb, int& target) {
       target = -1;
       return true;
     }
-    return CLI::detail::lexical_cast(words.front(), target) && target >= 0;
+    const std::string& word = words.front();
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), target);
+    if (error == std::errc{} && end == word.data() + word.size() && target >= 0) return true;
+    throw CLI::ValidationError("-r,--root", fmt::format("\"{}\" is neither a rank nor \"all\"", word));
   };
   return verb
       .add_option("-r,--root", read, "root of broadcast, reduce, gather, scatter: a rank, or all (default 0)")
@@ -94,9 +88,10 @@ struct MatrixFlags {
 };
 
 void add_matrix_flags(CLI::App& verb, MatrixFlags& flags) {
-  verb.add_option(
-          "--alltoallv-matrix", flags.file,
-          "alltoallv: a file with a row for each rank, the bytes that it sends to each; instead of sizes")
+  path_option(verb.add_option(
+                  "--alltoallv-matrix", flags.file,
+                  "alltoallv: a file with a row for each rank, the bytes that it sends to each; instead of "
+                  "sizes"))
       ->type_name("FILE")
       ->envname("NCCL_TESTS_ALLTOALLV_MATRIX_FILE")
       ->group(kWhat);
@@ -119,7 +114,7 @@ void read_matrix(const MatrixFlags& matrix, Flags& flags) {
                             "write sxbench nccl alltoallv --alltoallv-matrix " + matrix.file});
     return;
   }
-  const Result<std::string> text = read_file(matrix.file);
+  const Result<std::string> text = read_input(matrix.file);
   const Result<plan::TrafficMatrix> read = text.ok()
                                                ? plan::parse_traffic_matrix(*text, matrix.file, matrix.scale)
                                                : Result<plan::TrafficMatrix>(text.errors());
@@ -132,15 +127,17 @@ struct Sizes {
 };
 
 Sizes add_size_flags(CLI::App& verb, plan::CollectiveSweep& sweep) {
-  add_size(verb, "-b,--minbytes", sweep.min_bytes, "smallest size (default 8)");
+  size_option(verb, "-b,--minbytes", sweep.min_bytes, "smallest size (default 8)")->group(kSizes);
   Sizes sizes{};
   sizes.max_bytes =
-      add_size(verb, "-e,--maxbytes", sweep.max_bytes, "largest size (default 8G on GPUs, 4M on the CPU)");
+      size_option(verb, "-e,--maxbytes", sweep.max_bytes, "largest size (default 8G on GPUs, 4M on the CPU)")
+          ->group(kSizes);
   sizes.factor = verb.add_option("-f,--stepfactor", sweep.step_factor,
                                  "each size is the one before times this (default 2)")
                      ->group(kSizes);
-  sizes.step = add_size(verb, "-i,--stepbytes", sweep.step_bytes,
-                        "each size is the one before plus this; not with -f");
+  sizes.step = size_option(verb, "-i,--stepbytes", sweep.step_bytes,
+                           "each size is the one before plus this; not with -f")
+                   ->group(kSizes);
   return sizes;
 }
 
@@ -191,6 +188,10 @@ void check_flags(const Sizes& sizes, Flags& flags) {
     flags.errors.push_back({"the sizes grow by a factor or by a step, not by both", "-f -i",
                             "give -f or -i; nccl-tests takes -f where both are given"});
   }
+  if (sizes.step->count() > 0 && flags.sweep.step_bytes == 0) {
+    flags.errors.push_back({"a step of 0 never reaches the largest size", "-i",
+                            "write e.g. -i 1M, or leave -i out: the sizes then double"});
+  }
   const char* mask = std::getenv("NCCL_TESTS_SPLIT_MASK");
   if (flags.sweep.split.empty() && mask != nullptr && *mask != '\0') {
     const std::string hex = mask;  // nccl-tests reads it as hexadecimal, with or without 0x
@@ -199,6 +200,14 @@ void check_flags(const Sizes& sizes, Flags& flags) {
   if (!flags.json_file.empty() && std::filesystem::path(flags.json_file).extension() != ".json") {
     flags.errors.push_back({fmt::format("\"{}\" does not end in .json", flags.json_file), "-J",
                             "name a file such as out.json; reports/ has CSV, Markdown and nccl-tests' text"});
+  }
+  // Seen before the sweep, not after it. Some room is for the number of a further file and a temporary name.
+  constexpr std::size_t kLongestName = 220;
+  if (const std::size_t length = std::filesystem::path(flags.json_file).filename().string().size();
+      length > kLongestName) {
+    flags.errors.push_back(
+        {fmt::format("the name of the file has {} bytes, {} are possible", length, kLongestName), "-J",
+         "give it a shorter name"});
   }
 }
 
@@ -225,11 +234,12 @@ void add_nccl(CLI::App& app, ExitCode& result) {
   const Sizes sizes = add_size_flags(*verb, flags->sweep);
   add_sweep_flags(*verb, flags->sweep);
   add_matrix_flags(*verb, *matrix);
-  verb->add_option("-J,--output_file", flags->json_file, "write JSON as nccl-tests does (name ends in .json)")
+  path_option(verb->add_option("-J,--output_file", flags->json_file,
+                               "write JSON as nccl-tests does (name ends in .json)"))
       ->type_name("FILE")
       ->group(kPrinted);
   verb->add_option("--repeats", flags->repeats, "how often each sweep runs (default 1)")
-      ->check(CLI::Range(1, 1000))
+      ->check(between(1, 1000))
       ->group(kHow);
   add_foreign(*verb, flags->errors);
   add_place_flags(*verb, *flags);

@@ -5,6 +5,7 @@
 
 #include "analysis/read/dataset.h"
 #include "cli/request/file_mode.h"
+#include "cli/request/options.h"
 #include "cli/ui/progress.h"
 #include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
@@ -19,8 +20,9 @@ void add_report(CLI::App& app, ExitCode& result) {
       "  sxbench report                                       the latest run under results/\n"
       "  sxbench report results/20261121T071340Z-local-1a2b3c");
   auto path = std::make_shared<std::string>("results");
-  verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)");
+  path_option(verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)"));
   verb->callback([path, &result] {
+    note_newest(*path);
     if (const auto run = analysis::find_run(*path); run.ok()) limit_new_files_as(*run);
     const Result<report::Outcome> outcome = report::write_reports(*path);
     if (!outcome.ok()) {

@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "analysis/read/dataset.h"
+#include "base/input_file.h"
+#include "cli/request/options.h"
 #include "cli/request/preview.h"
 #include "cli/request/request.h"
 #include "cli/verbs/verbs.h"
@@ -25,13 +27,15 @@ bool states_a_plan(const CLI::App& verb) {
 
 /// The run that --resume means: a folder, or without one the latest of the results folder.
 Result<std::filesystem::path> run_to_resume(const std::string& word, const std::filesystem::path& results) {
-  return analysis::find_run(word == kLatest ? results : std::filesystem::path(word));
+  const std::filesystem::path folder = word == kLatest ? results : std::filesystem::path(word);
+  note_newest(folder);
+  return analysis::find_run(folder);
 }
 
 Result<Request> resolve_resume(const std::string& word, const CLI::App& verb, const Flags& flags) {
   if (!states_a_plan(verb)) {
     const std::string out = flags.config.of("--out");
-    const std::string results = out.empty() ? "results" : out;
+    const std::string results = out.empty() ? "results" : expand_home(out);
     SXB_ASSIGN_OR_RETURN(const auto run, run_to_resume(word, results));
     return resolve_resumed(run, flags, own_command_line());
   }
@@ -64,10 +68,11 @@ void add_run(CLI::App& app, ExitCode& result) {
   add_work_flags(*verb, *flags);
   add_conduct_flags(*verb, *flags);
   auto resume = std::make_shared<std::string>();
-  verb->add_option(
+  path_option(
+      verb->add_option(
           "--resume", *resume,
           "do only what a run lacks (a run folder, default the latest): of its own plan, or of the plan "
-          "that the other flags make")
+          "that the other flags make"))
       ->type_name("[RUN]")
       ->expected(0, 1)
       ->default_str(kLatest);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "analysis/read/dataset.h"
 #include "analysis/read/json_read.h"
@@ -10,7 +12,10 @@
 #include "base/shell.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "cli/request/options.h"
 #include "cli/request/request.h"
+#include "cli/ui/live_status.h"
+#include "cli/ui/news.h"
 #include "cli/ui/run_summary.h"
 #include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
@@ -18,21 +23,48 @@
 namespace sxb::cli {
 namespace {
 
-void print_tasks(const analysis::Dataset& run) {
+struct TaskRow {
+  std::string id, name, status, attempt, duration, why;
+};
+
+/// `live`: of a run that works.
+TaskRow row_of(const analysis::TaskData& task, const std::optional<LiveStatus>& live, bool works) {
+  TaskRow row = {printable_line(task.id),
+                 printable_line(name_of(task.label, task.repeat)),
+                 analysis::to_string(task.status()),
+                 task.attempt == 0 ? "-" : std::to_string(task.attempt),
+                 "-",
+                 printable_line(task.reason())};
+  if (task.end) {
+    const auto seconds = analysis::number(task.end->record.data, "duration_s");
+    if (seconds) row.duration = format_duration(saturated(*seconds * 1e9));
+  } else if (live && live->task == task.id) {
+    row.status = "running";
+    row.duration = format_duration(live->elapsed_ns);
+    row.why = printable_line(live->latest);
+  } else if (works && task.attempt == 0) {
+    row.status = "to do";
+    row.why.clear();
+  }
+  return row;
+}
+
+void print_tasks(const analysis::Dataset& run, const std::optional<LiveStatus>& live, bool works) {
+  std::vector<TaskRow> rows = {
+      {"task", "what", "status", "attempt", "duration",
+       works ? "how far it is, or why there is no result" : "why there is no result"}};
+  for (const analysis::TaskData& task : run.tasks) rows.push_back(row_of(task, live, works));
   std::size_t width = 4;
-  for (const analysis::TaskData& task : run.tasks) width = std::max(width, printable_line(task.label).size());
-  print_out("\n{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", "task", "what", width, "status", "attempt",
-            "duration", "why there is no result");
-  for (const analysis::TaskData& task : run.tasks) {
-    const auto seconds = task.end ? analysis::number(task.end->record.data, "duration_s") : std::nullopt;
-    print_out("{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", printable_line(task.id),
-              printable_line(task.label), width, analysis::to_string(task.status()),
-              task.attempt == 0 ? "-" : std::to_string(task.attempt),
-              seconds ? format_duration(saturated(*seconds * 1e9)) : "-", printable_line(task.reason()));
+  for (const TaskRow& row : rows) width = std::max(width, row.name.size());
+  print_out("\n");
+  for (const TaskRow& row : rows) {
+    print_out("{:<12}  {:<{}}  {:<11}  {:>7}  {:>9}  {}\n", row.id, row.name, width, row.status, row.attempt,
+              row.duration, row.why);
   }
 }
 
 ExitCode show(const std::string& path) {
+  note_newest(path);
   const auto load = [&]() -> Result<analysis::Dataset> {
     SXB_ASSIGN_OR_RETURN(const auto dir, analysis::find_run(path));
     return analysis::load_dataset(dir);
@@ -50,10 +82,13 @@ ExitCode show(const std::string& path) {
   print("started", format_utc(run->start_wall_ns));
   print("state", summary.state);
   print("tasks", summary.text());
+  const bool works = summary.state == "running";
+  const auto live = works ? live_status(*run, wall_ns()) : std::nullopt;
+  if (live) print("progress", live->run);
   if (summary.can_resume()) {
     print("resume", shell_line({"sxbench", "run", "--resume", run->folder.string()}));
   }
-  print_tasks(*run);
+  print_tasks(*run, live, works);
   return ExitCode::kOk;
 }
 
@@ -67,7 +102,7 @@ void add_show(CLI::App& app, ExitCode& result) {
       "  sxbench show                                         the latest run under results/\n"
       "  sxbench show results/20261121T071340Z-local-1a2b3c");
   auto path = std::make_shared<std::string>("results");
-  verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)");
+  path_option(verb->add_option("path", *path, "a run folder, or a folder of runs (then its latest)"));
   verb->callback([path, &result] { result = show(*path); });
 }
 

@@ -2,11 +2,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "cli/request/file_mode.h"
+#include "cli/ui/terminal.h"
 #include "cli/verbs/verbs.h"
 #include "cli/verbs/worker.h"
 #include "launch/head/rendezvous_host.h"
@@ -21,21 +22,23 @@ namespace {
 ExitCode print_address(const std::string& interface, const std::string& family, const std::string& mark) {
   const Result<config::AddressFamily> wanted = config::parse_family(family, "family");
   const Result<std::string> address =
-      wanted.ok() ? launch::interface_address(interface, *wanted) : Result<std::string>(wanted.errors());
+      wanted.ok() ? launch::interface_address(interface, *wanted, std::getenv("SSH_CONNECTION"))
+                  : Result<std::string>(wanted.errors());
   if (!address.ok()) {
     // One line: the head shows the last one.
-    fmt::print(stderr, "{}; {}\n", address.error().what, address.error().help);
+    print_err("{}; {}\n", address.error().what, address.error().help);
     return address.error().code;
   }
-  fmt::print("{} {}\n", mark, *address);
+  print_out("{} {}\n", mark, *address);
   return ExitCode::kOk;
 }
 
 }  // namespace
 
 void leave(ExitCode code) {
-  std::fflush(nullptr);
-  ::_exit(static_cast<int>(code));
+  const ExitCode last = with_output_written(code);
+  std::fflush(nullptr);  // what libraries have printed
+  ::_exit(static_cast<int>(last));
 }
 
 void add_worker(CLI::App& app, ExitCode& /*result*/) {

@@ -1,6 +1,6 @@
 #include "config/cluster/cluster.h"
 
-#include "base/files.h"
+#include "base/input_file.h"
 #include "config/cluster/cluster_settings.h"
 
 namespace sxb::config {
@@ -14,11 +14,14 @@ double Network::line_rate_gbps() const {
 Result<Cluster> parse_cluster(const Json& json, const std::string& where) {
   Errors errors;
   Cluster cluster;
-  const bool at_home = cache_dir() != private_cache_dir();
   cluster.paths.results = kDefaultResults;
-  cluster.paths.data = at_home ? (cache_dir() / "datasets").string() : "";
   cluster_settings().read(ObjectReader(json, where, "", errors), cluster);
   if (!errors.empty()) return errors;
+  for (std::string* path :
+       {&cluster.paths.program, &cluster.paths.results, &cluster.paths.data, &cluster.ssh.config}) {
+    *path = expand_home(*path);
+  }
+  for (Node& node : cluster.nodes) node.ssh_key = expand_home(node.ssh_key);
   cluster.source = where;
   return cluster;
 }

@@ -88,8 +88,8 @@ struct Timeouts {
 struct Paths {
   std::string program;  ///< sxbench on the nodes; empty: where it is on this machine
   std::string results;  ///< where run folders go; default "results"
-  std::string data;     ///< node-local folder of prepared datasets; default cache_dir()/datasets, "" if that
-                        ///< is no place of a home: each node has its own then
+  std::string data;     ///< node-local folder of prepared datasets; empty: cache_dir()/datasets of the head,
+                        ///< or each node's own if that is no place of a home
   std::string file_mode;  ///< of a run's files, octal: "0660"; empty: 0640, or less where the umask says so
 };
 
@@ -144,7 +144,7 @@ Status restore_secrets(Cluster& cluster, const std::string& source);
 /// Folders have the right to enter where their files may be read.
 unsigned run_umask(const Cluster& cluster, unsigned user);
 
-/// A hostfile as DeepSpeed and Open MPI have it, "node001 slots=8" a line: ranks per node. Reached by ssh.
+/// A hostfile of DeepSpeed, an MPI or a scheduler: see docs/clusters.md. Reached by ssh.
 Result<Cluster> load_hostfile(const std::string& path);
 
 Result<Timeouts> parse_timeouts(const Json& json, const std::string& where);

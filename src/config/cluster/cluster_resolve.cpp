@@ -7,10 +7,12 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/input_file.h"
 #include "base/text.h"
 #include "config/cluster/cluster.h"
 #include "config/cluster/cluster_settings.h"
 #include "config/cluster/node_set.h"
+#include "config/name.h"
 #include "config/shipped.h"
 
 namespace sxb::config {
@@ -42,12 +44,33 @@ Status merge_profile(Cluster& cluster) {
   return ok_status();
 }
 
-/// "@slurm" stands for the nodes of the allocation.
-void add_slurm_group(Json& json) {
-  const std::string list = from_env("SLURM_JOB_NODELIST");
-  if (list.empty() || !json.is_object()) return;
-  if (!json.contains("groups")) json["groups"] = Json::object();
-  if (json["groups"].is_object() && !json["groups"].contains("slurm")) json["groups"]["slurm"] = list;
+constexpr const char* kNodeList = "SLURM_JOB_NODELIST";
+
+/// Whether a node set in the file says "@slurm".
+bool uses_slurm_group(const Json& json) {
+  if (json.is_string()) return json.get<std::string>().find("@slurm") != std::string::npos;
+  return json.is_structured() && std::any_of(json.begin(), json.end(), uses_slurm_group);
+}
+
+Error bad_node_list(const Error& error) {
+  return {
+      error.what, fmt::format("${}", kNodeList),
+      "call sxbench inside of sbatch or salloc, which set it; or name the nodes in a file with --cluster"};
+}
+
+/// "@slurm" stands for the nodes of the allocation. A list that is none is only an error where it is asked
+/// for: containers and wrappers leave all kinds of text in that variable.
+Status add_slurm_group(Json& json) {
+  const std::string list = from_env(kNodeList);
+  if (list.empty() || !json.is_object()) return ok_status();
+  if (json.contains("groups") && (!json["groups"].is_object() || json["groups"].contains("slurm")))
+    return ok_status();
+  if (const auto nodes = expand_node_set(list); !nodes.ok()) {
+    if (!uses_slurm_group(json)) return ok_status();
+    return bad_node_list(nodes.error());
+  }
+  json["groups"]["slurm"] = list;
+  return ok_status();
 }
 
 /// Within an allocation srun starts the agents, unless the file says otherwise.
@@ -62,21 +85,15 @@ void prefer_slurm(Cluster& cluster) {
     cluster.transport = TransportKind::kSlurm;
 }
 
-/// True for what can be opened and read: a file, also a pipe such as /dev/fd/63.
-bool is_readable(const fs::path& path) {
-  std::error_code ec;
-  return fs::exists(path, ec) && !fs::is_directory(path, ec);
-}
-
 Result<LoadedCluster> load_file(const fs::path& path) {
-  if (!is_readable(path)) {
+  if (std::error_code ec; !fs::exists(path, ec)) {
     return Error{"there is no such file", path.string(),
                  fmt::format("give the path of a cluster file, or a shipped name: {}",
                              join(shipped_clusters(), ", "))};
   }
   SXB_ASSIGN_OR_RETURN(Json file, load_json(path));
   Json json = file;
-  add_slurm_group(json);
+  SXB_RETURN_IF_ERROR(add_slurm_group(json));
   SXB_ASSIGN_OR_RETURN(Cluster cluster, parse_cluster(json, path.string()));
   SXB_RETURN_IF_ERROR(merge_profile(cluster));
   prefer_slurm(cluster);
@@ -85,9 +102,10 @@ Result<LoadedCluster> load_file(const fs::path& path) {
 
 /// The nodes of the Slurm job that this process runs in.
 Result<LoadedCluster> slurm_cluster() {
-  const std::string list = from_env("SLURM_JOB_NODELIST");
+  const std::string list = from_env(kNodeList);
+  if (const auto nodes = expand_node_set(list); !nodes.ok()) return bad_node_list(nodes.error());
   const std::string gpus = from_env("SLURM_GPUS_ON_NODE");
-  Json json = {{"name", "slurm-" + from_env("SLURM_JOB_ID")},
+  Json json = {{"name", as_name("slurm-" + from_env("SLURM_JOB_ID"))},
                {"description", "nodes of the Slurm allocation " + from_env("SLURM_JOB_ID")},
                {"transport", to_string(TransportKind::kSlurm)},
                {"nodes", list}};
@@ -103,7 +121,7 @@ Result<LoadedCluster> slurm_cluster() {
       json["gpu"] = {{"per_node", count}};
     }
   }
-  SXB_ASSIGN_OR_RETURN(Cluster cluster, parse_cluster(json, "$SLURM_JOB_NODELIST"));
+  SXB_ASSIGN_OR_RETURN(Cluster cluster, parse_cluster(json, fmt::format("${}", kNodeList)));
   cluster.source = "slurm";
   return LoadedCluster{std::move(cluster), Json::object()};
 }
@@ -134,14 +152,14 @@ ClusterChoice choose_cluster(const std::string& argument) {
   if (const fs::path path = user_config_dir() / "cluster.json"; is_file(path)) {
     return {path.string(), From::kUserFolder};
   }
-  if (!from_env("SLURM_JOB_NODELIST").empty()) return {"", From::kSlurm};
+  if (!from_env(kNodeList).empty()) return {"", From::kSlurm};
   return {"local", From::kBuiltin};
 }
 
 Result<LoadedCluster> load_cluster(const std::string& argument) {
   const ClusterChoice choice = choose_cluster(argument);
   if (choice.from == ClusterChoice::From::kSlurm) return slurm_cluster();
-  if (looks_like_path(choice.argument)) return load_file(choice.argument);
+  if (looks_like_path(choice.argument)) return load_file(expand_home(choice.argument));
   const char* where = choice.from == ClusterChoice::From::kEnvironment ? "$SXBENCH_CLUSTER" : "--cluster";
   SXB_ASSIGN_OR_RETURN(const fs::path path, find_shipped("clusters", choice.argument, "cluster", where));
   SXB_ASSIGN_OR_RETURN(LoadedCluster loaded, load_file(path));

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <tuple>
 
+#include "base/folder.h"
 #include "base/redact.h"
 #include "base/text.h"
 #include "config/cluster/cluster.h"
@@ -90,7 +91,7 @@ Status restore_secrets(Cluster& cluster, const std::string& source) {
   if (names.empty()) return ok_status();
   if (source.empty()) return lost(names, "the run does not say from which cluster config it was made", "");
   // As a path, whatever it looks like: a name without "/" would be looked up among the shipped clusters.
-  const Result<LoadedCluster> file = load_cluster(std::filesystem::absolute(source).string());
+  const Result<LoadedCluster> file = load_cluster(absolute_path(source).string());
   if (!file.ok())
     return lost(names, file.error().what, file.error().where.empty() ? source : file.error().where);
   if (const std::string why = misfit(cluster, file->cluster); !why.empty()) return lost(names, why, source);

@@ -9,6 +9,7 @@
 
 #include "base/redact.h"
 #include "base/text.h"
+#include "config/name.h"
 
 namespace sxb::config {
 namespace {
@@ -163,6 +164,11 @@ void environment(Table<Cluster>& t, const char* key, std::map<std::string, std::
       {.values = "object of text"});
 }
 
+void check_cluster_name(ObjectReader& reader, const Cluster& cluster) {
+  if (cluster.name.empty() || is_name(cluster.name)) return;
+  reader.error("name", fmt::format("\"{}\" cannot be part of a folder's name", cluster.name), kNameHelp);
+}
+
 }  // namespace
 
 void read_environment(ObjectReader& parent, const char* key, std::map<std::string, std::string>& out) {
@@ -184,7 +190,8 @@ const Table<Cluster>& cluster_settings() {
     using C = Cluster;
     Table<C> t;
     t.editor_schema();
-    t.text("name", &C::name, "name in reports", {.need = Need::kRequired});
+    t.text("name", &C::name, "name in reports and of run folders: letters, digits, - _ .",
+           {.need = Need::kRequired, .schema = {{"pattern", kNamePattern}}});
     t.text("description", &C::description, "one line for `sxbench config list`");
     t.choice("transport", &C::transport, kTransports, "how agents are started on the nodes",
              {.flag = "--transport"});
@@ -211,6 +218,7 @@ const Table<Cluster>& cluster_settings() {
               "for the transport slurm; partition to salloc_options: when sxbench makes the allocation");
     t.section("timeouts", &C::timeouts, timeouts_settings(),
               "waits after which something is called lost; see docs/failures.md");
+    t.check(check_cluster_name);
     return t;
   }();
   return table;

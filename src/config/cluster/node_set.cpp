@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_set>
+#include <utility>
 
 #include "base/text.h"
 
@@ -16,7 +17,10 @@ namespace {
 
 /// A typing error such as [1-1000000000] must not eat the memory of the head.
 constexpr std::size_t kMaxNames = 65536;
+constexpr std::size_t kMaxNameLength = 255;  ///< of DNS (RFC 1035), and of a file
 constexpr std::size_t kMaxDigits = 9;
+/// Of one name: it is part of file names beside a task's id, which end at 255 bytes.
+constexpr std::size_t kMaxNodeName = 200;
 constexpr const char* kNodeSetExample = "write e.g. node[001-008,012] or a,b[1-3]";
 
 Error bad(std::string_view text, const std::string& why) {
@@ -57,7 +61,7 @@ Result<std::vector<std::string>> expand_ranges(std::string_view set, std::string
     const std::int64_t first = to_number(low);
     const std::int64_t last = to_number(high);
     if (last < first) return bad(set, fmt::format("the range \"{}\" runs backwards", range));
-    if (static_cast<std::size_t>(last - first) >= kMaxNames) {
+    if (values.size() + static_cast<std::size_t>(last - first) >= kMaxNames) {
       return bad(set, fmt::format("more than {} names", kMaxNames));
     }
     for (std::int64_t value = first; value <= last; ++value) values.push_back(padded(value, low));
@@ -99,7 +103,10 @@ Result<std::vector<std::string>> expand_part(std::string_view set, std::string_v
   std::vector<std::string> names{""};
   while (!part.empty()) {
     const std::size_t open = part.find('[');
-    for (std::string& name : names) name += part.substr(0, open);
+    const std::string_view literal = part.substr(0, open);
+    if (names.front().size() + literal.size() > kMaxNameLength)
+      return bad(set, fmt::format("a name of more than {} characters", kMaxNameLength));
+    for (std::string& name : names) name += literal;
     if (open == std::string_view::npos) break;
     const std::size_t close = part.find(']', open);
     SXB_ASSIGN_OR_RETURN(const std::vector<std::string> values,
@@ -114,6 +121,9 @@ Result<std::vector<std::string>> expand_part(std::string_view set, std::string_v
     part.remove_prefix(close + 1);
   }
   for (const std::string& name : names) {
+    if (name.size() > kMaxNodeName)
+      return bad(name.substr(0, 20) + "...",
+                 fmt::format("a name of {} characters, {} at most", name.size(), kMaxNodeName));
     if (!is_node_name(name)) return bad(set, fmt::format("\"{}\" is not a node name", name));
   }
   return names;
@@ -174,28 +184,32 @@ Result<std::vector<std::string>> expand_node_set(std::string_view text, const No
   SXB_ASSIGN_OR_RETURN(const std::vector<std::string_view> parts, split_outside_brackets(text));
   std::vector<std::string> names;
   std::unordered_set<std::string> seen;
+  std::size_t written = 0;  // those that come twice too: they take time, if no memory
   for (const std::string_view part : parts) {
     if (part.empty()) return bad(text, "nothing between two commas");
     SXB_ASSIGN_OR_RETURN(const std::vector<std::string> expanded,
                          part.front() == '@' ? find_group(text, part, groups) : expand_part(text, part));
+    written += expanded.size();
     for (const std::string& name : expanded) {
       if (seen.insert(name).second) names.push_back(name);
     }
-    if (names.size() > kMaxNames) return bad(text, fmt::format("more than {} names", kMaxNames));
+    if (written > kMaxNames) return bad(text, fmt::format("more than {} names", kMaxNames));
   }
   return names;
 }
 
 std::string fold_node_set(const std::vector<std::string>& names) {
   std::vector<Group> groups;
+  std::map<std::pair<std::string, std::string>, std::size_t> group_of;  // by prefix and suffix
   for (const std::string& name : names) {
-    const Parts parts = take_apart(name);
-    auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& g) {
-      return !parts.digits.empty() && !g.digits.empty() && g.prefix == parts.prefix &&
-             g.suffix == parts.suffix;
-    });
-    if (group == groups.end()) group = groups.insert(groups.end(), Group{parts.prefix, parts.suffix, {}});
-    if (!parts.digits.empty()) group->digits.push_back(parts.digits);
+    Parts parts = take_apart(name);
+    if (parts.digits.empty()) {
+      groups.push_back({std::move(parts.prefix), "", {}});
+      continue;
+    }
+    const auto [found, is_new] = group_of.try_emplace({parts.prefix, parts.suffix}, groups.size());
+    if (is_new) groups.push_back({std::move(parts.prefix), std::move(parts.suffix), {}});
+    groups[found->second].digits.push_back(std::move(parts.digits));
   }
   std::vector<std::string> folded;
   for (const Group& group : groups) {

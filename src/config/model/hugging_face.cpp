@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <utility>
 
+#include "base/folder.h"
+#include "base/text.h"
 #include "config/model/model_json.h"
+#include "config/name.h"
 #include "config/reader.h"
 
 namespace sxb::config {
@@ -16,18 +18,22 @@ namespace {
 /// A name out of "meta-llama/Llama-2-7b-hf", else out of the folder that holds the file.
 std::string model_name(const std::string& name_or_path, const std::string& where) {
   std::filesystem::path path(name_or_path);
-  if (path.filename().empty()) path = std::filesystem::absolute(where).parent_path();
-  std::string name = path.filename().string();
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '_' && c != '.') c = '-';
-  }
-  return name.empty() ? "custom" : name;
+  if (path.filename().empty()) path = absolute_path(where).parent_path();
+  const std::string name = path.filename().string();
+  return name.empty() ? "custom" : as_name(name);
 }
 
 void refuse_flag(ObjectReader& reader, const char* key, const char* what, const char* help) {
   bool set = false;
   reader.flag(key, set);
   if (set) reader.error(key, what, help);
+}
+
+bool names_a_llama(const Json& classes) {
+  return classes.is_array() &&
+         (classes.empty() || std::any_of(classes.begin(), classes.end(), [](const Json& name) {
+            return name.is_string() && upper(name.get<std::string>()).starts_with("LLAMA");
+          }));
 }
 
 /// What the shape keys do not say and would change the mathematics.
@@ -38,34 +44,52 @@ void refuse_other_models(ObjectReader& reader) {
   reader.text("model_type", type);
   if (type != "llama")
     reader.error("model_type", fmt::format("a model of type \"{}\" is not a Llama", type), kOnlyLlama);
+  if (const Json* classes = reader.find("architectures"); classes != nullptr && !names_a_llama(*classes))
+    reader.error("architectures", fmt::format("{} is not a Llama", dump(*classes)), kOnlyLlama);
   refuse_flag(reader, "tie_word_embeddings", "tied word embeddings are not supported",
               "the output head of Llama-2 has weights of its own; set it to false to train such a model");
   refuse_flag(reader, "attention_bias", "biases in the attention projections are not supported", kOnlyLlama);
   refuse_flag(reader, "mlp_bias", "biases in the MLP are not supported", kOnlyLlama);
-  if (reader.find("rope_scaling") != nullptr) {
-    reader.error("rope_scaling", "scaled rotary embeddings are not supported",
-                 "set it to null to train with the plain rotary embedding of Llama-2");
-  }
   std::string activation = "silu";
   reader.text("hidden_act", activation);
   if (activation != "silu") {
     reader.error("hidden_act", fmt::format("the activation \"{}\" is not supported", activation),
                  "Llama-2 has silu");
   }
+  refuse_changing_keys(reader);
 }
 
-/// Newer versions of the library keep the rotary settings in an object of their own.
+/// The rotary settings in an object of their own: "rope_parameters" of newer versions of the library,
+/// "rope_scaling" of older ones, which call the type "type".
+void read_rope_object(ObjectReader& reader, const char* key, double& theta) {
+  if (reader.find(key) == nullptr) return;
+  const std::size_t errors_before = reader.error_count();
+  ObjectReader rope = reader.child(key);
+  rope.number("rope_theta", theta, 1, 1e12);
+  bool plain = true;
+  for (const char* name : {"rope_type", "type"}) {
+    std::string type = "default";
+    rope.text(name, type);
+    plain = plain && type == "default";
+    if (type != "default") {
+      rope.error(name, fmt::format("the rotary embedding \"{}\" is not supported", type),
+                 "sxbench has the plain rotary embedding of Llama-2 (\"default\")");
+    }
+  }
+  if (!plain || reader.error_count() != errors_before) return;  // said once
+  for (const auto& item : rope.json().items()) {
+    const bool known = item.key() == "rope_theta" || item.key() == "rope_type" || item.key() == "type";
+    const bool whole = item.key() == "partial_rotary_factor" && item.value() == 1;
+    if (known || whole || item.value().is_null()) continue;
+    rope.error(item.key(), fmt::format("\"{}\" of the rotary embedding is not supported", item.key()),
+               "sxbench has the plain rotary embedding of Llama-2, which has rope_theta alone");
+  }
+}
+
 void read_rope(ObjectReader& reader, double& theta) {
   reader.number("rope_theta", theta, 1, 1e12);
-  if (reader.find("rope_parameters") == nullptr) return;
-  ObjectReader rope = reader.child("rope_parameters");
-  rope.number("rope_theta", theta, 1, 1e12);
-  std::string type = "default";
-  rope.text("rope_type", type);
-  if (type != "default") {
-    rope.error("rope_type", fmt::format("the rotary embedding \"{}\" is not supported", type),
-               "sxbench has the plain rotary embedding of Llama-2 (\"default\")");
-  }
+  read_rope_object(reader, "rope_scaling", theta);
+  read_rope_object(reader, "rope_parameters", theta);
 }
 
 /// An error about our key, moved to the key of theirs that it came from.

@@ -69,6 +69,15 @@ struct CommOptions {
   std::int64_t max_ctas = 0;  ///< thread blocks of a collective; 0 = NCCL chooses
 };
 
+/// When the state of a training is written down on the way, so that --resume goes on from there.
+struct Checkpoint {
+  double every_minutes = 0;      ///< 0: not by time
+  std::int64_t every_steps = 0;  ///< 0: not by steps
+  std::string folder;            ///< as the nodes see it; empty: below each node's cache
+  std::int64_t keep = 2;         ///< whole ones that stay while the next one is written
+  bool on() const { return every_minutes > 0 || every_steps > 0; }
+};
+
 struct Training {
   std::int64_t seq_len = 0;
   std::int64_t micro_batch = 1;        ///< sequences per rank and micro-step
@@ -82,6 +91,7 @@ struct Training {
   Offload offload = Offload::kNone;
   CommOptions comm;
   Recompute recompute;
+  Checkpoint checkpoint;
   CudaGraph cuda_graph = CudaGraph::kAuto;  ///< record a step once and replay it; GPUs only
   bool trace = false;                       ///< trace one more step of every rank after the last
   std::uint64_t seed = 1234;

@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/files.h"
+#include "base/folder.h"
+#include "base/input_file.h"
 #include "base/text.h"
-#include "config/model/model.h"
+#include "config/model/model_json.h"
+#include "config/model/weights.h"
+#include "config/name.h"
 #include "config/reader.h"
 #include "config/shipped.h"
 
@@ -26,8 +29,9 @@ bool is_folder(const fs::path& path) {
 
 /// `text` as an absolute path if it names something under `folder`, unchanged otherwise.
 void anchor(std::string& text, const fs::path& folder) {
+  text = expand_home(text);
   if (text.empty() || text == "synthetic" || fs::path(text).is_absolute() || !is_there(folder / text)) return;
-  text = fs::absolute(folder / text).lexically_normal().string();
+  text = absolute_path(folder / text).lexically_normal().string();
 }
 
 void anchor_paths(Model& model, const fs::path& folder) {
@@ -47,6 +51,18 @@ Result<LoadedModel> load_file(const fs::path& argument) {
   SXB_ASSIGN_OR_RETURN(Json json, load_json(path));
   SXB_ASSIGN_OR_RETURN(Model model, parse_model(json, path.string()));
   anchor_paths(model, path.parent_path());
+  // A folder that is named is meant whole, weights included; its config.json alone is the shape alone.
+  if (is_hugging_face(json) && is_folder(argument)) {
+    if (holds_weights(argument)) {
+      model.init_from = fs::absolute(path.parent_path()).lexically_normal().string();
+    } else if (const std::string other = other_weights(argument); !other.empty()) {
+      return Error{
+          fmt::format("the folder has its weights in {}, which sxbench does not read", other),
+          argument.string(),
+          fmt::format("convert them to safetensors; or train its shape from random weights: --models {}",
+                      path.string())};
+    }
+  }
   return LoadedModel{std::move(model), std::move(json)};
 }
 
@@ -100,18 +116,37 @@ Status assign(Json& json, const std::string& assignment) {
 /// The file that `name` means: a path, or configs/datasets/<name>/<file>.
 fs::path data_path(const std::string& name, const char* file) {
   const fs::path shipped = shipped_configs_dir() / "datasets" / name;
-  if (is_there(name)) return fs::absolute(name).lexically_normal();
+  if (is_there(name)) return absolute_path(name).lexically_normal();
   if (is_there(shipped / file)) return shipped / file;
   return is_there(shipped) && !is_folder(shipped) ? shipped : fs::path();
+}
+
+/// Datasets and tokenizers are read into memory, whole.
+constexpr std::uintmax_t kMostDataBytes = std::uintmax_t{4} << 30;
+
+/// A run reads its files more than once, on every node: of a pipe nothing would be left. Preparing reads
+/// once.
+Status check_file(const fs::path& path, bool once) {
+  std::error_code ec;
+  const fs::file_type type = fs::status(path, ec).type();
+  if (type != fs::file_type::regular && !(once && type == fs::file_type::fifo)) {
+    return Error{type == fs::file_type::fifo ? "this is a pipe, which a run could read only once"
+                                             : "this is not a regular file",
+                 path.string(), "name a file"};
+  }
+  if (type == fs::file_type::regular && fs::file_size(path, ec) > kMostDataBytes) {
+    return Error{fmt::format("this file has more than {} GiB", kMostDataBytes >> 30), path.string(),
+                 "name the file that is meant; a larger dataset is prepared in parts"};
+  }
+  return ok_status();
 }
 
 Error not_found(const char* what, const std::string& name, const std::string& where,
                 const std::string& flag) {
   std::vector<std::string> shipped;
   std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(shipped_configs_dir() / "datasets", ec))
-    shipped.push_back(entry.path().filename().string());
-  std::sort(shipped.begin(), shipped.end());
+  for (const fs::path& path : paths_in(shipped_configs_dir() / "datasets", ec))
+    shipped.push_back(path.filename().string());
   return Error{fmt::format("the {} \"{}\" is not found", what, name), where,
                fmt::format("looked for this path and in {}; {} or name a file with {}",
                            (shipped_configs_dir() / "datasets").string(), suggest(name, shipped), flag)};
@@ -119,11 +154,7 @@ Error not_found(const char* what, const std::string& name, const std::string& wh
 
 /// What folders, shards and records call a dataset: its shipped name or the stem of its file.
 std::string dataset_name(const std::string& dataset) {
-  std::string name = is_there(dataset) ? fs::path(dataset).stem().string() : dataset;
-  for (char& c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '-' && c != '_' && c != '.') c = '-';
-  }
-  return name;
+  return as_name(is_there(dataset) ? fs::path(dataset).stem().string() : dataset);
 }
 
 }  // namespace
@@ -131,7 +162,7 @@ std::string dataset_name(const std::string& dataset) {
 std::vector<std::string> shipped_models() { return shipped_names("models"); }
 
 Result<LoadedModel> load_model(const std::string& argument) {
-  if (looks_like_path(argument)) return load_file(argument);
+  if (looks_like_path(argument)) return load_file(expand_home(argument));
   SXB_ASSIGN_OR_RETURN(const fs::path path, find_shipped("models", argument, "model", "--models"));
   return load_file(path);
 }
@@ -165,7 +196,9 @@ Result<Model> apply_settings(const Model& model, const std::vector<std::string>&
   return changed;
 }
 
-Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
+namespace {
+
+Result<DataFiles> locate_data(const Data& data, const DataWords& words, bool once) {
   DataFiles files;
   if (data.dataset == "synthetic") return files;
   files.dataset = data_path(data.dataset, "data.json");
@@ -176,6 +209,7 @@ Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
     files.tokenizer = data_path(data.tokenizer, "tokenizer.model");
     if (files.tokenizer.empty())
       return not_found("tokenizer", data.tokenizer, words.tokenizer_where, words.set_tokenizer);
+    SXB_RETURN_IF_ERROR(check_file(files.tokenizer, once));
   }
   if (is_folder(files.dataset)) {
     if (!is_there(files.dataset / "index.json")) {
@@ -186,21 +220,31 @@ Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
     return files;
   }
   files.kind = DataFiles::Kind::kRaw;
+  SXB_RETURN_IF_ERROR(check_file(files.dataset, once));
   if (files.tokenizer.empty()) files.tokenizer = files.dataset.parent_path() / "tokenizer.model";
   if (!is_there(files.tokenizer)) {
     return Error{"no tokenizer is named, and there is no tokenizer.model beside the dataset",
                  files.dataset.string(), "name a SentencePiece file with " + words.set_tokenizer};
   }
+  SXB_RETURN_IF_ERROR(check_file(files.tokenizer, once));
   return files;
+}
+
+}  // namespace
+
+Result<DataFiles> locate_data(const Data& data, const DataWords& words) {
+  return locate_data(data, words, /*once=*/true);
 }
 
 Result<DataFiles> locate_data(const Model& model) {
   Data data = model.data;
-  const fs::path of_weights = fs::path(model.init_from) / "tokenizer.model";
+  const fs::path of_weights = weights_folder(model) / "tokenizer.model";
   if (data.tokenizer.empty() && !model.init_from.empty() && is_there(of_weights))
     data.tokenizer = of_weights.string();
-  return locate_data(data, {model.source + ":/data/dataset", model.source + ":/data/tokenizer",
-                            "--set data.dataset=PATH", "--set data.tokenizer=PATH"});
+  return locate_data(data,
+                     {model.source + ":/data/dataset", model.source + ":/data/tokenizer",
+                      "--set data.dataset=PATH", "--set data.tokenizer=PATH"},
+                     /*once=*/false);
 }
 
 }  // namespace sxb::config

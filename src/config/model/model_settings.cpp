@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/text.h"
+#include "config/name.h"
 
 namespace sxb::config {
 namespace {
@@ -150,6 +150,25 @@ const Table<CommOptions>& comm_settings() {
   return table;
 }
 
+const Table<Checkpoint>& checkpoint_settings() {
+  static const Table<Checkpoint> table = [] {
+    using C = Checkpoint;
+    Table<C> t;
+    t.number(
+        "every_minutes", &C::every_minutes, {0, 1e6},
+        "save the state of the training so often; a run that is resumed goes on from there; 0: not by time",
+        {.unit = "min"});
+    t.integer("every_steps", &C::every_steps, {0, kMaxSteps}, "the same in steps; 0: not by steps");
+    t.text("folder", &C::folder,
+           "where every rank writes its shard, as the nodes see it; shared, if other nodes may go on",
+           {.otherwise = "`checkpoints` in the cache of each node"});
+    t.integer("keep", &C::keep, {1, 50},
+              "checkpoints that stay while the next one is written: the disk holds one more");
+    return t;
+  }();
+  return table;
+}
+
 void check_steps(ObjectReader& reader, const Training& training) {
   if (training.steps < 1 || training.warmup < training.steps) return;
   reader.error(
@@ -184,6 +203,9 @@ const Table<Training>& training_settings() {
              "optimizer: master weights and moments in pinned host memory; slow, for what fits no other way");
     t.section("comm", &T::comm, comm_settings(),
               "how the trainer's collectives run on NCCL; without meaning on CPU ranks");
+    t.section(
+        "checkpoint", &T::checkpoint, checkpoint_settings(),
+        "saving the state of a training on the way, for --resume; off unless one of the first two is set");
     t.custom(
         "recompute", recompute_schema(),
         "what the backward pass computes again instead of keeping it: norm outputs, the SwiGLU product, "
@@ -217,7 +239,8 @@ const Table<Schedule>& schedule_settings() {
     Table<S> t;
     t.choice("kind", &S::kind, kSchedules, "of the learning rate after the ramp");
     t.integer("warmup_steps", &S::warmup_steps, {0, kMaxSteps}, "linear ramp from 0");
-    t.number("min_ratio", &S::min_ratio, {0, 1}, "floor as a fraction of the peak");
+    t.number("min_ratio", &S::min_ratio, {0, 1},
+             "floor as a fraction of the peak; linear and cosine would be there one step after the last");
     t.integer("step_every", &S::step_every, {0, kMaxSteps}, "kind step: steps between two decays");
     t.number("step_gamma", &S::step_gamma, {0, 1}, "kind step: factor per decay");
     t.check(check_schedule);
@@ -243,7 +266,7 @@ const Table<Optimizer>& optimizer_settings() {
     t.number("beta1", &O::beta1, {0, 0.999999}, "AdamW: decay of the first moment");
     t.number("beta2", &O::beta2, {0, 0.99999999}, "AdamW: decay of the second moment");
     t.number("eps", &O::eps, {1e-30, 1}, "AdamW: added to the root of the second moment");
-    t.number("weight_decay", &O::weight_decay, {0, 100}, "AdamW, decoupled");
+    t.number("weight_decay", &O::weight_decay, {0, 100}, "AdamW, decoupled; of matrices, not of norms");
     t.number("grad_clip", &O::grad_clip, {0, 1e9}, "global norm of the gradients at most; 0: off");
     t.section("schedule", &O::schedule, schedule_settings(), "the learning rate over the steps");
     return t;
@@ -266,11 +289,8 @@ const Table<Data>& data_settings() {
 
 /// Names become parts of file names and of the report's columns.
 void check_model_name(ObjectReader& reader, const std::string& name) {
-  const bool clean = std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '-' || c == '_' || c == '.';
-  });
-  if (!clean)
-    reader.error("name", fmt::format("\"{}\" is not a model name", name), "use letters, digits, - _ .");
+  if (!name.empty() && !is_name(name))
+    reader.error("name", fmt::format("\"{}\" is not a model name", name), kNameHelp);
 }
 
 }  // namespace
@@ -281,8 +301,7 @@ const Table<Model>& model_settings() {
     Table<M> t;
     t.editor_schema();
     t.custom(
-        "name", {{"type", "string"}, {"pattern", "^[A-Za-z0-9._-]+$"}},
-        "name in reports: letters, digits, - _ .",
+        "name", {{"type", "string"}, {"pattern", kNamePattern}}, "name in reports: letters, digits, - _ .",
         [](ObjectReader& reader, M& model) {
           reader.text("name", model.name, Need::kRequired);
           check_model_name(reader, model.name);
@@ -294,7 +313,8 @@ const Table<Model>& model_settings() {
     t.section("optimizer", &M::optimizer, optimizer_settings(), "AdamW");
     t.section("data", &M::data, data_settings(), "what it is trained on");
     t.text("init_from", &M::init_from, "folder of Hugging Face safetensors",
-           {.otherwise = "random weights from the seed"});
+           {.otherwise =
+                "the folder that --models names, if it holds weights; else random weights from the seed"});
     return t;
   }();
   return table;

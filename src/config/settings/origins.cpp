@@ -78,7 +78,9 @@ Origins model_origins(const Model& model, const Json& file) {
   const bool imported = is_hugging_face(file);
   Origins origins;
   for (const std::string& leaf : leaf_pointers(to_json(model))) {
-    const bool stated = imported ? leaf.starts_with("/arch/") || leaf == "/name" : states(file, leaf);
+    const bool of_folder = leaf == "/init_from" && !model.init_from.empty();
+    const bool stated =
+        imported ? leaf.starts_with("/arch/") || leaf == "/name" || of_folder : states(file, leaf);
     origins[leaf] = stated ? Origin{Layer::kFile, model.source} : Origin{};
   }
   return origins;

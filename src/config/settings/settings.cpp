@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/input_file.h"
 #include "base/text.h"
 #include "config/cluster/cluster_settings.h"
+#include "config/model/model_json.h"
 #include "config/model/model_settings.h"
 #include "config/reader.h"
 #include "config/settings/origins.h"
@@ -107,6 +109,7 @@ void merge_model(const std::string& name, const CommandLine& flags, Resolved& re
   }
   auto changed = apply_settings(loaded->model, assignments, as_given);
   if (!changed.ok()) return append(errors, changed.errors());
+  append(resolved.warnings, hugging_face_warnings(loaded->file, loaded->model.source));
   const std::string pointer = "/models/" + pointer_token(changed->name);
   for (const auto& [leaf, origin] : model_origins(*changed, loaded->file))
     resolved.origins[pointer + leaf] = origin;
@@ -144,6 +147,7 @@ void merge_run(const CommandLine& flags, Resolved& resolved, Errors& errors) {
   run.out = resolved.cluster.paths.results;
   origins["/out"] = resolved.origins["/cluster/paths/results"];
   apply_flags(run_settings(), Document::kRun, flags, run, origins, errors);
+  run.out = expand_home(run.out);
   for (const auto& [leaf, origin] : origins) resolved.origins["/run" + leaf] = origin;
 }
 
@@ -169,7 +173,7 @@ Result<ResolvedCluster> resolve_cluster(const CommandLine& flags) {
   }
   ResolvedCluster resolved;
   if (!flags.hostfile.empty()) {
-    SXB_ASSIGN_OR_RETURN(resolved.cluster, load_hostfile(flags.hostfile));
+    SXB_ASSIGN_OR_RETURN(resolved.cluster, load_hostfile(expand_home(flags.hostfile)));
     resolved.origins = hostfile_origins(resolved.cluster);
   } else {
     SXB_ASSIGN_OR_RETURN(LoadedCluster loaded, load_cluster(flags.cluster));

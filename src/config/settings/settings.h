@@ -36,6 +36,7 @@ struct Resolved {
   std::vector<Model> models;
   Run run;
   Origins origins;  ///< of to_json(resolved)
+  Errors warnings;  ///< what was taken and may not be what was meant
 };
 
 /// Reads the cluster's file, or the hostfile, and puts the flags on top.

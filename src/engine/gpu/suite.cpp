@@ -32,7 +32,7 @@ class Suite {
     }
     if (ran_ == 0) {
       throw EngineError("no micro-benchmark that was asked for can run here: " + last_waived_, "all_waived",
-                        "sxbench gpu --list says what each needs", ExitCode::kEnvironment);
+                        "sxbench gpu --list says what each needs", ExitCode::kUsage);
     }
   }
 

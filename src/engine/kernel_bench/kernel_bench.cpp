@@ -244,7 +244,7 @@ void KernelBench::optimizer() {
   at::Tensor v = device_.zeros({n}, at::kFloat), param = randn({n});
   const at::Tensor scale = f32(1), found_inf = f32(0), count = f32(1);
   const at::Tensor step = at::tensor({1e-5f, 0.1f, 0.001f}).to(device_.at);  // an AdamWStep
-  const kernels::AdamW constants{0.9f, 0.999f, 1e-8f, 0.1f};
+  const kernels::AdamW constants(0.9, 0.999, 1e-8, 0.1);
   // 3 FP32 states read and written, the gradient read, the weight written.
   move(
       "AdamW + clip + BF16 weight", elements, 28.0 * static_cast<double>(n),

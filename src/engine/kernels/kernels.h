@@ -15,7 +15,17 @@ using Stream = void*;  ///< cudaStream_t
 
 /// Constants of AdamW (Loshchilov & Hutter 2019, as torch.optim.AdamW computes it).
 struct AdamW {
-  float beta1, beta2, eps, weight_decay;
+  /// The complements are formed before they are rounded: 1 - 0.999f is 1.7e-5 off 0.001.
+  constexpr AdamW(double beta1_, double beta2_, double eps_, double weight_decay_)
+      : beta1(static_cast<float>(beta1_)),
+        beta2(static_cast<float>(beta2_)),
+        rest1(static_cast<float>(1 - beta1_)),
+        rest2(static_cast<float>(1 - beta2_)),
+        eps(static_cast<float>(eps_)),
+        weight_decay(static_cast<float>(weight_decay_)) {}
+  float beta1, beta2;
+  float rest1, rest2;  ///< 1 - beta
+  float eps, weight_decay;
 };
 /// What changes from step to step. The kernel reads it from device memory, so a recorded step can be
 /// replayed with new values.

@@ -103,8 +103,8 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
   for (int j = 0; j < kElements; ++j) {
     g[j] *= scale;
-    first[j] = c.beta1 * first[j] + (1 - c.beta1) * g[j];
-    second[j] = c.beta2 * second[j] + (1 - c.beta2) * g[j] * g[j];
+    first[j] = c.beta1 * first[j] + c.rest1 * g[j];
+    second[j] = c.beta2 * second[j] + c.rest2 * g[j] * g[j];
     w[j] = w[j] * keep - __fdividef(rate * first[j], fast_sqrt(second[j]) * root_scale + c.eps);
   }
   store_elements(master + i, w);

@@ -221,8 +221,8 @@ void adamw(float* param, float* master, float* m, float* v, const float* grad, c
   const AdamWStep& s = *step;
   for (i64 i = 0; i < n; ++i) {
     const float g = grad[i] * *grad_scale;
-    m[i] = c.beta1 * m[i] + (1 - c.beta1) * g;
-    v[i] = c.beta2 * v[i] + (1 - c.beta2) * g * g;
+    m[i] = c.beta1 * m[i] + c.rest1 * g;
+    v[i] = c.beta2 * v[i] + c.rest2 * g * g;
     const float denominator = std::sqrt(v[i] / s.bias2) + c.eps;
     master[i] = master[i] * (1 - s.lr * c.weight_decay) - s.lr * (m[i] / s.bias1) / denominator;
     param[i] = master[i];

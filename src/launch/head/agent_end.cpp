@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "config/cluster/node_set.h"
+
 namespace sxb::launch {
 namespace {
 
@@ -31,7 +33,10 @@ std::optional<TaskFailure> failure_of(const AgentExit& exit) {
     return failure;
   }
   const std::optional<record::AgentEnd>& end = exit.intake.end();
-  const int code = exit.status.ok() && end ? end->exit_code.value_or(0) : exit.status.code;
+  // Its last record alone is sxbench's word: shells, wrappers and libraries end processes with codes of
+  // theirs.
+  const int told = end ? end->exit_code.value_or(0) : 0;
+  const int code = told != 0 ? told : exit.status.code;
   if (code == 0) {
     const Status proved = exit.intake.proof();
     if (proved.ok()) return std::nullopt;
@@ -50,9 +55,12 @@ std::optional<TaskFailure> failure_of(const AgentExit& exit) {
     failure.code = ExitCode::kEnvironment;
     return failure;
   }
+  const char* whose = told == 0          ? ", which is not sxbench's own"
+                      : exit.status.ok() ? ", which what started it there hides"
+                                         : "";
   failure.reason = fmt::format("the agent on node {} ended: exit code {}{} (logs/{}.log)", exit.node, code,
-                               exit.status.ok() ? ", which what started it there hides" : "", exit.node);
-  failure.code = known_code(code);
+                               whose, exit.node);
+  failure.code = told != 0 ? known_code(told) : ExitCode::kEnvironment;
   failure.node_fault = failure.code == ExitCode::kEnvironment;
   return failure;
 }
@@ -67,6 +75,13 @@ Error no_answer(const AgentExit& exit, const std::string& program) {
           "file or wrapper may run something else in its place",
           program),
       ExitCode::kEnvironment};
+}
+
+std::string beside(const std::string& named, std::vector<std::string> absent) {
+  std::erase(absent, named);
+  if (absent.empty()) return "";
+  return fmt::format("; and {} more {} not there: {}", absent.size(),
+                     absent.size() == 1 ? "node is" : "nodes are", config::fold_node_set(absent));
 }
 
 }  // namespace sxb::launch

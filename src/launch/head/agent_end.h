@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "launch/head/intake.h"
 #include "launch/node/failure_severity.h"
@@ -37,5 +38,8 @@ std::optional<TaskFailure> failure_of(const AgentExit& exit);
 /// Of one that has sent no record: what ran there was no sxbench, or none that could say a word. `program` is
 /// what was started.
 Error no_answer(const AgentExit& exit, const std::string& program);
+
+/// What is added to a reason that names the node `named`, so that one pass names all that are not there.
+std::string beside(const std::string& named, std::vector<std::string> absent);
 
 }  // namespace sxb::launch

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/json.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "record/kinds/node.h"
 #include "record/typed.h"
@@ -212,6 +213,16 @@ Status Intake::proof() const {
                    "its agent was not sxbench's, or the record of its end was lost");
   }
   return ok_status();
+}
+
+Intake::Sender mark(AgentTask& agent) {
+  agent.nonce = random_token().substr(0, 16);
+  Intake::Sender sender = {agent.nonce, agent.task.id, agent.node, {}};
+  for (plan::RankTask& rank : agent.ranks) {
+    rank.nonce = agent.nonce;
+    sender.ranks.insert(rank.rank);
+  }
+  return sender;
 }
 
 }  // namespace sxb::launch

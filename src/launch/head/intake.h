@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "launch/node/agent_task.h"
 #include "record/kinds/run.h"
 
 namespace sxb::launch {
@@ -62,5 +63,8 @@ class Intake {
   std::int64_t bytes_ = 0;  ///< of records that are kept, samples aside
   std::optional<record::AgentEnd> end_;
 };
+
+/// Gives an agent's part of a task what marks its records, and says what the head will take for them.
+Intake::Sender mark(AgentTask& agent);
 
 }  // namespace sxb::launch

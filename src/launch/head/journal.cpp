@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/folder.h"
 #include "record/kinds/training.h"
 #include "record/typed.h"
 
@@ -28,6 +29,8 @@ Error write_error(const fs::path& path, int code) {
       fmt::format("cannot write the run folder: {}", std::strerror(code)), path.string(),
       code == ENOSPC || code == EDQUOT
           ? "free space on that file system or choose another with --out; what was written so far stays valid"
+      : code == EFBIG
+          ? "raise the limit on the size of files (ulimit -f); what was written so far stays valid"
           : "choose a folder that you may write to with --out",
       ExitCode::kEnvironment};
 }
@@ -113,7 +116,8 @@ Result<fs::path> LineFile::rescue(const fs::path& to) const {
 bool LineFile::lock() {
   // Tried for a moment: is_being_written() of another process holds it for an instant.
   for (int i = 0; i < 10; ++i) {
-    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return true;
+    // Where a file system has no locks (NFS without lockd: ENOLCK), nobody holds one.
+    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return false;
@@ -169,9 +173,8 @@ Status Journal::publish() {
 Status Journal::set_aside_samples(const std::string& task, int attempt) {
   std::error_code ec;
   std::vector<fs::path> old;
-  for (const fs::directory_entry& entry : fs::directory_iterator(dir_ / "samples", ec)) {
-    const std::string name = entry.path().filename();
-    if (name.rfind(task + "-", 0) == 0 && entry.path().extension() == ".jsonl") old.push_back(entry.path());
+  for (const fs::path& path : paths_in(dir_ / "samples", ec)) {
+    if (path.filename().string().starts_with(task + "-") && path.extension() == ".jsonl") old.push_back(path);
   }
   for (const fs::path& path : old) {
     fs::rename(path, path.string() + fmt::format(".attempt{}", attempt), ec);
@@ -254,6 +257,7 @@ Result<JournalState> read_journal(const fs::path& dir) {
   std::int64_t number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
+    if (line.empty()) continue;
     const Result<record::Record> record = record::parse_line(line, path.string());
     if (!record.ok() || !record::check(*record, path.string()).ok()) {
       if (state.damaged_lines++ == 0) state.first_damaged_line = number;
@@ -267,12 +271,24 @@ Result<JournalState> read_journal(const fs::path& dir) {
       JournalState::Task& task = state.tasks[record->task];
       ++task.attempts;
       task.ok = false;
+      state.nodes_of_starts.push_back(record::read<record::TaskStart>(*record).nodes);
+    }
+    if (record->kind == record::kind::kStep) {
+      std::int64_t& recorded = state.tasks[record->task].recorded_steps;
+      if (record::read<record::Step>(*record).step == recorded + 1) ++recorded;
     }
     if (record->kind == record::kind::kTaskEnd) {
       state.tasks[record->task].ok = record::read<record::TaskEnd>(*record).status == "ok";
     }
   }
   return state;
+}
+
+std::int64_t recorded_steps(const fs::path& dir, const std::string& task) {
+  const Result<JournalState> state = read_journal(dir);
+  if (!state.ok()) return 0;
+  const auto found = state->tasks.find(task);
+  return found == state->tasks.end() ? 0 : found->second.recorded_steps;
 }
 
 bool is_being_written(const fs::path& dir) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "record/kinds/run.h"
@@ -90,17 +91,24 @@ struct JournalState {
   struct Task {
     int attempts = 0;
     bool ok = false;  ///< its last attempt has a result
+    std::int64_t recorded_steps =
+        0;  ///< of a training: each from 1 to this has a record, of whatever attempt
   };
   /// What the run was started with: the first one, which those of --resume repeat. None yet in a run that was
   /// stopped before it began.
   std::optional<record::Run> run;
   std::map<std::string, Task> tasks;
+  /// Of every start of a task, in their order: the names of its nodes, by their places.
+  std::vector<std::vector<std::string>> nodes_of_starts;
   std::int64_t damaged_lines = 0, first_damaged_line = 0;  ///< that are no records, or not as the table says
 };
 
 /// Reads `dir`/records.jsonl; lines that are no records are counted and passed over. An error if it cannot be
 /// read.
 Result<JournalState> read_journal(const std::filesystem::path& dir);
+
+/// Of a training: steps 1 to this have a record in the journal in `dir`. 0 if it cannot be read.
+std::int64_t recorded_steps(const std::filesystem::path& dir, const std::string& task);
 
 /// True while a process writes the journal in `dir`.
 bool is_being_written(const std::filesystem::path& dir);

@@ -25,7 +25,10 @@ struct TaskOutcome {
   std::string failed_node;
   int failed_rank = -1;
   double duration_s = 0;
-  double verdict_s = 0;     ///< from the start of the task to the verdict, if it failed
+  double verdict_s = 0;  ///< from the start of the task to the verdict, if it failed
+  /// Nodes that no sxbench was heard of: unreachable, without it, or another program in its place.
+  std::vector<std::string> absent_nodes = {};
+  bool port_taken = false;  ///< the port that was chosen for the rendezvous is another program's
   bool node_fault = false;  ///< the node is at fault, not what ran on it: a spare may take its place
   bool head_fault = false;  ///< the head was away: the task is done again, and no node is at fault
   bool earlier = false;     ///< the result was there before this run was resumed

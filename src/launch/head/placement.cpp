@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <numeric>
 #include <thread>
 
 #include "base/build_info.h"
+#include "base/files.h"
 #include "base/units.h"
 #include "config/hardware/hardware.h"
 #include "launch/transport/transports.h"
@@ -33,8 +35,9 @@ Result<std::vector<int>> node_gpus(const config::Cluster& cluster, std::size_t i
     std::iota(gpus.begin(), gpus.end(), 0);
   }
   if (gpus.empty()) {
-    return Error{fmt::format("it is not known how many GPUs node {} has", node.name), where,
-                 "set \"gpu\": {\"per_node\": N} in the cluster config"};
+    return Error{
+        fmt::format("it is not known how many GPUs node {} has", node.name), where,
+        "set \"gpu\": {\"per_node\": N} in the cluster config; in a hostfile add slots=N to its line"};
   }
   for (const int gpu : gpus) {
     if (!placement.local || (gpu >= 0 && gpu < placement.facts.gpus_per_node)) continue;
@@ -44,6 +47,13 @@ Result<std::vector<int>> node_gpus(const config::Cluster& cluster, std::size_t i
                  ExitCode::kEnvironment};
   }
   return gpus;
+}
+
+/// Where nodes prepare datasets: as the cluster says, else where this machine would, which most share with
+/// them. Decided here and not in the config, which would differ with each user's home.
+std::string data_dir_of(const config::Cluster& cluster) {
+  if (!cluster.paths.data.empty() || cache_dir() == private_cache_dir()) return cluster.paths.data;
+  return (cache_dir() / "datasets").string();
 }
 
 Status refuse_shared_gpus(const config::Cluster& cluster, const Placement& placement) {
@@ -79,6 +89,12 @@ Status find_peak(const config::Cluster& cluster, const Machine& machine, Placeme
 }
 
 }  // namespace
+
+std::string checkpoint_dir(const plan::Task& task, const std::string& run_id) {
+  const config::Checkpoint& checkpoint = task.model.training.checkpoint;
+  if (task.phase != plan::Phase::kSft || !checkpoint.on()) return "";
+  return (std::filesystem::path(checkpoint.folder) / run_id / task.id).string();
+}
 
 int Placement::world(int nodes_used) const {
   int ranks = 0;
@@ -165,7 +181,7 @@ AgentTask AgentTasks::operator[](int node_rank) const {
   // A tree or NVLink SHARP between two nodes hides a NIC that has lost a third: in a ring the slowest shows.
   if (task_.phase == plan::Phase::kLocate) agent.env["NCCL_ALGO"] = "Ring";
   agent.gpus = node.gpus;
-  agent.data_dir = cluster_.paths.data;
+  agent.data_dir = data_dir_of(cluster_);
   agent.sample_interval_ns = settings_.sample_interval_ns;
   agent.timeouts = cluster_.timeouts;
   const int first_rank = placement_.world(node_rank);
@@ -185,6 +201,8 @@ AgentTask AgentTasks::operator[](int node_rank) const {
     rank.rendezvous_port = port_;
     rank.token = token_;
     rank.save_dir = settings_.save_dir;
+    rank.checkpoint_dir = checkpoint_dir(task_, settings_.run_id);
+    rank.recorded_steps = settings_.recorded_steps;
     rank.memory_bytes = ranks_.memory_bytes;
     rank.peak_tflops = placement_.peak_tflops;
     rank.cpu_threads = placement_.cpu_threads;

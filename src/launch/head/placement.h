@@ -48,8 +48,14 @@ Result<Placement> resolve_placement(const config::Cluster& cluster, const Machin
 /// What each task of a run shares.
 struct TaskSettings {
   std::int64_t sample_interval_ns = 100'000'000;
-  std::string save_dir;  ///< where rank 0 writes the weights; empty = nowhere
+  std::string save_dir;             ///< where rank 0 writes the weights; empty = nowhere
+  std::string run_id;               ///< its checkpoints are kept apart by it
+  std::int64_t recorded_steps = 0;  ///< of the task that is tried again: see plan::RankTask
 };
+
+/// Where the checkpoints of a task of a run lie: of this run alone, so that no other's are taken. A relative
+/// path is one below each node's own cache, which only the node knows. Empty: the task saves none.
+std::string checkpoint_dir(const plan::Task& task, const std::string& run_id);
 
 /// The agents' parts of one task, one per node that it uses, each made when it is asked for: a thousand of
 /// them hold the task nine thousand times. Ranks are numbered node-major. `port` and `token` are the

@@ -4,14 +4,20 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <utility>
 
 #include "base/build_info.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/redact.h"
+#include "base/text.h"
+#include "config/cluster/node_set.h"
 #include "launch/head/head_record.h"
 #include "launch/head/journal.h"
+#include "launch/head/plan_file.h"
+#include "launch/head/roster.h"
 #include "launch/head/seal.h"
 #include "launch/head/task_run.h"
 #include "launch/os/interrupt.h"
@@ -19,12 +25,6 @@
 
 namespace sxb::launch {
 namespace {
-
-Json tasks_json(const std::vector<plan::Task>& tasks) {
-  Json json = Json::array();
-  for (const plan::Task& task : tasks) json.push_back(plan::to_json(task));
-  return json;
-}
 
 record::Run run_facts(const RunOptions& options, const std::string& run_id, const std::string& config_hash) {
   record::Run facts;
@@ -49,7 +49,7 @@ record::Run run_facts(const RunOptions& options, const std::string& run_id, cons
 std::string source_of(const config::Cluster& cluster) {
   std::error_code ec;
   const std::filesystem::path path = cluster.source;
-  return std::filesystem::exists(path, ec) ? std::filesystem::absolute(path).string() : cluster.source;
+  return std::filesystem::exists(path, ec) ? absolute_path(path).string() : cluster.source;
 }
 
 Status write_manifest(const Journal& journal, const RunOptions& options, const std::string& config_hash) {
@@ -68,6 +68,8 @@ Status write_manifest(const Journal& journal, const RunOptions& options, const s
 
 /// A head that is away again and again will be the next time, too.
 constexpr int kMostPauses = 3;
+/// A port that is free on the head may not be so on the first node, or for longer.
+constexpr int kMostPorts = 3;
 
 const char* status_name(ExitCode code) {
   switch (code) {
@@ -86,23 +88,40 @@ const char* status_name(ExitCode code) {
 class Head {
  public:
   Head(RunOptions options, Transport& transport, Journal& journal, Observer& observer)
-      : options_(std::move(options)), transport_(transport), journal_(journal), observer_(observer) {
-    next_spare_ = options_.placement.nodes.size() - options_.spares.size();
+      : options_(std::move(options)),
+        transport_(transport),
+        journal_(journal),
+        observer_(observer),
+        roster_(options_) {
+    options_.settings.run_id = journal_.run_id();
   }
 
   /// `before`: what the journal of a resumed run says.
   RunOutcome run(const JournalState& before, const std::string& config_hash) {
     result_.dir = journal_.dir();
     result_.planned = static_cast<int>(options_.tasks.size());
-    if (const Status recorded = pass_by_pass(before, config_hash); !recorded.ok()) {
+    if (const Status recorded = pass_or_stop(before, config_hash); !recorded.ok()) {
       // A run that cannot be recorded any longer ends here.
-      result_.lost_journal = recorded.errors();
+      result_.stopped_by = recorded.errors();
       result_.code = recorded.error().code;
     }
     return std::move(result_);
   }
 
  private:
+  /// What a library throws ends the run in good order: the journal says why, and is closed.
+  Status pass_or_stop(const JournalState& before, const std::string& config_hash) {
+    try {
+      return pass_by_pass(before, config_hash);
+    } catch (const std::exception& exception) {
+      const Error error = unexpected(exception);
+      result_.code = error.code;
+      (void)note("error", "head_exception", error);
+      (void)record_end();
+      return error;
+    }
+  }
+
   /// Errors are those of the journal.
   Status pass_by_pass(const JournalState& before, const std::string& config_hash) {
     // What was asked for is on disk before anything starts: from here on the run can be resumed.
@@ -113,6 +132,8 @@ class Head {
     SXB_RETURN_IF_ERROR(note_mended_journal());
     SXB_RETURN_IF_ERROR(note_damaged_journal(before));
     SXB_RETURN_IF_ERROR(note_other_build(before));
+    // On the nodes that the spares have made of them.
+    roster_.go_on(before.nodes_of_starts);
     // The tasks one after another, each with its retries and spares; one that fails does not stop the next.
     SXB_RETURN_IF_ERROR(run_tasks(before));
     // One word and one exit code for all of them.
@@ -208,64 +229,92 @@ class Head {
   }
 
   Result<TaskOutcome> run_task(const plan::Task& task, int index, int attempts_before) {
-    int retries_left = options_.retries, pauses_left = kMostPauses;
+    int retries_left = options_.retries, pauses_left = kMostPauses, ports_left = kMostPorts;
     for (int attempt = attempts_before + 1;; ++attempt) {
       if (attempt > 1) SXB_RETURN_IF_ERROR(journal_.set_aside_samples(task.id, attempt - 1));
       observer_.task_started(task, index, result_.planned, attempt);
       SXB_ASSIGN_OR_RETURN(const TaskOutcome outcome, run_attempt(task, attempt));
       if (outcome.status != "failed" || interrupts() > 0) return outcome;
-      if (outcome.head_fault && pauses_left-- > 0) {
-        SXB_RETURN_IF_ERROR(note(
-            "warning", "task_retried",
-            {fmt::format("{}: attempt {} is done again: {}", task.label(), attempt, outcome.reason), "",
-             "keep the head awake; sxbench run in a terminal multiplexer on a server does", ExitCode::kOk}));
+      // Neither the task nor a node is at fault.
+      const char* again = outcome.head_fault && pauses_left-- > 0
+                              ? "keep the head awake; sxbench run in a terminal multiplexer on a server does"
+                          : outcome.port_taken && ports_left-- > 0
+                              ? "rendezvous.port of the cluster config sets a port that is kept free"
+                              : nullptr;
+      if (again != nullptr) {
+        SXB_RETURN_IF_ERROR(
+            note("warning", "task_retried",
+                 {fmt::format("{}: attempt {} is done again: {}", task.label(), attempt, outcome.reason), "",
+                  again, ExitCode::kOk}));
         observer_.task_retried(task, outcome, "");
         continue;
       }
-      const std::string spare = outcome.node_fault ? replace_node(outcome.failed_node) : "";
-      if (spare.empty() && (retries_left == 0 || outcome.code == ExitCode::kUsage)) return outcome;
-      if (spare.empty()) --retries_left;
-      std::string message =
-          fmt::format("{}: attempt {} failed and is tried again: {}", task.label(), attempt, outcome.reason);
-      if (!spare.empty()) {
-        message += fmt::format("; node {} takes the place of node {}", spare, outcome.failed_node);
-      }
-      SXB_RETURN_IF_ERROR(note("warning", spare.empty() ? "task_retried" : "node_replaced",
-                               {message, "", "repair the node before it is used again", ExitCode::kOk}));
-      observer_.task_retried(task, outcome, spare);
+      const Roster::Changes changes = roster_.after(outcome);
+      if (index < result_.planned) SXB_RETURN_IF_ERROR(note_left_out(task, changes.left_out));
+      const bool mended = !changes.replaced.empty() && changes.left_out.empty();
+      if (!mended && (retries_left == 0 || outcome.code == ExitCode::kUsage)) return outcome;
+      if (!roster_.fits(task)) return outcome;
+      if (!mended) --retries_left;
+      SXB_RETURN_IF_ERROR(note_retry(task, attempt, outcome, changes));
     }
   }
 
-  /// Puts the next spare into the place of `name`, which leaves; the spare's name, "" if none is left.
-  std::string replace_node(const std::string& name) {
-    std::vector<NodePlacement>& nodes = options_.placement.nodes;
-    const auto failed = std::find_if(nodes.begin(), nodes.end(),
-                                     [&](const NodePlacement& node) { return node.node.name == name; });
-    if (failed == nodes.end() || next_spare_ >= nodes.size()) return "";
-    // An address that the config gives for node 0 is the failed one's.
-    if (failed == nodes.begin()) options_.cluster.rendezvous.host.clear();
-    *failed = nodes[next_spare_];
-    nodes.erase(nodes.begin() + static_cast<std::ptrdiff_t>(next_spare_));
-    return failed->node.name;
+  Status note_retry(const plan::Task& task, int attempt, const TaskOutcome& outcome,
+                    const Roster::Changes& changes) {
+    std::string message =
+        fmt::format("{}: attempt {} failed and is tried again: {}", task.label(), attempt, outcome.reason);
+    std::vector<std::string> spares;
+    for (const auto& [node, spare] : changes.replaced) {
+      message += fmt::format("; node {} takes the place of node {}", spare, node);
+      spares.push_back(spare);
+    }
+    SXB_RETURN_IF_ERROR(note("warning", spares.empty() ? "task_retried" : "node_replaced",
+                             {message, "", "repair the node before it is used again", ExitCode::kOk}));
+    observer_.task_retried(task, outcome, join(spares, ", "));
+    return ok_status();
+  }
+
+  /// Once, and not with every later task.
+  Status note_left_out(const plan::Task& task, const std::vector<std::string>& names) {
+    if (names.empty()) return ok_status();
+    const bool one = names.size() == 1;
+    const record::Record finding = head_finding(
+        "", "warning", "node_left_out",
+        {fmt::format("{} {} not there and {} left out of the tasks that follow; {} of the cluster's nodes {} "
+                     "left",
+                     config::fold_node_set(names), one ? "was" : "were", one ? "is" : "are",
+                     roster_.nodes_left(), roster_.nodes_left() == 1 ? "is" : "are"),
+         "", "a task that needs more nodes ends at once; sxbench run --resume tries them all again",
+         ExitCode::kOk});
+    observer_.record(task, finding);
+    SXB_RETURN_IF_ERROR(journal_.append(finding));
+    return journal_.sync();
   }
 
   Result<TaskOutcome> run_attempt(const plan::Task& task, int attempt) {
     SXB_RETURN_IF_ERROR(journal_.append(head_record(task.id, start_facts(task, attempt))));
     SXB_RETURN_IF_ERROR(journal_.log("steps", fmt::format("# {}, attempt {}", task.label(), attempt)));
-    SXB_ASSIGN_OR_RETURN(TaskOutcome outcome, TaskRun(options_, task, transport_, journal_, observer_).run());
+    const bool goes_on = attempt > 1 && !checkpoint_dir(task, "").empty();
+    options_.settings.recorded_steps = goes_on ? recorded_steps(journal_.dir(), task.id) : 0;
+    SXB_ASSIGN_OR_RETURN(TaskOutcome outcome, run_on_nodes(task));
     SXB_RETURN_IF_ERROR(journal_.append(head_record(task.id, end_facts(outcome))));
     SXB_RETURN_IF_ERROR(journal_.sync());
     return outcome;
+  }
+
+  Result<TaskOutcome> run_on_nodes(const plan::Task& task) {
+    if (!roster_.fits(task)) return roster_.too_few_for(task);
+    return TaskRun(options_, task, transport_, journal_, observer_).run();
   }
 
   record::TaskStart start_facts(const plan::Task& task, int attempt) const {
     record::TaskStart facts;
     facts.phase = plan::to_string(task.phase);
     facts.label = task.label();
-    for (int i = 0; i < task.nodes; ++i) {
-      facts.nodes.push_back(options_.placement.nodes[static_cast<std::size_t>(i)].node.name);
-    }
-    facts.world = options_.placement.world(task.nodes);
+    const std::vector<NodePlacement>& nodes = options_.placement.nodes;
+    const int used = std::min(task.nodes, static_cast<int>(nodes.size()));
+    for (int i = 0; i < used; ++i) facts.nodes.push_back(nodes[static_cast<std::size_t>(i)].node.name);
+    facts.world = options_.placement.world(used);
     facts.attempt = attempt;
     return facts;
   }
@@ -287,7 +336,7 @@ class Head {
   Journal& journal_;
   Observer& observer_;
   RunOutcome result_;
-  std::size_t next_spare_ = 0;  ///< in the placement's nodes
+  Roster roster_;
 };
 
 }  // namespace
@@ -351,41 +400,6 @@ ExitCode exit_code_of(const std::vector<TaskOutcome>& tasks) {
   const bool same = std::all_of(tasks.begin(), tasks.end(),
                                 [&](const TaskOutcome& task) { return task.code == tasks.front().code; });
   return same ? tasks.front().code : ExitCode::kTaskFailed;
-}
-
-Status write_plan(const std::filesystem::path& path, const RunOptions& options) {
-  const config::Cluster shown = config::redacted(options.cluster);
-  return write_file_atomic(path, [&](const Append& append) {
-    std::string tasks = pretty_json(tasks_json(options.tasks));
-    tasks.pop_back();  // its newline
-    append("{\"tasks\": " + tasks + ",\n\"commands\": [");
-    const char* separator = "\n";
-    for (const plan::Task& task : options.tasks) {
-      const AgentTasks agents(shown, options.placement, task, options.settings, 0, "");
-      for (int i = 0; i < agents.size(); ++i) {
-        const AgentTask agent = agents[i];
-        const Json command = {{"task", task.id},
-                              {"node", agent.node},
-                              {"argv", {options.program, "worker", "agent"}},
-                              {"stdin", to_json(agent)}};
-        append(std::exchange(separator, ",\n") + dump(command));
-      }
-    }
-    append("\n]}\n");
-  });
-}
-
-Status dry_run(const RunOptions& options, Transport& transport) {
-  const config::Cluster shown = config::redacted(options.cluster);
-  for (const plan::Task& task : options.tasks) {
-    const AgentTasks agents(shown, options.placement, task, options.settings, 0, "");
-    for (int i = 0; i < agents.size(); ++i) {
-      const config::Node& node = options.placement.nodes[static_cast<std::size_t>(i)].node;
-      SXB_RETURN_IF_ERROR(
-          transport.start(node, {options.program, "worker", "agent"}, {}, dump(to_json(agents[i])) + "\n"));
-    }
-  }
-  return ok_status();
 }
 
 }  // namespace sxb::launch

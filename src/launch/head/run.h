@@ -15,7 +15,7 @@ struct RunOutcome {
   std::vector<TaskOutcome> tasks;  ///< one per task of the plan that has a result or was started
   int planned = 0;
   bool interrupted = false;
-  Errors lost_journal;  ///< why nothing more could be written (disk full); ends the run
+  Errors stopped_by;  ///< nothing more could be written (disk full), or what nobody expects: ends the run
   ExitCode code = ExitCode::kOk;
 };
 

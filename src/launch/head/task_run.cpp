@@ -32,23 +32,10 @@ bool is_evidence(const std::string& finding_code) {
   return finding_code == "rank_state" || finding_code == "nccl_ras";
 }
 
-/// A node's log of a task ends here: a program that prints without end must not fill the head's disk.
-constexpr std::int64_t kMostLogBytes = 64 << 20;
 /// What is quoted of a line of somebody else.
 constexpr std::size_t kMostWords = 300;
 /// A node that is lost so soon after the head was away was lost to that.
 constexpr std::int64_t kAfterPauseNs = 30'000'000'000;
-
-/// Gives an agent's part of a task what marks its records, and says what the head will take for them.
-Intake::Sender mark(AgentTask& agent) {
-  agent.nonce = random_token().substr(0, 16);
-  Intake::Sender sender = {agent.nonce, agent.task.id, agent.node, {}};
-  for (plan::RankTask& rank : agent.ranks) {
-    rank.nonce = agent.nonce;
-    sender.ranks.insert(rank.rank);
-  }
-  return sender;
-}
 
 }  // namespace
 
@@ -63,12 +50,15 @@ TaskRun::TaskRun(const RunOptions& options, const plan::Task& task, Transport& t
 
 Result<TaskOutcome> TaskRun::run() {
   began_ns_ = last_progress_ns_ = monotonic_ns();
-  if (const Status started = start_agents(); !started.ok()) {
+  if (const Status started = start_agents(); !started.ok() && interrupts() == 0) {
     const Error& error = started.error();
+    const bool told = error.code == ExitCode::kInterrupted;  // by Ctrl-C: nobody is at fault
     // The remedy belongs to the reason: nobody sees an error that starts nothing elsewhere.
     const std::string help = error.help.empty() ? "" : "; " + error.help;
-    fail({FailureSeverity::kNotStarted, error.where, -1,
-          fmt::format("node {}: {}{}", error.where, error.what, help), error.code, false, true, false});
+    if (!told) {
+      fail({FailureSeverity::kNotStarted, error.where, -1,
+            fmt::format("node {}: {}{}", error.where, error.what, help), error.code, false, true, false});
+    }
     stop_all(0);
   }
   watch();
@@ -94,8 +84,7 @@ Status TaskRun::start_agents() {
     Result<int> job =
         transport_.start(node, {options_.program, "worker", "agent"}, {}, dump(to_json(agent)) + "\n");
     if (!job.ok()) return Error{job.error().what, node.name, job.error().help, ExitCode::kEnvironment};
-    agents_.emplace(*job,
-                    RemoteAgent{node.name, true, false, monotonic_ns(), std::move(intake), "", 0, false});
+    agents_.emplace(*job, RemoteAgent{node.name, true, 0, monotonic_ns(), std::move(intake), "", {}, false});
   }
   return ok_status();
 }
@@ -165,14 +154,35 @@ void TaskRun::note(record::Record finding) {
 /// A failure that a lost node may have caused waits until every other node has been heard of since.
 bool TaskRun::verdict_stands(std::int64_t now) const {
   if (failure_.severity == FailureSeverity::kNone || now < failed_ns_ + kSettleNs) return false;
+  if (!absent_.empty() && others_may_be_absent(now)) return false;
   if (failure_.severity >= FailureSeverity::kLost ||
       now >= failed_ns_ + to_ns(options_.cluster.timeouts.agent_silence_s)) {
     return true;
   }
   return std::all_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
     const RemoteAgent& agent = entry.second;
-    return !agent.running || !agent.started || agent.last_seen_ns > failed_ns_;
+    return !agent.running || agent.started_ns == 0 || agent.last_seen_ns > failed_ns_;
   });
+}
+
+/// Where one node is not there, all that are not are to be named: a node has as long to be heard of as its
+/// connection may take, for two addresses.
+bool TaskRun::others_may_be_absent(std::int64_t now) const {
+  return std::any_of(agents_.begin(), agents_.end(), [&](const auto& entry) {
+    const RemoteAgent& agent = entry.second;
+    return agent.running && !agent.intake.heard() &&
+           (agent.started_ns == 0 ||
+            now < agent.started_ns + to_ns(2 * options_.cluster.timeouts.connect_s) + kSettleNs);
+  });
+}
+
+/// True once, of an agent that nothing was ever heard of. What ends because all are ended says nothing of its
+/// node.
+bool TaskRun::note_absent(const RemoteAgent& agent) {
+  const bool told = std::find(absent_.begin(), absent_.end(), agent.node) != absent_.end();
+  if (stopping_ || told || agent.intake.heard()) return false;
+  absent_.push_back(agent.node);
+  return true;
 }
 
 /// A sign of life every second; HeadWatch waits for it on the other side.
@@ -192,8 +202,9 @@ void TaskRun::force_end(std::int64_t now) {
 void TaskRun::check_bounds(std::int64_t now) {
   const config::Timeouts& timeouts = options_.cluster.timeouts;
   for (auto& [job, agent] : agents_) {
-    if (!agent.running || !agent.started || now - agent.last_seen_ns < to_ns(timeouts.agent_silence_s))
+    if (!agent.running || agent.started_ns == 0 || now - agent.last_seen_ns < to_ns(timeouts.agent_silence_s))
       continue;
+    note_absent(agent);
     fail({FailureSeverity::kLost, agent.node, -1,
           fmt::format("node {} has sent nothing for {}: it is down, cut off or overloaded", agent.node,
                       format_duration(to_ns(timeouts.agent_silence_s))),
@@ -222,8 +233,7 @@ void TaskRun::on_event(const TransportEvent& event) {
       notice_pause();
       return on_lost(agent, event.loss);
     case TransportEvent::Kind::kStarted:
-      agent.started = true;
-      last_progress_ns_ = agent.last_seen_ns;
+      agent.started_ns = last_progress_ns_ = agent.last_seen_ns;
       return;
     case TransportEvent::Kind::kLine:
       return on_line(event.job, agent, event);
@@ -249,20 +259,9 @@ void TaskRun::on_line(int job, RemoteAgent& agent, const TransportEvent& event) 
 }
 
 void TaskRun::log(RemoteAgent& agent, std::string_view text) {
-  std::string line = printable_line(std::string(text));
-  const auto bytes = static_cast<std::int64_t>(line.size()) + 1;
-  const bool cut_before = agent.log_bytes > kMostLogBytes;
-  agent.log_bytes += bytes;
-  if (cut_before) return;
-  if (agent.log_bytes <= kMostLogBytes) return keep(journal_.log(agent.node, line));
-  record::Record finding = head_finding(
-      task_.id, "warning", "log_cut",
-      {fmt::format("node {} has printed more than {}: the rest of its log is left out", agent.node,
-                   format_bytes(kMostLogBytes)),
-       "", fmt::format("look at the end of logs/{}.log for what prints so much", agent.node), ExitCode::kOk});
-  finding.node = agent.node;
-  keep(journal_.log(agent.node, "-- the rest of this task's log is left out --"));
-  note(std::move(finding));
+  Result<std::optional<record::Record>> cut = agent.log.append(journal_, task_.id, agent.node, text);
+  if (!cut.ok()) return keep(cut.errors());
+  if (*cut) note(std::move(**cut));
 }
 
 void TaskRun::write_samples() {
@@ -296,6 +295,7 @@ void TaskRun::on_violation(RemoteAgent& agent, const Intake::Line& line) {
 
 void TaskRun::on_finding(const RemoteAgent& agent, const record::Record& record) {
   const auto finding = record::read<record::Finding>(record);
+  port_taken_ = port_taken_ || finding.code == "rendezvous_port";
   const FailureSeverity severity = severity_of(finding.code);
   fail({severity, record.node, record.rank, finding.message, ExitCode::kTaskFailed,
         severity == FailureSeverity::kRankSilent, severity == FailureSeverity::kRankSilent});
@@ -311,7 +311,9 @@ void TaskRun::on_lost(RemoteAgent& agent, const Loss& loss) {
   if (was_away(boot_ns())) return fail_for_pause();
   const std::string reason = fmt::format("node {} was lost: {}", agent.node, loss.what);
   fail({FailureSeverity::kLost, agent.node, -1, reason, ExitCode::kEnvironment, false, true});
-  if (failure_.reason != reason) return;  // it is a consequence: of another loss, or of stop_all()
+  // If the node was there before, it is a consequence: of another loss, or of stop_all().
+  const bool here = loss.kind == Loss::Class::kOther;  // what failed is this machine's
+  if ((here || !note_absent(agent)) && failure_.reason != reason) return;
   record::Record finding = head_finding(task_.id, "error", "node_lost", {reason, "", loss.help, {}});
   finding.node = agent.node;
   note(std::move(finding));
@@ -327,6 +329,7 @@ void TaskRun::on_exit(RemoteAgent& agent, const ExitStatus& status, const std::s
   }
   const AgentExit exit = {agent.node, agent.intake, status, last_words};
   if (!agent.intake.heard()) {
+    if (!note_absent(agent)) return;  // given up before
     const Error error = no_answer(exit, options_.program);
     fail({FailureSeverity::kLost, agent.node, -1, error.what, error.code, false, true, false});
     record::Record finding = head_finding(task_.id, "error", "no_answer", error);
@@ -373,7 +376,9 @@ TaskOutcome TaskRun::outcome() const {
     result.node_fault = failure_.node_fault;
     result.head_fault = failure_.head_fault;
     result.verdict_s = verdict_s_ > 0 ? verdict_s_ : result.duration_s;
-    result.reason = failure_.reason;
+    result.reason = failure_.reason + beside(failure_.node, absent_);
+    result.absent_nodes = absent_;
+    result.port_taken = port_taken_ && options_.cluster.rendezvous.port == 0;
     result.failed_node = failure_.node;
     result.failed_rank = failure_.rank;
     result.code = failure_.code;

@@ -9,6 +9,7 @@
 #include "launch/head/agent_end.h"
 #include "launch/head/intake.h"
 #include "launch/head/journal.h"
+#include "launch/head/node_log.h"
 #include "launch/head/observer.h"
 #include "launch/head/run_options.h"
 #include "launch/node/clock_watch.h"
@@ -31,12 +32,12 @@ class TaskRun {
   struct RemoteAgent {
     std::string node;
     bool running = true;
-    bool started = false;  ///< silence counts from the start that the transport reports
+    std::int64_t started_ns = 0;  ///< silence counts from the start that the transport reports
     std::int64_t last_seen_ns = 0;
     Intake intake;
-    std::string samples;         ///< lines that came in this round of poll()
-    std::int64_t log_bytes = 0;  ///< of its log
-    bool refused = false;        ///< it has sent what no sxbench sends: all else is log
+    std::string samples;  ///< lines that came in this round of poll()
+    NodeLog log;
+    bool refused = false;  ///< it has sent what no sxbench sends: all else is log
   };
   Status start_agents();
   void watch();
@@ -56,6 +57,8 @@ class TaskRun {
   void want_all_records();
   void fail(TaskFailure failure);
   bool verdict_stands(std::int64_t now) const;
+  bool others_may_be_absent(std::int64_t now) const;
+  bool note_absent(const RemoteAgent& agent);
   void stop_all(int grace_ms);
   void tell_agents(std::int64_t now);
   void force_end(std::int64_t now);
@@ -72,6 +75,8 @@ class TaskRun {
   std::map<int, RemoteAgent> agents_;
   std::vector<int> sampled_;  ///< jobs whose agents have samples to be written
   TaskFailure failure_;
+  std::vector<std::string> absent_;  ///< nodes of which nothing was ever heard
+  bool port_taken_ = false;
   std::int64_t began_ns_ = 0, failed_ns_ = 0, last_progress_ns_ = 0;
   std::int64_t stopped_ns_ = 0, forced_ns_ = 0,
                told_ns_ = 0;  ///< when the agents were told to end, and made to; 0 = not

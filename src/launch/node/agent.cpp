@@ -7,33 +7,31 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <csignal>
-#include <cstdio>
 #include <deque>
 #include <exception>
 #include <filesystem>
 #include <functional>
-#include <future>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/output.h"
 #include "launch/node/agent_input.h"
 #include "launch/node/agent_task.h"
+#include "launch/node/checkpoint_room.h"
 #include "launch/node/clock_watch.h"
 #include "launch/node/emitter.h"
 #include "launch/node/evidence.h"
 #include "launch/node/failure_severity.h"
 #include "launch/node/head_watch.h"
 #include "launch/node/node_data.h"
+#include "launch/node/weights.h"
 #include "launch/os/interrupt.h"
 #include "launch/os/pause_watch.h"
 #include "launch/os/process.h"
@@ -127,13 +125,15 @@ class Agent {
   Status prepare() {
     emitter_.emit(metrics::node_facts(task_.gpus));
     if (task_.task.phase != plan::Phase::kSft) return ok_status();
-    for (const plan::RankTask& rank : task_.ranks) {
-      if (rank.rank == 0 && !rank.save_dir.empty()) SXB_RETURN_IF_ERROR(check_save_dir(rank.save_dir));
-    }
-    SXB_ASSIGN_OR_RETURN(const auto dir, ensure_dataset(task_.task.model, task_.data_dir));
-    for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dir.string();
-    return ok_status();
+    SXB_RETURN_IF_ERROR(prepare_weights(task_.ranks, emitter_));
+    SXB_ASSIGN_OR_RETURN(const NodeDataset dataset,
+                         ensure_dataset(task_.task.model, task_.data_dir, [this] { return is_unwanted(); }));
+    for (plan::RankTask& rank : task_.ranks) rank.dataset_dir = dataset.dir.string();
+    if (task_.node_rank == 0) tell_remarks(dataset, emitter_);  // all nodes have the same
+    return prepare_checkpoints(task_.ranks);
   }
+
+  bool is_unwanted() const { return interrupts() > 0 || emitter_.broken() || head_.gone(); }
 
   std::optional<metrics::GpuFault> gpu_fault() const {
     const plan::RankTask& rank = task_.ranks.front();
@@ -141,18 +141,15 @@ class Agent {
     return metrics::find_gpu_fault(task_.node, task_.gpus, rank.world > 1);
   }
 
-  /// A rank knows its GPU from CUDA's errors alone; NVML knows whether it is still there. It may also hang
-  /// with the GPU, so it is asked in a thread that nobody waits for.
-  std::optional<metrics::GpuFault> lost_gpu() const {
-    constexpr std::chrono::seconds kPatience(3);
-    if (!task_.ranks.front().cuda) return std::nullopt;
-    std::packaged_task<std::optional<metrics::GpuFault>()> ask(
-        [node = task_.node, gpus = task_.gpus] { return metrics::find_gpu_fault(node, gpus, false); });
-    auto answer = ask.get_future();
-    std::thread(std::move(ask)).detach();
-    if (answer.wait_for(kPatience) != std::future_status::ready) return std::nullopt;
-    auto fault = answer.get();
-    return fault && fault->code == "gpu_lost" ? fault : std::nullopt;
+  std::optional<metrics::GpuFault> lost_gpu() {
+    return find_lost_gpu(task_, [this] { return go_on_listening(); });
+  }
+
+  /// While something else is waited for: what ranks print must not fill their pipes. False after a second
+  /// Ctrl-C.
+  bool go_on_listening() {
+    processes_.poll(50, [this](const ProcessEvent& event) { on_event(event); });
+    return interrupts() < 2;
   }
 
   Status start_ranks() {
@@ -183,7 +180,7 @@ class Agent {
       if (const auto jump = clock_.jump(now, wall_ns())) {
         emitter_.emit_finding("warning", "clock_jump", ClockWatch::describe("node " + task_.node, *jump));
       }
-      if (interrupts() > 0 || emitter_.broken() || head_.gone()) return end_early();
+      if (is_unwanted()) return end_early();
       look_for_silence(now);
       if (failure_.severity > FailureSeverity::kNone && now >= failed_ns_ + kSettleNs) {
         stop_after_failure();
@@ -230,12 +227,8 @@ class Agent {
                             rank.number);
     }
     if (!task_.ranks.front().cuda) return;
-    const auto address = task_.env.find("NCCL_RAS_ADDR");
-    const Result<std::string> ras =
-        ask_nccl_ras(address == task_.env.end() ? "" : address->second, to_ns(task_.timeouts.evidence_s));
-    emitter_.emit_finding(
-        "info", "nccl_ras",
-        ras.ok() ? Error{"NCCL RAS on node " + task_.node + " says:\n" + *ras, "", "", {}} : ras.error());
+    const auto ras = nccl_ras_evidence(task_, [this] { return go_on_listening(); });
+    if (ras) emitter_.emit_finding("info", "nccl_ras", *ras);
   }
 
   static std::string join(const std::deque<std::string>& lines) {
@@ -311,7 +304,8 @@ class Agent {
     std::string what = fmt::format("rank {} on node {} ended: {}", rank.number, task_.node, status.text());
     if (!rank.last_error.empty())
       what = fmt::format("rank {} on node {}: {}", rank.number, task_.node, rank.last_error);
-    const bool known = status.signal == 0 && (status.code == 2 || status.code == 3 || status.code == 4);
+    // Libraries end processes with codes of their own: only with its last record the code is sxbench's.
+    const bool known = rank.proved && (status.code == 2 || status.code == 3 || status.code == 4);
     const ExitCode code = known ? static_cast<ExitCode>(status.code) : ExitCode::kTaskFailed;
     fail(rank.number,
          status.signal != 0 ? "rank_killed"
@@ -361,7 +355,7 @@ ExitCode tell_why(Emitter& emitter, const Errors& errors) {
   record::AgentEnd end;
   end.exit_code = static_cast<int>(errors.front().code);
   emitter.end(end);
-  std::fputs(format_errors(errors).c_str(), stderr);
+  write_stderr(format_errors(errors));
   return errors.front().code;
 }
 
@@ -380,10 +374,9 @@ ExitCode run_agent(const Json& input, Emitter& emitter, const std::string& bundl
 
 ExitCode run_agent_worker(const std::string& bundle) {
   count_interrupts();
-  ::signal(SIGPIPE, SIG_IGN);
   const Result<Json> input = read_agent_input(bundle);
   if (!input.ok()) {  // nothing says what the head would take for a record
-    std::fputs(format_errors(input.errors()).c_str(), stderr);
+    write_stderr(format_errors(input.errors()));
     return input.error().code;
   }
   Emitter emitter(STDOUT_FILENO, origin_of(*input));

@@ -17,7 +17,7 @@ struct AgentTask {
   std::string nonce;     ///< marks the records of this agent and its ranks (record/record.h)
   int node_rank = 0;
   plan::Task task;
-  std::vector<plan::RankTask> ranks;       ///< the ranks of this node, `dataset_dir` not filled in yet
+  std::vector<plan::RankTask> ranks;       ///< of this node; prepare() fills in its folders
   std::map<std::string, std::string> env;  ///< for the ranks only
   std::vector<int> gpus;                   ///< NVML indices to sample; empty = all
   std::string data_dir;                    ///< node-local folder of prepared datasets; empty = the cache

@@ -1,13 +1,18 @@
 #include "launch/node/emitter.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
+#include "base/units.h"
+#include "launch/os/interrupt.h"
 #include "record/kinds/run.h"
 
 namespace sxb::launch {
@@ -97,18 +102,30 @@ Heartbeat::~Heartbeat() {
   thread_.join();
 }
 
-Result<std::string> read_line(int fd, const std::string& what) {
+Result<std::string> read_line(int fd, const std::string& what, std::size_t most) {
+  constexpr int kLookAroundMs = 200;
+  const std::string help = "sxbench starts its workers itself; use `sxbench run` or `sxbench nccl`";
   std::string line;
+  std::vector<char> piece(std::size_t{1} << 16);
   while (true) {
-    char c = 0;
-    const ssize_t n = ::read(fd, &c, 1);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      return Error{"the input ended before a whole line: " + what + " expected", "stdin",
-                   "sxbench starts its workers itself; use `sxbench run` or `sxbench nccl`"};
+    pollfd wait = {fd, POLLIN, 0};
+    const int ready = ::poll(&wait, 1, kLookAroundMs);
+    if (interrupts() > 0) {
+      return Error{"told to end while it waited for " + what, "stdin", help, ExitCode::kInterrupted};
     }
-    if (c == '\n') return line;
-    line += c;
+    if (ready <= 0) continue;
+    const ssize_t n = ::read(fd, piece.data(), piece.size());
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n <= 0) return Error{"the input ended before a whole line: " + what + " expected", "stdin", help};
+    const std::string_view bytes(piece.data(), static_cast<std::size_t>(n));
+    const std::size_t end = bytes.find('\n');
+    line += bytes.substr(0, end);
+    if (line.size() > most) {
+      return Error{fmt::format("the line is longer than {}: {} expected",
+                               format_bytes(static_cast<std::int64_t>(most)), what),
+                   "stdin", help, ExitCode::kEnvironment};
+    }
+    if (end != std::string_view::npos) return line;
   }
 }
 

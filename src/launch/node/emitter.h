@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -75,8 +76,12 @@ class Heartbeat {
   std::thread thread_;
 };
 
-/// Next line of `fd` without its newline, read byte for byte so that nothing after it is taken;
-/// an error at the end of the input.
-Result<std::string> read_line(int fd, const std::string& what);
+/// More than the tasks of the largest cluster take.
+inline constexpr std::size_t kMostInputBytes = std::size_t{256} << 20;
+
+/// The next line of `fd` without its newline. What has come after it is dropped: signs of life, which others
+/// follow. An error at the end of the input, of a line that is longer than `most`, and when this process is
+/// told to end.
+Result<std::string> read_line(int fd, const std::string& what, std::size_t most = kMostInputBytes);
 
 }  // namespace sxb::launch

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "launch/os/give_up.h"
 
 namespace sxb::launch {
 namespace {
@@ -107,11 +108,14 @@ class Connection {
     return line;
   }
 
-  /// All that comes until the other end closes.
+  /// All that comes until the other end closes. Of an answer that breaks off, what has come, and why it is
+  /// not all: half of it is better evidence than none.
   Result<std::string> rest() {
     while (buffer_.size() < kMaxAnswer) {
-      SXB_ASSIGN_OR_RETURN(const bool more, fill());
-      if (!more) break;
+      const Result<bool> more = fill();
+      if (!more.ok() && buffer_.empty()) return more.errors();
+      if (!more.ok()) return fmt::format("{}\n(the rest is missing: {})", buffer_, more.error().what);
+      if (!*more) break;
     }
     return buffer_.substr(0, kMaxAnswer);
   }
@@ -193,6 +197,27 @@ Result<std::string> ask_nccl_ras(const std::string& address, std::int64_t timeou
   if (answer != "OK") return unavailable(target, "it refused a timeout: " + answer);
   SXB_RETURN_IF_ERROR(ras.send("VERBOSE STATUS\n"));
   return ras.rest();
+}
+
+std::optional<metrics::GpuFault> find_lost_gpu(const AgentTask& task, const Meanwhile& meanwhile) {
+  using Fault = std::optional<metrics::GpuFault>;
+  if (!task.ranks.front().cuda) return std::nullopt;
+  const auto fault = ask_beside<Fault>(
+      [node = task.node, gpus = task.gpus] { return metrics::find_gpu_fault(node, gpus, false); },
+      std::chrono::seconds(3), meanwhile);
+  return fault && *fault && (*fault)->code == "gpu_lost" ? *fault : std::nullopt;
+}
+
+std::optional<Error> nccl_ras_evidence(const AgentTask& task, const Meanwhile& meanwhile) {
+  const auto set = task.env.find("NCCL_RAS_ADDR");
+  const std::string address = set == task.env.end() ? "" : set->second;
+  const std::int64_t patience_ns = to_ns(task.timeouts.evidence_s);
+  const auto ras =
+      ask_beside<Result<std::string>>([address, patience_ns] { return ask_nccl_ras(address, patience_ns); },
+                                      std::chrono::milliseconds(patience_ns / 1'000'000 + 1000), meanwhile);
+  if (!ras) return std::nullopt;
+  if (!ras->ok()) return ras->error();
+  return Error{"NCCL RAS on node " + task.node + " says:\n" + **ras, "", "", {}};
 }
 
 }  // namespace sxb::launch

@@ -10,9 +10,12 @@
 #include <system_error>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/hash.h"
+#include "base/secret.h"
 #include "data/packed.h"
-#include "data/safetensors.h"
+#include "launch/node/weights.h"
+#include "launch/os/give_up.h"
 
 namespace sxb::launch {
 namespace fs = std::filesystem;
@@ -22,22 +25,55 @@ namespace {
 class FileLock {
  public:
   explicit FileLock(const fs::path& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-    while (fd_ >= 0 && ::flock(fd_, LOCK_EX) != 0 && errno == EINTR) {
+    if (fd_ < 0) code_ = errno;
+    while (fd_ >= 0 && ::flock(fd_, LOCK_EX) != 0) {
+      code_ = errno;
+      if (code_ != EINTR) return;
     }
+    if (fd_ >= 0) code_ = 0;
   }
   ~FileLock() {
     if (fd_ >= 0) ::close(fd_);
   }
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
-  bool held() const { return fd_ >= 0; }
+  bool held() const { return code_ == 0; }
+  /// The file system has none, as NFS without lockd; nothing else is wrong.
+  bool is_without_locks() const { return code_ == ENOLCK || code_ == EOPNOTSUPP || code_ == ENOSYS; }
+  int code() const { return code_; }  ///< errno
 
  private:
   int fd_;
+  int code_ = 0;
 };
 
+/// Where nobody can keep others away: prepared under a name of its own, and given the common one unless
+/// somebody was faster, who has written the same bytes.
+Status prepare_without_lock(data::PrepareOptions options) {
+  const fs::path target = options.out;
+  const std::string suffix = "." + random_token().substr(0, 8);
+  options.out = target.string() + suffix;
+  SXB_RETURN_IF_ERROR(data::prepare(options));
+  std::error_code ec;
+  fs::rename(options.out, target, ec);
+  if (ec && !data::PackedDataset::open(target).ok()) {  // what is there is damaged, and whole for nobody
+    const fs::path aside = target.string() + suffix + ".damaged";
+    fs::rename(target, aside, ec);
+    fs::rename(options.out, target, ec);
+    std::error_code ignored;
+    fs::remove_all(aside, ignored);
+  }
+  std::error_code ignored;
+  fs::remove_all(options.out, ignored);
+  return ok_status();  // what stands there now is looked at again
+}
+
+/// Goes into the place of prepared datasets: one that was packed by other rules is not used again.
+constexpr int kPackingRules = 2;
+
 /// `tokenizer`: the one that the dataset must be prepared with; empty = any.
-Status check_prepared(const config::Model& model, const fs::path& dir, const fs::path& tokenizer) {
+Result<NodeDataset> check_prepared(const config::Model& model, const fs::path& dir,
+                                   const fs::path& tokenizer) {
   SXB_ASSIGN_OR_RETURN(const data::PackedDataset dataset, data::PackedDataset::open(dir));
   if (!tokenizer.empty()) {
     SXB_ASSIGN_OR_RETURN(const std::string bytes, read_file(tokenizer));
@@ -66,47 +102,44 @@ Status check_prepared(const config::Model& model, const fs::path& dir, const fs:
         dir.string(),
         fmt::format("prepare it again: sxbench data prepare ... --seq-len {}", model.training.seq_len)};
   }
+  NodeDataset found{dir, data::remarks_on(dataset.counts(), dataset.seq_len(), "training.seq_len")};
+  for (data::Remark& remark : data::remarks_on_rows(dataset)) found.remarks.push_back(std::move(remark));
+  return found;
+}
+
+/// A pipe gives its bytes once; every node reads them by itself, and twice.
+Status check_files(const config::DataFiles& files) {
+  for (const fs::path& path : {files.dataset, files.tokenizer}) {
+    std::error_code ec;
+    if (fs::is_regular_file(path, ec)) continue;
+    return Error{"this is no regular file, and nodes read it more than once", path.string(),
+                 "write it into a file first, or prepare it: sxbench data prepare"};
+  }
   return ok_status();
 }
 
-}  // namespace
-
-Status check_inputs(const config::Model& model) {
+Result<NodeDataset> make_dataset(const config::Model& model, const fs::path& data_dir) {
   SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
+  if (files.kind == config::DataFiles::Kind::kSynthetic) return NodeDataset();
   if (files.kind == config::DataFiles::Kind::kPrepared)
-    SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
-  if (model.init_from.empty()) return ok_status();
-  const auto weights = data::SafetensorsReader::open(model.init_from);
-  if (weights.ok()) return ok_status();
-  Error error = weights.error();
-  if (error.help.empty())
-    error.help =
-        "name a Hugging Face safetensors folder with --set init_from=DIR, or none for random weights";
-  return error;
-}
-
-Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data_dir) {
-  SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
-  if (files.kind == config::DataFiles::Kind::kSynthetic) return fs::path();
-  if (files.kind == config::DataFiles::Kind::kPrepared) {
-    SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
-    return fs::absolute(files.dataset);
-  }
+    return check_prepared(model, absolute_path(files.dataset), files.tokenizer);
+  SXB_RETURN_IF_ERROR(check_files(files));
   SXB_ASSIGN_OR_RETURN(const std::string dataset_bytes, read_file(files.dataset));
   SXB_ASSIGN_OR_RETURN(const std::string tokenizer_bytes, read_file(files.tokenizer));
-  const std::string key =
-      fmt::format("{} {} {}", hash_hex(dataset_bytes), hash_hex(tokenizer_bytes), model.training.seq_len);
+  const std::string key = fmt::format("{} {} {} {}", hash_hex(dataset_bytes), hash_hex(tokenizer_bytes),
+                                      model.training.seq_len, kPackingRules);
   fs::path root = data_dir;
   if (root.empty()) {
     SXB_ASSIGN_OR_RETURN(const fs::path cache, usable_cache_dir());
     root = cache / "datasets";
   }
-  const fs::path target = fs::absolute(root / hash_hex(key));
+  const fs::path target = absolute_path(root / hash_hex(key));
   std::error_code ec;
   fs::create_directories(root, ec);
   const FileLock lock(target.string() + ".lock");
-  if (!lock.held()) {
-    return Error{fmt::format("cannot write the prepared dataset: {}", std::strerror(errno)), root.string(),
+  if (!lock.held() && !lock.is_without_locks()) {
+    return Error{fmt::format("cannot write the prepared dataset: {}", std::strerror(lock.code())),
+                 root.string(),
                  "set paths.data of the cluster config, or SXBENCH_CACHE, to a folder that you may write to",
                  ExitCode::kEnvironment};
   }
@@ -118,19 +151,36 @@ Result<fs::path> ensure_dataset(const config::Model& model, const fs::path& data
     options.name = files.name;
     options.out = target;
     options.seq_len = model.training.seq_len;
-    SXB_RETURN_IF_ERROR(data::prepare(options));
+    if (lock.held()) {
+      SXB_RETURN_IF_ERROR(data::prepare(options));
+    } else {
+      SXB_RETURN_IF_ERROR(prepare_without_lock(std::move(options)));
+    }
   }
-  SXB_RETURN_IF_ERROR(check_prepared(model, target, files.tokenizer));
-  return target;
+  return check_prepared(model, target, files.tokenizer);
 }
 
-Status check_save_dir(const std::string& dir) {
-  std::error_code ec;
-  std::filesystem::create_directories(dir, ec);
-  if (!ec && ::access(dir.c_str(), W_OK) != 0) ec = {errno, std::generic_category()};
-  if (!ec) return ok_status();
-  return Error{"cannot write the trained weights: " + ec.message(), dir,
-               "choose a folder that you may write to with --save", ExitCode::kEnvironment};
+}  // namespace
+
+Status check_inputs(const config::Model& model) {
+  SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
+  if (files.kind == config::DataFiles::Kind::kPrepared)
+    SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
+  if (files.kind == config::DataFiles::Kind::kRaw) SXB_RETURN_IF_ERROR(check_files(files));
+  return check_weights(model);
+}
+
+Result<NodeDataset> ensure_dataset(const config::Model& model, const fs::path& data_dir,
+                                   const std::function<bool()>& unwanted) {
+  const auto found = unless_unwanted<Result<NodeDataset>>(
+      [model, data_dir] { return make_dataset(model, data_dir); }, unwanted);
+  if (found) return *found;
+  return Error{"told to end while the dataset was prepared", model.data.dataset, "", ExitCode::kInterrupted};
+}
+
+void tell_remarks(const NodeDataset& dataset, Emitter& emitter) {
+  for (const data::Remark& remark : dataset.remarks)
+    emitter.emit_finding(remark.severity, remark.code, {remark.what, "", remark.help, ExitCode::kOk});
 }
 
 }  // namespace sxb::launch

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <optional>
 
 #include "base/base64.h"
 #include "base/files.h"
+#include "base/output.h"
 #include "launch/node/agent_input.h"
 #include "launch/os/own_folder.h"
 #include "launch/transport/node_key_line.h"
@@ -98,11 +98,11 @@ ExitCode run_key_worker(const std::string& id, bool forget) {
   if (!key.ok()) {
     // One line: the head shows the last ones.
     const Error& error = key.error();
-    fmt::print(stderr, "{} ({}); {}\n", error.what, error.where, error.help);
+    write_stderr(fmt::format("{} ({}); {}\n", error.what, error.where, error.help));
     return error.code;
   }
   // In a line of its own, whatever a login has printed before.
-  std::fputs(("\n" + node_key_line(id, *key) + "\n").c_str(), stdout);
+  write_stdout("\n" + node_key_line(id, *key) + "\n");
   return ExitCode::kOk;
 }
 

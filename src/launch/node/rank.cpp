@@ -4,18 +4,20 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/build_info.h"
 #include "base/files.h"
+#include "base/output.h"
 #include "base/text.h"
 #include "launch/node/emitter.h"
+#include "launch/node/engine_error.h"
 #include "plan/task.h"
 
 namespace sxb::launch {
@@ -35,13 +37,40 @@ std::optional<record::Record> record_of(std::string_view text) {
   return record;
 }
 
-/// SxbEmit: wraps what the engine says into a record. No exception may pass into the engine.
-void emit_from_engine(void* user, const char* text) {
-  auto& emitter = *static_cast<Emitter*>(user);
+/// Wraps what the engine says into a record.
+void emit_record(Emitter& emitter, const char* text) {
   if (auto record = record_of(text)) return emitter.emit(record->kind, std::move(record->data));
   emitter.emit_error("engine_record", {"the engine sent something that is no record: " + std::string(text),
                                        "", "", ExitCode::kTaskFailed});
 }
+
+/// Hears what the engine says. No exception may pass through it, which is C: the first one waits until it has
+/// returned.
+class Receiver {
+ public:
+  using Take = std::function<void(const char* text)>;
+  explicit Receiver(Take take) : take_(std::move(take)) {}
+
+  /// SxbEmit; `user` is the receiver.
+  static void emit(void* user, const char* text) noexcept {
+    auto& self = *static_cast<Receiver*>(user);
+    try {
+      const std::lock_guard lock(self.mutex_);
+      if (self.thrown_ == nullptr) self.take_(text);
+    } catch (...) {
+      const std::lock_guard lock(self.mutex_);
+      if (self.thrown_ == nullptr) self.thrown_ = std::current_exception();
+    }
+  }
+  void rethrow() const {
+    if (thrown_ != nullptr) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  Take take_;
+  std::mutex mutex_;  // the engine may call from any thread
+  std::exception_ptr thrown_;
+};
 
 /// Gives fd 1 to the records alone: what libraries print on stdout goes to stderr, because half a
 /// line of theirs in front of a record would spoil it.
@@ -78,10 +107,7 @@ std::vector<fs::path> engine_candidates() {
 }
 
 Result<const SxbEngine*> load_engine() {
-  const std::string remedy =
-      "build sxbench with its engine (scripts/setup.sh, then cmake --preset release), install both files "
-      "together, "
-      "or set SXBENCH_ENGINE_LIB";
+  const std::string remedy = kEngineRemedy;
   std::vector<std::string> tried;
   std::error_code ec;
   for (const fs::path& path : engine_candidates()) {
@@ -89,8 +115,7 @@ Result<const SxbEngine*> load_engine() {
     if (!fs::exists(path, ec)) continue;
     void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
-      return Error{fmt::format("cannot load the engine: {}", ::dlerror()), path.string(), remedy,
-                   ExitCode::kEnvironment};
+      return engine_load_error(::dlerror(), path);
     }
     const auto entry = reinterpret_cast<const SxbEngine* (*)()>(::dlsym(library, "sxbench_engine"));
     const SxbEngine* engine = entry != nullptr ? entry() : nullptr;
@@ -115,21 +140,9 @@ Result<Json> engine_facts() {
 
 Result<ExitCode> bench_kernels(const plan::RankTask& task, const std::function<void(const Json&)>& take) {
   SXB_ASSIGN_OR_RETURN(const SxbEngine* engine, load_engine());
-  struct Receiver {
-    const std::function<void(const Json&)>& take;
-    std::exception_ptr thrown;
-  } receiver = {take, nullptr};
-  // No exception may pass through the engine: the first one waits until it has returned.
-  const auto emit = [](void* user, const char* text) {
-    auto& to = *static_cast<Receiver*>(user);
-    try {
-      if (to.thrown == nullptr) to.take(parse_json(text, "the engine").value());
-    } catch (...) {
-      to.thrown = std::current_exception();
-    }
-  };
-  const int code = engine->bench_kernels(dump(plan::to_json(task)).c_str(), emit, &receiver);
-  if (receiver.thrown != nullptr) std::rethrow_exception(receiver.thrown);
+  Receiver receiver([&](const char* text) { take(parse_json(text, "the engine").value()); });
+  const int code = engine->bench_kernels(dump(plan::to_json(task)).c_str(), Receiver::emit, &receiver);
+  receiver.rethrow();
   return as_exit_code(code);
 }
 
@@ -142,7 +155,23 @@ ExitCode run_engine(const plan::RankTask& task, Emitter& emitter) {
     return engine.error().code;
   }
   const std::string text = dump(plan::to_json(task));
-  return as_exit_code((*engine)->run_rank(text.c_str(), emit_from_engine, &emitter));
+  Receiver receiver([&](const char* record) { emit_record(emitter, record); });
+  const int code = (*engine)->run_rank(text.c_str(), Receiver::emit, &receiver);
+  receiver.rethrow();
+  return as_exit_code(code);
+}
+
+/// What is thrown is an error of the rank, told as a record.
+ExitCode run_or_tell(const plan::RankTask& task, Emitter& emitter) {
+  try {
+    const Heartbeat heartbeat(emitter);
+    return run_engine(task, emitter);
+  } catch (const std::exception& exception) {
+    const Error error = unexpected(exception);
+    emitter.emit_error("rank_exception", error);
+    write_stderr(format_error(error));
+    return error.code;
+  }
 }
 
 /// `records`: the descriptor that wire lines go to.
@@ -154,12 +183,11 @@ ExitCode run_rank(int records) {
   };
   const Result<plan::RankTask> task = read_task();
   if (!task.ok()) {
-    fmt::print(stderr, "{}", format_errors(task.errors()));
-    return ExitCode::kUsage;
+    write_stderr(format_errors(task.errors()));
+    return task.error().code;
   }
   Emitter emitter(records, {task->task.id, task->node, task->rank, task->nonce});
-  const Heartbeat heartbeat(emitter);
-  const ExitCode code = run_engine(*task, emitter);
+  const ExitCode code = run_or_tell(*task, emitter);
   emitter.end(record::RankEnd{static_cast<int>(code), {}, ""});
   return code;
 }
@@ -167,14 +195,13 @@ ExitCode run_rank(int records) {
 }  // namespace
 
 ExitCode run_rank_worker() {
-  ::signal(SIGPIPE, SIG_IGN);
   const int records = take_stdout();
   try {
     return run_rank(records);
   } catch (const std::exception& exception) {
     // The agent shows the last lines of a rank that failed.
     const Error error = unexpected(exception);
-    std::fputs(format_error(error).c_str(), stderr);
+    write_stderr(format_error(error));
     return error.code;
   }
 }

@@ -17,7 +17,12 @@ void count_interrupts() {
   struct sigaction action = {};
   action.sa_handler = on_signal;
   ::sigemptyset(&action.sa_mask);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before = {};
+    const bool known = ::sigaction(signal, nullptr, &before) == 0;
+    if (signal == SIGHUP && known && before.sa_handler == SIG_IGN) continue;
+    ::sigaction(signal, &action, nullptr);
+  }
 }
 
 int interrupts() { return g_interrupts; }

@@ -4,7 +4,7 @@
 namespace sxb::launch {
 
 /// From now on SIGINT, SIGTERM and SIGHUP do not end the process but are counted; they interrupt
-/// blocking calls.
+/// blocking calls. A SIGHUP that was ignored before stays so: that is what nohup asks for.
 void count_interrupts();
 int interrupts();
 

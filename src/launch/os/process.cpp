@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/files.h"
 
 namespace sxb::launch {
 namespace {
@@ -102,7 +103,9 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   ::dup2(in.read, STDIN_FILENO);
   ::dup2(out.write, STDOUT_FILENO);
   ::dup2(err.write, STDERR_FILENO);
-  for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
+  // What this process ignores for itself; SIGHUP is ignored only where it was inherited so (nohup), and
+  // stays.
+  for (const int signal : {SIGPIPE, SIGXFSZ, SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -385,6 +388,10 @@ pid_t ProcessSet::pid(int id) const {
   return it == children_.end() ? -1 : it->second.pid;
 }
 
-std::string self_executable() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+std::string self_executable() {
+  std::error_code ec;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", ec);
+  return ec ? (executable_dir() / "sxbench").string() : self.string();  // /proc is hidden
+}
 
 }  // namespace sxb::launch

@@ -28,13 +28,13 @@ constexpr std::int64_t kSlowestDisk = 20 << 20;
 constexpr int kMissingRsync = 93, kRefusedType = 94;  ///< exit codes of kPrepare alone
 
 /// Arguments: the folder, the refused f_types. A folder that is not there yet is on the file system of the
-/// nearest one that is.
+/// nearest one that is. One line: csh and tcsh end a quoted word with it.
 constexpr const char* kPrepare =
-    "command -v rsync > /dev/null || exit 93\n"
-    "there=$1\n"
-    "until [ -e \"$there\" ]; do there=$(dirname -- \"$there\"); done\n"
-    "type=$(stat -f -c %t -- \"$there\") || exit 1\n"
-    "case \" $2 \" in *\" $type \"*) echo \"type $type\"; exit 94 ;; esac\n"
+    "command -v rsync > /dev/null || exit 93; "
+    "there=$1; "
+    "until [ -e \"$there\" ]; do there=$(dirname -- \"$there\"); done; "
+    "type=$(stat -f -c %t -- \"$there\") || exit 1; "
+    "case \" $2 \" in *\" $type \"*) echo \"type $type\"; exit 94 ;; esac; "
     "mkdir -p -- \"$1\"";
 
 /// The first line tells that the connection stands, so that others may be set up beside it.
@@ -131,9 +131,11 @@ class Distributor {
       const Result<int> job = start_on(node, argv);
       if (job.ok()) {
         node_of[*job] = node;
-      } else {
-        fail(node, job.error().what, job.error().help);
+        continue;
       }
+      Ended ended;
+      ended.loss = not_started(job.error());
+      each(node, ended);
     }
     news_ns_ = monotonic_ns();
     while (!node_of.empty() && !interrupted()) {
@@ -194,7 +196,10 @@ class Distributor {
     std::vector<int> ready;
     everywhere(targets, {"/bin/sh", "-c", kPrepare, "prepare", what_.target.string(), refused}, patience_s(),
                [&](int node, const Ended& ended) {
-                 if (!explain_preparing(node, ended)) ready.push_back(node);
+                 if (explain_preparing(node, ended)) return;
+                 ready.push_back(node);
+                 // It prints nothing itself.
+                 if (!ended.answer.out.empty()) login_said_[node] = ended.answer.out.front();
                });
     std::sort(ready.begin(), ready.end());
     return ready;
@@ -259,7 +264,9 @@ class Distributor {
     } else if (rounds_->failed(transfer)) {
       return;
     } else {
-      fail(transfer.target, "rsync: " + reason_of(answer), "remove the cause, then call it again");
+      const auto target = static_cast<std::size_t>(transfer.target);
+      fail(transfer.target, "rsync: " + reason_of(answer),
+           copy_help(answer, what_.cluster.nodes[target], login_said_[transfer.target]));
     }
     finished();
   }
@@ -354,6 +361,7 @@ class Distributor {
   std::map<int, std::pair<Transfer, Answer>> from_head_;
   std::map<int, Transfer> between_;  ///< by the transport's job
   std::vector<int> sent_to_;
+  std::map<int, std::string> login_said_;  ///< by node: before the command that was asked for
   int done_count_ = 0;
   std::int64_t news_ns_ = 0;  ///< when a node last ended what it was asked
   std::vector<int> told_;     ///< who was named last as waited for

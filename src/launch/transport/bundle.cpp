@@ -10,6 +10,7 @@ namespace sxb::launch {
 namespace {
 
 constexpr std::size_t kMaxUnpacked = 256 << 20;  ///< 1000 times a large run's; a broken length stops here
+constexpr std::size_t kMostExpansion = 1032;     ///< of deflate, by its format (zlib's technical notes)
 constexpr const char* kPurpose = "sxbench agent tasks ";
 
 Error broken_bundle() {
@@ -41,6 +42,7 @@ Result<std::string> expanded(std::string_view bytes) {
     if (size > kMaxUnpacked) return broken_bundle();
   }
   bytes.remove_prefix(colon + 1);
+  if (size > bytes.size() * kMostExpansion) return broken_bundle();
   std::string text(size, '\0');
   uLongf left = size;
   const int code = uncompress(reinterpret_cast<Bytef*>(text.data()), &left,

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <regex>
 
@@ -12,6 +13,9 @@
 
 namespace sxb::launch {
 namespace {
+
+/// The library's expressions go a step deeper for each character; no line of srun's own is that long.
+constexpr std::size_t kLongestLine = 4096;
 
 void add(std::vector<std::string>& argv, const char* option, const std::string& value) {
   if (!value.empty()) argv.push_back(fmt::format("--{}={}", option, value));
@@ -82,12 +86,14 @@ std::optional<SrunExit> parse_srun_exit(const std::string& line) {
   static const std::regex kPattern(R"(^srun: error: [^ ]+: tasks? ([0-9,-]+): (.*)$)");
   static const std::regex kCode(R"(^Exited with exit code ([0-9]+).*$)");
   std::smatch match;
-  if (!std::regex_match(line, match, kPattern)) return std::nullopt;
+  if (line.size() > kLongestLine || !std::regex_match(line, match, kPattern)) return std::nullopt;
   SrunExit exit;
   exit.tasks = parse_tasks(match[1]);
   const std::string how = match[2];
   if (std::smatch code; std::regex_match(how, code, kCode)) {
-    exit.status.code = std::stoi(code[1]);
+    const std::string digits = code[1];
+    const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), exit.status.code);
+    if (ec != std::errc()) return std::nullopt;
   } else {
     exit.status.signal = how == "Out Of Memory" ? SIGKILL : signal_called(how);
     if (exit.status.signal == 0) return std::nullopt;
@@ -124,7 +130,7 @@ std::vector<std::string> parse_node_failure(const std::string& line) {
   static const std::regex kPattern(
       R"(^srun: error: (?:Node failure on|Lost connection to|Communication connection failure on) ([^ ]+).*$)");
   std::smatch match;
-  if (!std::regex_match(line, match, kPattern)) return {};
+  if (line.size() > kLongestLine || !std::regex_match(line, match, kPattern)) return {};
   auto names = config::expand_node_set(match[1].str());
   return names.ok() ? std::move(names).value() : std::vector<std::string>{};
 }

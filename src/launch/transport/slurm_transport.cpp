@@ -39,7 +39,11 @@ class SlurmTransport final : public GroupTransport {
 
   ~SlurmTransport() override {
     if (salloc_ == 0) return;
-    processes_.end_input(salloc_, 5000);
+    if (job_.empty()) {  // it waits in the queue, reads no stdin, and takes its request back
+      processes_.stop(salloc_, 5000);
+    } else {
+      processes_.end_input(salloc_, 5000);
+    }
     const std::int64_t give_up = monotonic_ns() + 6 * kSecond;
     while (processes_.running(salloc_) && monotonic_ns() < give_up) {
       processes_.poll(100, [](const ProcessEvent&) {});
@@ -65,8 +69,9 @@ class SlurmTransport final : public GroupTransport {
       }
       salloc_ = *process;
       asked_ns_ = monotonic_ns();
-    } else if (monotonic_ns() - asked_ns_ > cluster_.timeouts.queue_s * kSecond) {
-      processes_.stop(salloc_, 0);
+    } else if (!taking_back_ && monotonic_ns() - asked_ns_ > cluster_.timeouts.queue_s * kSecond) {
+      processes_.stop(salloc_, 5000);
+      taking_back_ = true;
       give_up_all(waiting,
                   no_allocation(fmt::format("Slurm granted no allocation within {}",
                                             format_duration(cluster_.timeouts.queue_s * kSecond))),
@@ -80,6 +85,7 @@ class SlurmTransport final : public GroupTransport {
     if (event.kind == ProcessEvent::Kind::kExit) {
       salloc_ = 0;
       job_.clear();
+      if (std::exchange(taking_back_, false)) return;  // who waits now asks anew
       give_up_all(waiting,
                   no_allocation(salloc_said_.empty() ? "salloc ended: " + event.status.text() : salloc_said_),
                   events);
@@ -141,13 +147,18 @@ class SlurmTransport final : public GroupTransport {
   /// srun cuts long lines (after 1,024 bytes) and labels every piece: puts records together again.
   static void read_output(Member& member, const std::string& text, Events& events) {
     constexpr std::size_t kShortestPiece = 512;
-    const bool begins = text.starts_with(record::kWirePrefix);
+    // What a container's start-up prints without a newline stands before it; inside of a record it is a
+    // quote.
+    const bool begins = member.begun.empty() ? text.find(record::kWirePrefix) != std::string::npos
+                                             : text.starts_with(record::kWirePrefix);
     if (begins && !member.begun.empty()) line(member, false, std::exchange(member.begun, {}), events);
     if (member.begun.empty() && (!begins || text.size() < kShortestPiece)) {
       return line(member, false, text, events);
     }
     member.begun += text;
-    const std::size_t json = std::min(member.begun.find('{'), member.begun.size());  // after prefix and nonce
+    const std::size_t prefix = std::min(member.begun.find(record::kWirePrefix), member.begun.size());
+    const std::size_t json =
+        std::min(member.begun.find('{', prefix), member.begun.size());  // after the nonce
     const bool whole = member.begun.back() == '}' && is_json(std::string_view(member.begun).substr(json));
     if (whole || member.begun.size() > kLongestRecord) {
       line(member, false, std::exchange(member.begun, {}), events);
@@ -231,6 +242,7 @@ class SlurmTransport final : public GroupTransport {
   std::string job_;  ///< id of the allocation; empty: none yet
   int salloc_ = 0;   ///< the process that holds it, if it is ours
   std::int64_t asked_ns_ = 0;
+  bool taking_back_ = false;  ///< it has waited too long in the queue, and ends its request
   std::string salloc_said_;
   std::map<int, std::string> missing_;  ///< by job: why its program could not be started
 };

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/clock.h"
+#include "base/folder.h"
 #include "launch/os/private_dir.h"
 #include "launch/transport/ssh.h"
 #include "launch/transport/transports.h"
@@ -154,11 +155,10 @@ class SshTransport final : public Transport {
   void close_connections() {
     std::error_code ec;
     ProcessSet closing;
-    for (const fs::directory_entry& entry : fs::directory_iterator(dir_.path(), ec)) {
-      if (!entry.is_socket(ec)) continue;
+    for (const fs::path& path : paths_in(dir_.path(), ec)) {
+      if (!fs::is_socket(path, ec)) continue;
       ProcessSpec spec;
-      spec.argv = {"ssh", "-F",   "none",      "-o", "ControlPath=" + entry.path().string(),
-                   "-O",  "exit", "connection"};
+      spec.argv = {"ssh", "-F", "none", "-o", "ControlPath=" + path.string(), "-O", "exit", "connection"};
       (void)closing.start(spec);
     }
     const std::int64_t give_up = monotonic_ns() + 2'000'000'000;

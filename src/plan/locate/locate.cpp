@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -25,24 +26,25 @@ constexpr int kSamples = 3;
 /// Pairs that are probed a second time, at least: fewer say little about how much a figure varies.
 constexpr int kRepeatedPairs = 6;
 
-/// The rounds that need no result.
-std::vector<ProbeRound> opening(const Locate& config, int nodes) {
-  std::vector<ProbeRound> rounds = {{LocateStage::kNode, 0, each_alone(nodes)}};
-  if (nodes > 2) rounds.push_back({LocateStage::kRail, 0, {{node_range(0, nodes)}}});
-  const std::vector<std::vector<Probe>> circle = circle_rounds(nodes);
-  if (circle.empty()) return rounds;
-  if (nodes <= config.all_pairs) {
-    for (const auto& pairs : circle) rounds.push_back({LocateStage::kPair, 0, pairs});
-  } else {
-    const std::size_t stride = circle.size() / kSamples;
-    for (int i = 0; i < kSamples; ++i)
-      rounds.push_back({LocateStage::kSample, 0, circle[static_cast<std::size_t>(i) * stride]});
-  }
+/// The rounds that need no result, by their number; none from the first that does. One by one, because all
+/// pairs of thousands of nodes are gigabytes.
+std::optional<ProbeRound> opening(const Locate& config, int nodes, int number) {
+  if (number == 0) return ProbeRound{LocateStage::kNode, 0, each_alone(nodes)};
+  --number;
+  if (nodes > 2 && number-- == 0) return ProbeRound{LocateStage::kRail, 0, {{node_range(0, nodes)}}};
+  const int circle = circle_rounds(nodes);
+  if (circle == 0) return std::nullopt;
+  const bool all = nodes <= config.all_pairs;
+  const int found = all ? circle : kSamples;
+  const int stride = all ? 1 : circle / kSamples;
+  if (number < found)
+    return ProbeRound{all ? LocateStage::kPair : LocateStage::kSample, 0,
+                      circle_round(nodes, number * stride)};
+  number -= found;
   const int pairs = nodes / 2;
-  const auto repeats =
-      std::min(circle.size(), static_cast<std::size_t>((kRepeatedPairs + pairs - 1) / pairs));
-  for (std::size_t i = 0; i < repeats; ++i) rounds.push_back({LocateStage::kRepeat, 0, circle[i]});
-  return rounds;
+  if (number < std::min(circle, (kRepeatedPairs + pairs - 1) / pairs))
+    return ProbeRound{LocateStage::kRepeat, 0, circle_round(nodes, number)};
+  return std::nullopt;
 }
 
 int count_rounds(const std::vector<ProbeResult>& results) {
@@ -147,10 +149,9 @@ ProbeRound next_round(const Locate& config, const std::vector<int>& ranks,
                       const std::vector<ProbeResult>& results) {
   const int nodes = static_cast<int>(ranks.size());
   const int done = count_rounds(results);
-  const std::vector<ProbeRound> begin = opening(config, nodes);
   ProbeRound round;
-  if (done < static_cast<int>(begin.size())) {
-    round = begin[static_cast<std::size_t>(done)];
+  if (const auto first = opening(config, nodes, done)) {
+    round = *first;
   } else {
     const bool confirming = count_rounds(results, LocateStage::kConfirm) > 0;
     if (nodes > config.all_pairs && !confirming) {

@@ -62,7 +62,7 @@ struct ProbeResult {
   /// (a node of one rank) or the probe failed.
   std::vector<std::optional<double>> busbw_gBps;
   std::vector<std::optional<double>> tflops;  ///< of a single node, by local rank
-  std::string failure;                        ///< why there is no figure; empty if there is
+  std::string failure;  ///< why a rail has no figure; empty if all have one, or nothing was to be transferred
 };
 
 /// `ranks`: of each node. The round after those whose results are given; no probes: the search has ended.

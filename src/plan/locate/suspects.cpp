@@ -29,57 +29,139 @@ double noise_of_rows(const PairMatrix& cells, double noise) {
   return counts.empty() ? noise : stats::kMedianError * noise / std::sqrt(stats::median(counts));
 }
 
-/// The figures of the pairs on each rail, and the pairs that did not answer.
+using Places = std::set<Pair>;
+
+/// The figures of the pairs on each rail, and the pairs that never answered there.
 struct Pairs {
-  std::vector<PairMatrix> logs;  ///< by rail
-  std::map<Pair, int> failures;
-  std::map<Pair, int> tries;
+  std::vector<PairMatrix> logs;      ///< by rail
+  std::vector<Places> probed, lost;  ///< by rail
+  Places all, lost_altogether;       ///< on any rail; on every rail that they have in common
+
+  /// On how many rails a node, or a pair, has figures.
+  int rails_of(const Pair& place) const {
+    const auto measured = [&](const PairMatrix& rail) {
+      if (place.second >= 0) return rail.get(index(place.first), index(place.second)).has_value();
+      for (std::size_t i = 0; i < rail.size(); ++i)
+        if (rail.get(index(place.first), i)) return true;
+      return false;
+    };
+    return static_cast<int>(std::count_if(logs.begin(), logs.end(), measured));
+  }
 };
 
-Pairs collect_pairs(std::size_t nodes, const std::vector<ProbeResult>& results) {
-  std::map<Pair, std::vector<std::vector<double>>> values;  // by rail
-  Pairs pairs;
+Pairs collect_pairs(const std::vector<int>& ranks, const std::vector<ProbeResult>& results) {
+  struct Rail {
+    std::vector<double> logs;
+    bool failed = false;
+  };
+  std::map<Pair, std::vector<Rail>> values;
   std::size_t rails = 0;
   for (const ProbeResult& result : results) {
     if (result.nodes.size() != 2 || result.stage == LocateStage::kConfirm) continue;
     const Pair pair(result.nodes[0], result.nodes[1]);
-    ++pairs.tries[pair];
-    if (!result.failure.empty()) ++pairs.failures[pair];
     auto& by_rail = values[pair];
-    by_rail.resize(std::max(by_rail.size(), result.busbw_gBps.size()));
+    const int shared = std::max(1, std::min(ranks[index(pair.first)], ranks[index(pair.second)]));
+    by_rail.resize(std::max({by_rail.size(), result.busbw_gBps.size(), index(shared)}));
     rails = std::max(rails, by_rail.size());
-    for (std::size_t rail = 0; rail < result.busbw_gBps.size(); ++rail) {
-      if (result.busbw_gBps[rail]) by_rail[rail].push_back(std::log(*result.busbw_gBps[rail]));
+    for (std::size_t rail = 0; rail < by_rail.size(); ++rail) {
+      const auto figure = rail < result.busbw_gBps.size() ? result.busbw_gBps[rail] : std::nullopt;
+      if (figure) by_rail[rail].logs.push_back(std::log(*figure));
+      if (!figure && !result.failure.empty()) by_rail[rail].failed = true;
     }
   }
-  pairs.logs.assign(rails, PairMatrix(nodes));
+  Pairs pairs;
+  pairs.logs.assign(rails, PairMatrix(ranks.size()));
+  pairs.probed.resize(rails);
+  pairs.lost.resize(rails);
   for (const auto& [pair, by_rail] : values) {
+    pairs.all.insert(pair);
+    bool any = false, failed = false;
     for (std::size_t rail = 0; rail < by_rail.size(); ++rail) {
-      if (!by_rail[rail].empty())
-        pairs.logs[rail].set(index(pair.first), index(pair.second), stats::median(by_rail[rail]));
+      pairs.probed[rail].insert(pair);
+      if (!by_rail[rail].logs.empty()) {
+        pairs.logs[rail].set(index(pair.first), index(pair.second), stats::median(by_rail[rail].logs));
+      } else if (by_rail[rail].failed) {
+        pairs.lost[rail].insert(pair);
+      }
+      any = any || !by_rail[rail].logs.empty();
+      failed = failed || by_rail[rail].failed;
     }
+    if (failed && !any) pairs.lost_altogether.insert(pair);
   }
   return pairs;
 }
 
-/// Nodes most of whose pairs did not answer, and the single pairs that did not.
-void add_unreachable(const Pairs& pairs, double normal, std::vector<Suspect>& suspects) {
-  std::map<int, int> failed, tried;
-  for (const auto& [pair, tries] : pairs.tries) {
-    const bool lost = pairs.failures.contains(pair) && pairs.failures.at(pair) == tries;
-    for (const int node : {pair.first, pair.second}) {
-      ++tried[node];
-      failed[node] += lost ? 1 : 0;
+/// With whom each node has a pair.
+using Partners = std::map<int, std::set<int>>;
+Partners partners_in(const Places& pairs) {
+  Partners partners;
+  for (const auto& [a, b] : pairs) {
+    partners[a].insert(b);
+    partners[b].insert(a);
+  }
+  return partners;
+}
+void leave_out(int node, Partners& partners) {
+  const auto it = partners.find(node);
+  if (it == partners.end()) return;
+  for (const int partner : it->second) partners[partner].erase(node);
+  partners.erase(it);
+}
+
+/// The nodes most of whose pairs are lost, two at least. One by one, the one with most first: its pairs say
+/// nothing about the others then. Where most nodes answer nobody, all of these.
+std::set<int> most_lost(const Places& probed, const Places& lost) {
+  Partners tried = partners_in(probed), failed = partners_in(lost);
+  std::set<int> silent, candidates, nodes;
+  for (const auto& [node, with] : failed) {
+    if (with.size() < 2) continue;
+    candidates.insert(node);
+    if (with.size() == tried[node].size()) silent.insert(node);
+  }
+  if (2 * silent.size() > tried.size()) return silent;
+  for (;;) {
+    int worst = -1;
+    for (const auto& [node, with] : failed) {
+      if (!candidates.contains(node) || 2 * with.size() <= tried[node].size()) continue;
+      if (worst < 0 || with.size() > failed[worst].size()) worst = node;
     }
+    if (worst < 0) return nodes;
+    nodes.insert(worst);
+    leave_out(worst, tried);
+    leave_out(worst, failed);
   }
-  std::set<int> gone;
-  for (const auto& [node, count] : failed) {
-    if (count > 1 && 2 * count > tried[node]) gone.insert(node);
-  }
+}
+
+/// What did not answer: nodes, then a rail of most nodes (a plane) or of some (NICs), then the single pairs.
+void add_unreachable(Pairs pairs, double normal, std::vector<Suspect>& suspects) {
+  const std::set<int> gone = most_lost(pairs.all, pairs.lost_altogether);
   for (const int node : gone) suspects.push_back({Fault::kNode, node, -1, -1, 0, normal});
-  for (const auto& [pair, count] : pairs.failures) {
-    if (count < pairs.tries.at(pair) || gone.contains(pair.first) || gone.contains(pair.second)) continue;
-    suspects.push_back({Fault::kLink, pair.first, pair.second, -1, 0, normal});
+  const auto explained = [](const std::set<int>& nodes_at_fault) {
+    return [&nodes_at_fault](const Pair& pair) {
+      return nodes_at_fault.contains(pair.first) || nodes_at_fault.contains(pair.second);
+    };
+  };
+  for (std::size_t rail = 0; rail < pairs.lost.size(); ++rail) {
+    const int number = static_cast<int>(rail);
+    std::erase_if(pairs.probed[rail], explained(gone));
+    std::erase_if(pairs.lost[rail], explained(gone));
+    const std::set<int> ends = most_lost(pairs.probed[rail], pairs.lost[rail]);
+    if (pairs.lost.size() > 1 && 2 * ends.size() > partners_in(pairs.probed[rail]).size()) {
+      suspects.push_back({Fault::kRail, -1, -1, number, 0, normal});
+      pairs.lost[rail].clear();
+      continue;
+    }
+    for (const int node : ends) suspects.push_back({Fault::kNodeRail, node, -1, number, 0, normal});
+    std::erase_if(pairs.lost[rail], explained(ends));
+  }
+  Places cut;
+  for (std::size_t rail = 0; rail < pairs.lost.size(); ++rail) {
+    for (const Pair& pair : pairs.lost[rail]) {
+      const bool whole = pairs.lost_altogether.contains(pair);
+      const Suspect link = {Fault::kLink, pair.first, pair.second, whole ? -1 : static_cast<int>(rail), 0,
+                            normal};
+      if (!whole || cut.insert(pair).second) suspects.push_back(link);
+    }
   }
 }
 
@@ -129,7 +211,7 @@ void find_low_cells(const Polish& fit, int rail, double noise, std::map<Pair, Lo
   keep_least(spread.link_share, stats::detectable_share(left, noise));
 }
 
-/// One suspect where all rails are low, else one for each.
+/// One suspect where all `rails` that answered are low, else one for each.
 void add_low(const Pair& place, const Low& low, int rails, std::vector<Suspect>& suspects) {
   const bool link = place.second >= 0;
   if (static_cast<int>(low.rails.size()) == rails) {
@@ -144,29 +226,28 @@ void add_low(const Pair& place, const Low& low, int rails, std::vector<Suspect>&
 }
 
 void judge_pairs(const std::vector<int>& ranks, const std::vector<ProbeResult>& results, Suspicion& out) {
-  const Pairs pairs = collect_pairs(ranks.size(), results);
+  const Pairs pairs = collect_pairs(ranks, results);
   out.spread.noise = noise_of_pairs(results, false);
   const double noise = out.spread.noise.value_or(0);
   std::map<Pair, Low> low;
+  std::vector<int> rails;  // those with figures
   std::vector<double> centres;
   for (std::size_t rail = 0; rail < pairs.logs.size(); ++rail) {
     const Polish fit = stats::median_polish(pairs.logs[rail]);
     if (std::none_of(fit.row.begin(), fit.row.end(), [](const auto& effect) { return effect.has_value(); }))
       continue;
+    rails.push_back(static_cast<int>(rail));
     centres.push_back(fit.centre);
     find_low_rows(fit, static_cast<int>(rail), noise_of_rows(pairs.logs[rail], noise), low, out.spread);
     find_low_cells(fit, static_cast<int>(rail), noise, low, out.spread);
   }
   if (!centres.empty()) out.spread.pair_gBps = std::exp(stats::median(centres));
   add_unreachable(pairs, out.spread.pair_gBps.value_or(0), out.suspects);
-  for (const std::size_t rail : stats::low_outliers(centres)) {
-    out.suspects.push_back({Fault::kRail, -1, -1, static_cast<int>(rail),
-                            std::exp(centres[rail] - stats::median(centres)), *out.spread.pair_gBps});
+  for (const std::size_t i : stats::low_outliers(centres)) {
+    out.suspects.push_back({Fault::kRail, -1, -1, rails[i], std::exp(centres[i] - stats::median(centres)),
+                            *out.spread.pair_gBps});
   }
-  for (const auto& [place, entry] : low) {
-    const int other = place.second >= 0 ? ranks[index(place.second)] : ranks[index(place.first)];
-    add_low(place, entry, std::min(ranks[index(place.first)], other), out.suspects);
-  }
+  for (const auto& [place, entry] : low) add_low(place, entry, pairs.rails_of(place), out.suspects);
 }
 
 /// GPUs by their matrix product.

@@ -175,20 +175,16 @@ std::vector<Probe> each_alone(int nodes) {
   return probes;
 }
 
-std::vector<std::vector<Probe>> circle_rounds(int nodes) {
-  if (nodes < 2) return {};
+int circle_rounds(int nodes) { return nodes < 2 ? 0 : nodes + nodes % 2 - 1; }
+
+std::vector<Probe> circle_round(int nodes, int turn) {
   // The last of an even number stays in its place, the others go round it; of an odd number it is nobody.
-  const int seats = nodes + nodes % 2;
-  std::vector<std::vector<Probe>> rounds;
-  for (int turn = 0; turn < seats - 1; ++turn) {
-    std::vector<Probe> pairs;
-    if (nodes == seats) pairs.push_back(pair_of(turn, seats - 1));
-    for (int i = 1; i < seats / 2; ++i) {
-      pairs.push_back(pair_of((turn + i) % (seats - 1), (turn + seats - 1 - i) % (seats - 1)));
-    }
-    rounds.push_back(std::move(pairs));
-  }
-  return rounds;
+  const int turns = circle_rounds(nodes);
+  std::vector<Probe> pairs;
+  if (nodes % 2 == 0) pairs.push_back(pair_of(turn, turns));
+  for (int i = 1; i <= turns / 2; ++i)
+    pairs.push_back(pair_of((turn + i) % turns, (turn + turns - i) % turns));
+  return pairs;
 }
 
 std::vector<Probe> halves_of_slow(const std::vector<ProbeResult>& results) {

@@ -18,7 +18,9 @@ std::vector<Probe> each_alone(int nodes);
 
 /// The circle method of round-robin tournaments: every pair once, in nodes - 1 rounds of nodes / 2 pairs; of
 /// an odd number of nodes one rests in each of `nodes` rounds.
-std::vector<std::vector<Probe>> circle_rounds(int nodes);
+int circle_rounds(int nodes);
+/// The pairs of one round, from 0.
+std::vector<Probe> circle_round(int nodes, int turn);
 
 /// The halves of every slow group of more than two nodes in the latest round of groups: none if that was the
 /// last.

@@ -29,14 +29,14 @@ bool touches(const ProbeResult& result, int node) {
   return std::find(result.nodes.begin(), result.nodes.end(), node) != result.nodes.end();
 }
 
-/// Of one rail, or the median over all; 0 if it failed.
+/// Of one rail, or the median over all that answered; 0 if the probe failed there.
 std::optional<double> figure(const ProbeResult& test, int rail) {
-  if (!test.failure.empty()) return 0;
   std::vector<double> values;
   for (std::size_t i = 0; i < test.busbw_gBps.size(); ++i) {
     if (test.busbw_gBps[i] && (rail < 0 || index(rail) == i)) values.push_back(*test.busbw_gBps[i]);
   }
-  return values.empty() ? std::nullopt : std::optional(stats::median(values));
+  if (!values.empty()) return stats::median(values);
+  return test.failure.empty() ? std::nullopt : std::optional(0.0);
 }
 
 void add(std::vector<double>& values, const std::optional<double>& value) {

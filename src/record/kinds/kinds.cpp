@@ -23,12 +23,13 @@ constexpr Kind kind_of() {
 
 /// In the order of docs/records.md.
 constexpr std::array kKinds = {
-    kind_of<Run>(),        kind_of<Node>(),        kind_of<Device>(),   kind_of<TaskStart>(),
-    kind_of<TaskEnd>(),    kind_of<Collective>(),  kind_of<Overhead>(), kind_of<LocateNode>(),
-    kind_of<LocateLink>(), kind_of<LocateGroup>(), kind_of<Locate>(),   kind_of<GpuBench>(),
-    kind_of<Burn>(),       kind_of<Step>(),        kind_of<Training>(), kind_of<Rank>(),
-    kind_of<Phases>(),     kind_of<Window>(),      kind_of<Trace>(),    kind_of<Finding>(),
-    kind_of<Sample>(),     kind_of<RankEnd>(),     kind_of<AgentEnd>(), kind_of<RunEnd>()};
+    kind_of<Run>(),        kind_of<Node>(),        kind_of<Device>(),     kind_of<TaskStart>(),
+    kind_of<TaskEnd>(),    kind_of<Collective>(),  kind_of<Overhead>(),   kind_of<LocateNode>(),
+    kind_of<LocateLink>(), kind_of<LocateGroup>(), kind_of<Locate>(),     kind_of<GpuBench>(),
+    kind_of<Burn>(),       kind_of<Step>(),        kind_of<Checkpoint>(), kind_of<Resumed>(),
+    kind_of<Training>(),   kind_of<Rank>(),        kind_of<Phases>(),     kind_of<Window>(),
+    kind_of<Trace>(),      kind_of<Saved>(),       kind_of<Finding>(),    kind_of<Sample>(),
+    kind_of<RankEnd>(),    kind_of<AgentEnd>(),    kind_of<RunEnd>()};
 
 }  // namespace
 

@@ -7,8 +7,8 @@ namespace sxb::record {
 template <typename V, Of<Step> R>
 void rows(V& visit, R& r) {
   visit(r.step, {"step", "", Hint::kCount, "Optimizer step, from 1."});
-  visit(r.loss,
-        {"loss", "", Hint::kNumber, "Mean cross-entropy over the response tokens of the global batch."});
+  visit(r.loss, {"loss", "", Hint::kNumber,
+                 "Mean cross-entropy over the response tokens of the global batch; absent if it has none."});
   visit(r.lr, {"lr", "", Hint::kNumber, "Learning rate of this step."});
   visit(r.grad_norm, {"grad_norm", "", Hint::kNumber, "Global gradient norm before clipping."});
   visit(r.tokens, {"tokens", "", Hint::kCount, "Tokens processed by all ranks, padding excluded."});
@@ -16,8 +16,9 @@ void rows(V& visit, R& r) {
   visit(r.samples, {"samples", "", Hint::kCount,
                     "Sequences processed by all ranks (world x micro-batch x accumulation)."});
   visit(r.documents, {"documents", "", Hint::kCount, "Documents (instruction pairs) in them."});
-  visit(r.sum_len_sq, {"sum_len_sq", "", Hint::kNumber,
-                       "Sum over documents of length squared, all ranks; 0 = whole sequences."});
+  visit(r.sum_len_sq,
+        {"sum_len_sq", "", Hint::kNumber,
+         "Sum over documents of length squared, all ranks; 0 = synthetic tokens, whole sequences."});
   visit(r.step_time_ms,
         {"step_time_ms", "ms", Hint::kMilliseconds, "Wall time of the step, maximum over ranks."});
   visit(r.data_wait_ms, {"data_wait_ms", "ms", Hint::kMilliseconds, "Time rank 0 waited for its batch."});
@@ -40,7 +41,8 @@ void rows(V& visit, R& r) {
   visit(r.begin_ns,
         {"begin_ns", "ns", Hint::kNanoseconds, "Monotonic clock of rank 0's node at the start of the step."});
   visit(r.end_ns, {"end_ns", "ns", Hint::kNanoseconds, "... at its end."});
-  visit(r.measured, {"measured", "", Hint::kFlag, "False for warm-up steps, which no figure counts."});
+  visit(r.measured, {"measured", "", Hint::kFlag,
+                     "False for warm-up steps, also those after a resumption: no figure counts them."});
 }
 
 template <typename V, Of<Training> R>
@@ -78,6 +80,8 @@ void rows(V& visit, R& r) {
                         "Dense BF16 peak of one device; null if unknown.", Absent::kNull});
   visit(r.dataset, {"dataset", "", Hint::kText, "Name of the dataset, or synthetic."});
   visit(r.dataset_hash, {"dataset_hash", "", Hint::kText, "Hash of the packed dataset's index."});
+  visit(r.tokenizer_hash,
+        {"tokenizer_hash", "", Hint::kText, "Hash of the tokenizer's file that it was prepared with."});
   visit(r.init, {"init", "", Hint::kText, "random(seed) or the checkpoint folder."});
   visit(r.steps, {"steps", "", Hint::kCount, "Optimizer steps done."});
   visit(r.warmup, {"warmup", "", Hint::kCount, "Of them not measured."});

@@ -60,6 +60,7 @@ struct Training {
   std::optional<double> peak_tflops;
   std::string dataset;
   std::string dataset_hash;
+  std::string tokenizer_hash;
   std::string init;
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> warmup;

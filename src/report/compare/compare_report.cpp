@@ -106,6 +106,7 @@ std::vector<std::string> notes_of(const Comparison& comparison) {
 std::string counts_text(const Comparison& comparison) {
   std::vector<std::string> parts;
   for (const Judgement judgement : analysis::kJudgements) {
+    if (judgement == Judgement::kNotJudged && comparison.count(judgement) == 0) continue;
     parts.push_back(fmt::format("{} {}", comparison.count(judgement), analysis::to_string(judgement)));
   }
   return fmt::format("{} (threshold {:g} %)", join(parts, ", "), comparison.threshold * 100);

@@ -81,7 +81,17 @@ Json json_number(const std::optional<double>& value, record::Hint hint) {
 
 std::string csv(const std::optional<double>& value) { return value ? fmt::format("{:.7g}", *value) : ""; }
 
-std::string csv(const std::string& text) {
+namespace {
+
+/// Spreadsheets take a cell that begins so for a formula and do what it says; a lone "-" is a dash.
+bool looks_like_formula(const std::string& text) {
+  return text.size() > 1 && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string csv(const std::string& plain) {
+  const std::string text = looks_like_formula(plain) ? "'" + plain : plain;
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";
   for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);

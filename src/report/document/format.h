@@ -21,7 +21,8 @@ std::string shown_unit(record::Hint hint, const std::string& unit);
 
 /// Seven significant digits; empty where the value is missing.
 std::string csv(const std::optional<double>& value);
-/// Quoted where RFC 4180 wants it.
+/// Quoted where RFC 4180 wants it; with a ' before what a spreadsheet would take for a formula: names come
+/// from nodes.
 std::string csv(const std::string& text);
 /// One line with its newline.
 std::string csv_line(const std::vector<std::string>& cells);

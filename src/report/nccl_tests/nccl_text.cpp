@@ -27,6 +27,10 @@ std::string fitted(std::optional<double> figure, int width) {
   return fmt::format("{:{}.{}e}", *figure, width, width >= 7 ? 1 : 0);
 }
 
+/// A line of the text, whatever names that others wrote stand in it: a newline there would be a row of its
+/// own.
+std::string as_line(std::string text) { return printable_line(std::move(text)) + "\n"; }
+
 /// What stands behind the communicator, in place of nccl-tests' own version.
 std::string library(const record::Device& device) {
   if (device.backend != "nccl") return fmt::format("backend={}", device.backend);
@@ -35,9 +39,9 @@ std::string library(const record::Device& device) {
 }
 
 std::string device_line(int rank, int group, const std::string& node, const record::Device& device) {
-  return fmt::format("#  Rank {:2} Group {:2} Pid {:6} on {:>10} device {:2} [{}] {}\n", rank, group,
-                     device.pid.value_or(0), node, device.gpu.value_or(-1),
-                     device.pci.empty() ? "cpu" : device.pci, device.name);
+  return as_line(fmt::format("#  Rank {:2} Group {:2} Pid {:6} on {:>10} device {:2} [{}] {}", rank, group,
+                             device.pid.value_or(0), node, device.gpu.value_or(-1),
+                             device.pci.empty() ? "cpu" : device.pci, device.name));
 }
 
 std::string blocking_line(std::int64_t mode) {
@@ -67,8 +71,8 @@ std::string path_lines(const std::vector<record::Collective>& rows) {
     std::size_t end = begin;
     while (end < rows.size() && path_of(rows[end]) == path) ++end;
     if (!path.empty()) {
-      out += fmt::format("# sxbench: {} to {} B: {}\n", rows[begin].size_bytes.value_or(0),
-                         rows[end - 1].size_bytes.value_or(0), path);
+      out += as_line(fmt::format("# sxbench: {} to {} B: {}", rows[begin].size_bytes.value_or(0),
+                                 rows[end - 1].size_bytes.value_or(0), path));
     }
     begin = end;
   }
@@ -79,8 +83,8 @@ std::string wrong_lines(const std::vector<record::Collective>& rows) {
   std::string out;
   for (const record::Collective& row : rows) {
     if (!row.first_wrong) continue;
-    out += fmt::format("# sxbench: WRONG at {} B: {}\n", row.size_bytes.value_or(0),
-                       analysis::to_text(*row.first_wrong));
+    out += as_line(fmt::format("# sxbench: WRONG at {} B: {}", row.size_bytes.value_or(0),
+                               analysis::to_text(*row.first_wrong)));
   }
   return out;
 }
@@ -141,15 +145,17 @@ std::string NcclText::finish() {
     out += footer(rows);
   }
   rows_.clear();
-  return out + fmt::format("#\n# Collective test concluded: {}_perf\n#\n\n", text(sweep_, "collective"));
+  return out + "#\n" +
+         as_line(fmt::format("# Collective test concluded: {}_perf", text(sweep_, "collective"))) + "#\n\n";
 }
 
 std::string NcclText::header() const {
   const std::int64_t step_bytes = integer(sweep_, "step_bytes").value_or(0);
   const bool additive = step_bytes > 0;
-  std::string out = fmt::format("# nccl-tests version 2.19.6 (its layout; measured by sxbench {}){}\n",
-                                version_, devices_.empty() ? "" : " " + library(devices_.front().facts));
-  out += fmt::format("# Collective test starting: {}_perf\n", text(sweep_, "collective"));
+  std::string out =
+      as_line(fmt::format("# nccl-tests version 2.19.6 (its layout; measured by sxbench {}){}", version_,
+                          devices_.empty() ? "" : " " + library(devices_.front().facts)));
+  out += as_line(fmt::format("# Collective test starting: {}_perf", text(sweep_, "collective")));
   out += fmt::format(
       "# nThread 1 nGpus 1 minBytes {} maxBytes {} step: {}({}) warmup iters: {} iters: {} agg iters: {} "
       "validation: {} graph: {} unalign: {}\n",
@@ -221,7 +227,7 @@ std::string NcclText::row(const record::Collective& row) const {
   for (const auto* one : {&row.out_of_place, &row.in_place})
     out += placement(one->value_or(record::Placement{}));
   if (timestamps_) out += fmt::format("{:>21}", row.timestamp);
-  return out + "\n";
+  return as_line(std::move(out));
 }
 
 }  // namespace sxb::report

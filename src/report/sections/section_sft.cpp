@@ -101,12 +101,29 @@ void add_step_times(const Analysis& analysis, Document& document) {
     table.rows[i].push_back(cell(analysis.sft[i].repeat_spread, record::Hint::kRatio));
   }
   document.add(std::move(table));
+  document.add(
+      Paragraph{"Measured steps only; the time of a step is that of its slowest rank. The intervals of one "
+                "repeat know the "
+                "spread of its steps, those of several the spread between them (docs/compare.md). Outliers, "
+                "more than 3.5 "
+                "sigma and 5 % off the median, are marked and stay in every figure. Where repeats or steps "
+                "spread by more "
+                "than 5 % the status says UNSTABLE."});
+}
+
+void add_checkpoints(const Analysis& analysis, Document& document) {
+  Table table = figure_table(analysis, {{"resumed_step", "Resumed after step"},
+                                        {"checkpoints", "Checkpoints"},
+                                        {"checkpoint_gib", "Size"},
+                                        {"checkpoint_s_median", "Written in, median"},
+                                        {"checkpoint_gBps", "Rate"}});
+  constexpr std::size_t kModelAndNodes = 2;
+  if (table.columns.size() == kModelAndNodes) return;
+  document.add(Heading{3, "Checkpoints"});
+  document.add(std::move(table));
   document.add(Paragraph{
-      "Measured steps only; the time of a step is that of its slowest rank. Intervals are bootstrapped over "
-      "the steps and, from two repeats on, over the repeats (docs/compare.md). Outliers, more than 3.5 sigma "
-      "and 5 % off the median, are marked and stay in every figure. Where repeats or steps spread by more "
-      "than "
-      "5 % the status says UNSTABLE."});
+      "Written while the training went on; what that cost is in the step times. A training that was resumed "
+      "counts each step once, the first steps after it as warm-up, and the time between not at all."});
 }
 
 /// Peaks that the MFU refers to, and the models that have none.
@@ -200,6 +217,7 @@ void add_scaling(const Analysis& analysis, Document& document) {
 void add_sft(const Analysis& analysis, Document& document) {
   add_throughput(analysis, document);
   add_step_times(analysis, document);
+  add_checkpoints(analysis, document);
   add_efficiency(analysis, document);
   add_scaling(analysis, document);
   for (Figure figure : {Figure{"scaling", scaling_chart(analysis)}, Figure{"loss", loss_chart(analysis)},

@@ -95,7 +95,7 @@ port_of() { if [ "$1" = node002 ]; then echo 44222; else echo 22; fi; }
 wait_for_sshd() {
   local host=$1 port attempt
   port=$(port_of "$1")
-  for attempt in $(seq 100); do
+  for attempt in $(seq 1200); do
     (exec 3<> "/dev/tcp/$host/$port") 2> /dev/null && return
     sleep 0.05
   done
@@ -220,7 +220,7 @@ END
 
 wait_for_slurm() {
   local attempt
-  for attempt in $(seq 300); do
+  for attempt in $(seq 1200); do
     [ "$(sinfo --noheader --states=idle --format=%D 2> /dev/null | awk '{ n += $1 } END { print n + 0 }')" = "$nodes" ] && return
     sleep 0.1
   done

@@ -1,13 +1,12 @@
 // Faults of nodes and of the network between them, over real ssh. See e2e/faults.h for the rest.
 #include "e2e/faults.h"
+#include "base/units.h"
 #include "e2e/net/net_cluster.h"
 
 namespace sxb::e2e {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr double kSlack = 6;  ///< as in faults_test.cpp
 
 class NetFaults : public FaultsOn<OnNetwork> {
  protected:
@@ -53,7 +52,7 @@ TEST_F(NetFaults, ANodeThatIsOffIsNamed) {
   EXPECT_THAT(reason(), HasSubstr("node node002 was lost: no ssh connection"));
   EXPECT_THAT(run.err, HasSubstr("help: try: ssh"));
   // The node has an IPv4 and an IPv6 address, and ssh tries both.
-  expect_verdict("node unreachable", records(record::kind::kTaskStart).at(0).mono_ns, 2 * 3 + kSlack,
+  expect_verdict("node unreachable", records(record::kind::kTaskStart).at(0).mono_ns, 2 * 3 + slack(),
                  "timeouts.connect_s, per address");
 }
 
@@ -64,7 +63,7 @@ TEST_F(NetFaults, AWrongHostKeyIsNamed) {
   const Ended run = sxbench(training(file));
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
   EXPECT_THAT(reason(), HasSubstr("node node001 was lost: its ssh host key is not the one that is known"));
-  expect_verdict("wrong host key", records(record::kind::kTaskStart).at(0).mono_ns, 3 + kSlack,
+  expect_verdict("wrong host key", records(record::kind::kTaskStart).at(0).mono_ns, 3 + slack(),
                  "timeouts.connect_s");
 }
 
@@ -81,13 +80,14 @@ TEST_F(NetFaults, ANodeThatIsPoweredOffWhileItWorksIsNamedAndTheNextTaskRunsOnAS
   const Ended run = collect(processes, [](const std::string&) {});
   EXPECT_EQ(run.status.text(), "exit code 0") << run.err;
   EXPECT_THAT(reason(), HasSubstr("node node002 was lost: it has not answered for 3 s"));
-  expect_verdict("node powered off mid-run", hit_ns, 3 + kSlack, "ssh.keepalive_s x 3");
+  expect_verdict("node powered off mid-run", hit_ns, 3 + slack(), "ssh.keepalive_s x 3");
   ASSERT_EQ(findings("node_replaced").size(), 1u);
   EXPECT_EQ(records(record::kind::kTaskStart).back().data["nodes"].dump(), R"(["node001","node003"])");
 }
 
 TEST_F(NetFaults, ACutBetweenTwoNodesEndsTheTaskWithTheStateOfEachRank) {
-  const std::string file = linked(2, {{"stall_s", 3}, {"stop_s", 1}, {"evidence_s", 1}});
+  const int stall_s = 3 * pace();  // the way to the first step must not take so long
+  const std::string file = linked(2, {{"stall_s", stall_s}, {"stop_s", 1}, {"evidence_s", 1}});
   if (IsSkipped()) return;
   launch::ProcessSet processes;
   start_training(processes, file);
@@ -98,8 +98,9 @@ TEST_F(NetFaults, ACutBetweenTwoNodesEndsTheTaskWithTheStateOfEachRank) {
       << net_->output();
   const Ended run = collect(processes, [](const std::string&) {});
   EXPECT_EQ(run.status.text(), "exit code 1") << run.err;
-  EXPECT_THAT(reason(), HasSubstr("no rank has made progress for 3 s"));
-  expect_verdict("network cut between two nodes", hit_ns, 3 + kSlack, "timeouts.stall_s");
+  EXPECT_THAT(reason(), HasSubstr("no rank has made progress for " +
+                                  format_duration(stall_s * std::int64_t{1'000'000'000})));
+  expect_verdict("network cut between two nodes", hit_ns, stall_s + slack(), "timeouts.stall_s");
   std::vector<int> seen;
   for (const auto& state : findings("rank_state")) seen.push_back(state.rank);
   EXPECT_THAT(seen, ::testing::UnorderedElementsAre(0, 1));
@@ -107,7 +108,8 @@ TEST_F(NetFaults, ACutBetweenTwoNodesEndsTheTaskWithTheStateOfEachRank) {
 }
 
 TEST_F(NetFaults, ALossyNetworkIsNoFault) {
-  const std::string file = linked(2, {{"agent_silence_s", 5}, {"rank_silence_s", 5}, {"stall_s", 20}});
+  const std::string file =
+      linked(2, {{"agent_silence_s", 5 * pace()}, {"rank_silence_s", 5 * pace()}, {"stall_s", 20 * pace()}});
   if (IsSkipped()) return;
   // A kernel without netem has tbf: a link of 64 kbit/s with a queue of one packet, which drops the rest.
   const bool netem =
@@ -145,7 +147,7 @@ TEST_F(NetFaults, AnAgentThatDiesOnItsNodeIsNamed) {
 /// A node that has lost its head, whichever way that was reached.
 /// The nodes take a head that says nothing for gone; when it comes back, nobody is at fault.
 TEST_F(NetFaults, ARunGoesOnWhenItsHeadWasAwayForTooLong) {
-  const std::string file = linked(2, {{"agent_silence_s", 4}, {"stop_s", 1}, {"evidence_s", 1}});
+  const std::string file = linked(2, {{"agent_silence_s", 4 * pace()}, {"stop_s", 1}, {"evidence_s", 1}});
   if (IsSkipped()) return;
   launch::ProcessSet processes;
   const int id = start(processes, training(file, "100"));
@@ -154,7 +156,7 @@ TEST_F(NetFaults, ARunGoesOnWhenItsHeadWasAwayForTooLong) {
   send_signal(processes, id, SIGSTOP);
   launch::ProcessSet none;
   EXPECT_TRUE(wait_until(
-      none, [&] { return ranks().empty(); }, 30))
+      none, [&] { return ranks().empty(); }, 24 + slack()))
       << "its nodes go on without it";
   send_signal(processes, id, SIGCONT);
   const Ended run = collect(processes, [](const std::string&) {});
@@ -178,13 +180,15 @@ TEST_P(WithoutHead, TheNodesAreFreeAgainWhenItIsKilled) {
   send_signal(processes, id, SIGKILL);
   launch::ProcessSet none;
   EXPECT_TRUE(wait_until(
-      none, [&] { return ranks().empty(); }, 30));
+      none, [&] { return ranks().empty(); }, 24 + slack()));
   tell(fmt::format("head killed, over {}", GetParam()), static_cast<double>(monotonic_ns() - hit_ns) * 1e-9,
        30, "timeouts.stop_s", "ranks have ended");
 }
 
 TEST_P(WithoutHead, ANodeThatIsCutOffEndsItsRanksByItself) {
-  const std::string file = linked(2, {{"agent_silence_s", 8}, {"stop_s", 1}, {"evidence_s", 1}}, GetParam());
+  const int silence_s = 8 * pace();
+  const std::string file =
+      linked(2, {{"agent_silence_s", silence_s}, {"stop_s", 1}, {"evidence_s", 1}}, GetParam());
   if (IsSkipped()) return;
   launch::ProcessSet processes;
   start_training(processes, file);
@@ -194,11 +198,11 @@ TEST_P(WithoutHead, ANodeThatIsCutOffEndsItsRanksByItself) {
   const Ended run = collect(processes, [](const std::string&) {});
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
   EXPECT_THAT(reason(), HasSubstr("node node002 "));
-  expect_verdict(fmt::format("link of a node down, over {}", GetParam()), hit_ns, 8 + kSlack,
+  expect_verdict(fmt::format("link of a node down, over {}", GetParam()), hit_ns, silence_s + slack(),
                  "ssh.keepalive_s x 3 or timeouts.agent_silence_s");
   launch::ProcessSet none;
   EXPECT_TRUE(wait_until(
-      none, [&] { return ranks().empty(); }, 30))
+      none, [&] { return ranks().empty(); }, 24 + slack()))
       << "nobody can reach them any more";
   tell(fmt::format("cut-off node ends by itself, over {}", GetParam()),
        static_cast<double>(monotonic_ns() - hit_ns) * 1e-9, 30, "timeouts.agent_silence_s",

@@ -49,7 +49,7 @@ class NetCluster {
     spec.keep_stdin_open = true;
     spec.die_with_parent = true;
     id_ = processes_.start(spec).value();
-    ready_ = wait_for("ready", 60).has_value();
+    ready_ = wait_for("ready", 240).has_value();
   }
 
   bool ready() const { return ready_; }
@@ -60,7 +60,7 @@ class NetCluster {
   /// Executes a line of shell as root on the head; cluster.sh lists what it offers: `on NODE CMD`,
   /// `power_off NODE`, `power_on NODE`, `new_host_key NODE`, `reconfigure NODE LINE`, `login NODE SHELL`.
   /// Returns its exit status; -1: no answer.
-  int shell(const std::string& line, int timeout_s = 30) {
+  int shell(const std::string& line, int timeout_s = 120) {
     processes_.write(id_, line + "\n");
     const std::optional<std::string> answer = wait_for("done ", timeout_s);
     return answer ? std::stoi(answer->substr(5)) : -1;

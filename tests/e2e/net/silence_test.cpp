@@ -32,7 +32,7 @@ class Silence : public FaultsOn<OnNetwork> {
   /// timeouts.stall_s, which is 900.
   void expect_named(const Ended& run, const std::string& node) {
     EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
-    EXPECT_LT(run.seconds, 40);
+    EXPECT_LT(run.seconds, 34 + slack());
     const auto ends = records(record::kind::kTaskEnd);
     EXPECT_FALSE(ends.empty());
     for (const auto& end : ends) EXPECT_NE(end.data["status"], "ok");

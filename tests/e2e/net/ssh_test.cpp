@@ -70,7 +70,7 @@ TEST_F(OverSsh, ANodeThatIsOffIsUnreachableWithinTheConnectTimeout) {
   json["timeouts"] = {{"connect_s", 2}};
   const Ended run = sxbench(run_arguments(write_cluster(json), "nccl"));
   EXPECT_THAT(reason_of_the_only_task(), HasSubstr("node node002 was lost: no ssh connection: "));
-  EXPECT_LT(run.seconds, 20);
+  EXPECT_LT(run.seconds, 20 * pace());
 }
 
 TEST_F(OverSsh, AnAgentThatIsKilledIsNamedWithItsSignal) {

@@ -108,7 +108,7 @@ TEST_P(BehindAJumpHost, ANodeIsNamedWhenTheJumpHostIsOff) {
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
   EXPECT_THAT(records(record::kind::kTaskEnd).at(0).data["reason"].get<std::string>(),
               HasSubstr("node node003 was lost: no ssh connection"));
-  EXPECT_LT(run.seconds, 30);
+  EXPECT_LT(run.seconds, 30 * pace());
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, BehindAJumpHost, ::testing::Values("ssh", "pdsh"),
@@ -185,6 +185,10 @@ TEST_F(SlurmTransport, ContainerOptionsReachEveryNodeAsTheyAreWritten) {
   }
 }
 
+/// That of the test: Slurm may take a moment.
+constexpr const char* kOneJobIsLeft =
+    "for i in $(seq 100); do [ \"$(squeue --noheader | wc -l)\" = 1 ] && exit 0; sleep 0.1; done; exit 1";
+
 TEST_F(SlurmTransport, AQueueThatDoesNotMoveEndsTheWait) {
   ASSERT_NO_FATAL_FAILURE(boot(2, true));
   if (IsSkipped()) return;
@@ -193,9 +197,24 @@ TEST_F(SlurmTransport, AQueueThatDoesNotMoveEndsTheWait) {
   config["timeouts"] = {{"queue_s", 2}};
   const Ended run = sxbench(run_arguments(write_cluster(config), "nccl"));
   EXPECT_EQ(run.status.text(), "exit code 4") << run.err;
-  EXPECT_LT(run.seconds, 20);
+  EXPECT_LT(run.seconds, 20 * pace());
   EXPECT_THAT(records(record::kind::kTaskEnd).at(0).data["reason"].get<std::string>(),
               HasSubstr("Slurm granted no allocation within 2"));
+  EXPECT_EQ(net_->shell(kOneJobIsLeft), 0) << "a request that was given up stays in the queue";
+}
+
+TEST_F(SlurmTransport, CtrlCIsHeardInTheQueue) {
+  ASSERT_NO_FATAL_FAILURE(boot(2, true));
+  if (IsSkipped()) return;
+  ASSERT_EQ(net_->shell("salloc --quiet --exclusive -N2 sleep 60 & sleep 0.5"), 0);
+  launch::ProcessSet processes;
+  const int run = start(processes, run_arguments(write_cluster(net_->config("slurm", 1)), "nccl"));
+  for (int i = 0; i < 200 && net_->shell("[ \"$(squeue --noheader | wc -l)\" = 2 ]") != 0; ++i) {
+    processes.poll(100, [](const launch::ProcessEvent&) {});
+  }
+  send_signal(processes, run, SIGINT);
+  EXPECT_EQ(collect(processes, [](const std::string&) {}).status.text(), "exit code 130");
+  EXPECT_EQ(net_->shell(kOneJobIsLeft), 0) << "its request stays in the queue";
 }
 
 }  // namespace

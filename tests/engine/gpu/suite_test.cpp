@@ -114,7 +114,7 @@ TEST(Suite, NothingThatCanRunIsAnErrorOfTheEnvironment) {
     FAIL() << "no error";
   } catch (const EngineError& error) {
     EXPECT_EQ(error.code, "all_waived");
-    EXPECT_EQ(error.exit_code, ExitCode::kEnvironment);
+    EXPECT_EQ(error.exit_code, ExitCode::kUsage);
     EXPECT_THAT(error.what(), HasSubstr("no GPU"));
   }
   EXPECT_EQ(records.of("gpu_bench").size(), 4u);

@@ -208,7 +208,7 @@ void Optimizer::check(std::int64_t n) {
   v.narrow(0, 0, 64).zero_();  // no gradient yet: the root is 0
   at::Tensor gmaster = master.cuda(), gm = m.cuda(), gv = v.cuda(), gparam = gpu_poison({n});
   const at::Tensor scale = at::full({1}, 0.5), gscale = scale.cuda(), ggrad = gpu(grad);
-  const kernels::AdamW c{0.9f, 0.999f, 1e-8f, 0.1f};
+  const kernels::AdamW c(0.9, 0.999, 1e-8, 0.1);
   const at::Tensor step = at::tensor({1e-2f, 0.19f, 0.002f}), gstep = step.cuda();  // an AdamWStep
   const auto scalars = [](const at::Tensor& t) {
     return reinterpret_cast<const kernels::AdamWStep*>(t.data_ptr<float>());

@@ -31,14 +31,14 @@ std::vector<at::Tensor> after_three_steps(bool offload, std::int64_t chunk) {
                        [&](at::Tensor& out) { out.copy_(params[u].narrow(0, first, count)); });
     }
   }
-  const kernels::AdamW constants{0.9f, 0.99f, 1e-8f, 0.01f};
+  const kernels::AdamW constants(0.9, 0.99, 1e-8, 0.01);
   const float grad_scale = 0.5f;
   for (int step = 1; step <= 3; ++step) {
     const kernels::AdamWStep scalars{0.1f, 1 - std::pow(0.9f, static_cast<float>(step)),
                                      1 - std::pow(0.99f, static_cast<float>(step))};
     state.begin_step();
     for (std::size_t u = 0; u < numel.size(); ++u) {
-      state.update(u, params[u], wave(numel[u], static_cast<float>(step)),
+      state.update(u, 0, params[u], wave(numel[u], static_cast<float>(step)),
                    {constants, &scalars, &grad_scale});
     }
     state.end_step();

@@ -78,7 +78,9 @@ void expect_parity(const config::Recompute& recompute, std::vector<at::Tensor>& 
   const Layout layout = make_layout(tiny(), 1);
   const ProcessGroups groups(*comm);
   ShardedParameters p(layout, {}, device, groups);
-  initialize_from(p, layout, folder + "/model.safetensors", device);
+  config::Model model;
+  model.init_from = folder + "/model.safetensors";
+  initialize_from(p, layout, model);
   Llama llama(layout, device, kRows * kSeqLen, kSeqLen, recompute);
 
   Residual stream = llama.embed(batch, embedding_view(layout, p.gather(0)));

@@ -24,19 +24,38 @@ TEST(Schedule, RampsUpLinearly) {
   EXPECT_DOUBLE_EQ(learning_rate(o, 100, 100), 1.0);
 }
 
-TEST(Schedule, CosineEndsAtTheFloor) {
+TEST(Schedule, CosineIsAtTheFloorAfterTheLastStep) {
   auto o = optimizer(config::ScheduleKind::kCosine, 10);
   o.schedule.min_ratio = 0.1;
-  EXPECT_DOUBLE_EQ(learning_rate(o, 10, 110), 1.0);
-  EXPECT_NEAR(learning_rate(o, 60, 110), 0.55, 1e-12);
-  EXPECT_NEAR(learning_rate(o, 110, 110), 0.1, 1e-12);
+  EXPECT_DOUBLE_EQ(learning_rate(o, 10, 109), 1.0);
+  EXPECT_NEAR(learning_rate(o, 60, 109), 0.55, 1e-12);
+  EXPECT_NEAR(learning_rate(o, 110, 109), 0.1, 1e-12);
 }
 
-TEST(Schedule, LinearFallsToZero) {
+TEST(Schedule, LinearFallsByEqualSteps) {
   const auto o = optimizer(config::ScheduleKind::kLinear, 0);
-  EXPECT_DOUBLE_EQ(learning_rate(o, 1, 101), 1.0);
-  EXPECT_NEAR(learning_rate(o, 51, 101), 0.5, 1e-12);
-  EXPECT_NEAR(learning_rate(o, 101, 101), 0.0, 1e-12);
+  EXPECT_DOUBLE_EQ(learning_rate(o, 1, 100), 1.0);
+  EXPECT_NEAR(learning_rate(o, 51, 100), 0.5, 1e-12);
+  EXPECT_NEAR(learning_rate(o, 100, 100), 0.01, 1e-12);  // as the linear schedule of transformers
+}
+
+TEST(Schedule, EveryStepTrains) {
+  for (const auto kind : {config::ScheduleKind::kConstant, config::ScheduleKind::kLinear,
+                          config::ScheduleKind::kCosine, config::ScheduleKind::kStep}) {
+    for (const std::int64_t warmup : {0, 1, 3, 7, 20}) {
+      const auto o = optimizer(kind, warmup);
+      double last = 0;
+      for (std::int64_t step = 1; step <= 7; ++step) {
+        const double rate = learning_rate(o, step, 7);
+        EXPECT_GT(rate, 0.0) << config::to_string(kind) << ", ramp " << warmup << ", step " << step;
+        EXPECT_LE(rate, 1.0);
+        if (step > warmup && step > 1) {
+          EXPECT_LE(rate, last);
+        }
+        last = rate;
+      }
+    }
+  }
 }
 
 TEST(Schedule, StepDecaysEveryN) {
@@ -68,7 +87,7 @@ TEST(GradientScale, ClipsByTheGlobalNorm) {
 TEST(AdamW, MatchesTheFormulaInDouble) {
   float param = 0, master = 0.5f, m = 0.1f, v = 0.01f;
   const float grad = 2.0f, scale = 0.25f;
-  const kernels::AdamW constants{0.9f, 0.99f, 1e-8f, 0.01f};
+  const kernels::AdamW constants(0.9, 0.99, 1e-8, 0.01);
   const kernels::AdamWStep step{0.1f, 1 - 0.9f * 0.9f, 1 - 0.99f * 0.99f};
   kernels::cpu::adamw(&param, &master, &m, &v, &grad, &scale, &step, constants, 1);
   const double g = 0.5;
@@ -80,6 +99,26 @@ TEST(AdamW, MatchesTheFormulaInDouble) {
   EXPECT_EQ(param, master);
   EXPECT_NEAR(static_cast<double>(m), m1, 1e-7);
   EXPECT_NEAR(static_cast<double>(v), v1, 1e-7);
+}
+
+/// The moments are a share 1 - beta of the gradient, and the correction takes it out again: what is left is
+/// the learning rate, to the last bits.
+TEST(AdamW, TheFirstUpdateIsTheLearningRate) {
+  for (const double beta2 : {0.95, 0.999, 0.99999}) {
+    for (const float grad : {3e-4f, -0.7f, 11.0f}) {
+      float param = 0, master = 0, m = 0, v = 0;
+      const float scale = 1;
+      const kernels::AdamW constants(0.9, beta2, 1e-12, 0);
+      const kernels::AdamWStep step{1e-3f, static_cast<float>(1 - 0.9), static_cast<float>(1 - beta2)};
+      kernels::cpu::adamw(&param, &master, &m, &v, &grad, &scale, &step, constants, 1);
+      const double g = static_cast<double>(grad);
+      const double m1 = (1 - 0.9) * g, v1 = (1 - beta2) * g * g;
+      const double expected = -1e-3 * (m1 / (1 - 0.9)) / (std::sqrt(v1 / (1 - beta2)) + 1e-12);
+      EXPECT_NEAR(static_cast<double>(master) / expected, 1.0, 5e-7)
+          << "beta2 " << beta2 << ", grad " << grad;
+      EXPECT_NEAR(static_cast<double>(v) / v1, 1.0, 3e-7);
+    }
+  }
 }
 
 TEST(Flops, MatchThePublishedTableFor7B) {

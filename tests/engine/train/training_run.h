@@ -83,7 +83,8 @@ struct RunRecords {
     auto* self = static_cast<RunRecords*>(user);
     Json line = Json::parse(json);
     const std::lock_guard lock(self->mutex);
-    if (line.at("kind") == record::kind::kStep) self->losses.push_back(line.at("data").at("loss"));
+    if (line.at("kind") == record::kind::kStep && line.at("data").contains("loss"))
+      self->losses.push_back(line.at("data").at("loss"));
     self->all.emplace_back(line.at("kind"), std::move(line.at("data")));
   }
 };

@@ -2,11 +2,15 @@
 
 #include <ATen/ops/from_blob.h>
 
-#include <map>
+#include <chrono>
+#include <optional>
 
+#include "base/build_info.h"
 #include "base/files.h"
-#include "base/json.h"
-#include "data/safetensors.h"
+#include "config/model/weights.h"
+#include "data/expected_tensors.h"
+#include "data/safetensors_writer.h"
+#include "record/kinds/saved.h"
 
 namespace sxb::engine::train {
 namespace {
@@ -18,31 +22,95 @@ constexpr float kInitStd = 0.02f;
                     error.code);
 }
 
-at::ScalarType scalar_type(const std::string& name, const data::TensorView& tensor,
-                           const std::string& folder) {
-  static const std::map<std::string, at::ScalarType> kTypes = {
-      {"F32", at::kFloat}, {"BF16", at::kBFloat16}, {"F16", at::kHalf}};
-  const auto found = kTypes.find(tensor.dtype);
-  if (found == kTypes.end()) {
-    fail({"tensor " + name + " has type " + tensor.dtype + ", expected F32, BF16 or F16", folder,
-          "convert the checkpoint to one of these types"},
-         "checkpoint_invalid");
-  }
-  return found->second;
+/// Of what data::check_tensors() has let pass.
+at::ScalarType scalar_type(const std::string& dtype) {
+  return dtype == "F32" ? at::kFloat : dtype == "BF16" ? at::kBFloat16 : at::kHalf;
 }
 
-void check_tensor_shape(const Param& param, const data::TensorView& tensor, const std::string& folder) {
-  const bool matches = param.is_norm ? tensor.shape == std::vector<std::int64_t>{param.cols}
-                                     : tensor.shape == std::vector<std::int64_t>{param.rows, param.cols};
-  if (matches) return;
-  std::string shape;
-  for (const std::int64_t n : tensor.shape) shape += (shape.empty() ? "" : "x") + std::to_string(n);
-  const std::string expected =
-      (param.is_norm ? "" : std::to_string(param.rows) + "x") + std::to_string(param.cols);
-  fail({"tensor " + param.name + " is " + shape + ", the model config says " + expected, folder,
-        "use the model config that belongs to this checkpoint (--models FOLDER/config.json)"},
-       "checkpoint_invalid");
+data::TensorInfo tensor_info(const Param& param, const std::string& dtype) {
+  return {param.name, dtype,
+          param.is_norm ? std::vector<std::int64_t>{param.cols}
+                        : std::vector<std::int64_t>{param.rows, param.cols}};
 }
+
+/// What rank 0 writes of a saved model.
+class ModelSaver {
+ public:
+  ModelSaver(const plan::RankTask& task, const Layout& layout, const data::PackedDataset* dataset,
+             const Device& device, const Emitter& emitter)
+      : task_(task),
+        model_(task.task.model),
+        dataset_(dataset),
+        emitter_(emitter),
+        bf16_(device.compute == at::kBFloat16) {
+    std::vector<data::TensorInfo> tensors;
+    for (const UnitLayout& unit : layout.units) {
+      for (const Param& param : unit.params) tensors.push_back(tensor_info(param, bf16_ ? "BF16" : "F32"));
+    }
+    auto writer = data::ModelFolderWriter::begin(task.save_dir, tensors);
+    if (!writer) fail(writer.error(), "save_failed");
+    writer_.emplace(std::move(*writer));
+  }
+
+  void add(const UnitLayout& unit, const at::Tensor& on_host) {
+    for (const Param& param : unit.params) {
+      const at::Tensor part = on_host.narrow(0, param.offset, param.numel());
+      check(writer_->append(part.data_ptr(), static_cast<std::int64_t>(part.nbytes())));
+    }
+    for (const auto& file : writer_->take_written()) {
+      const auto now = std::chrono::steady_clock::now();
+      const std::chrono::duration<double> took = now - last_;
+      last_ = now;
+      emitter_.emit(record::Saved{task_.save_dir, file.file, file.tensors, file.bytes, took.count()});
+    }
+  }
+
+  void finish() {
+    config::SavedFacts facts;
+    facts.dtype = bf16_ ? "bfloat16" : "float32";
+    if (dataset_ != nullptr && dataset_->bos() >= 0) facts.bos = dataset_->bos();
+    if (dataset_ != nullptr && dataset_->eos() >= 0) facts.eos = dataset_->eos();
+    check(writer_->add("config.json", pretty_json(config::config_to_save(model_, facts))));
+    if (dataset_ != nullptr) add_tokenizer();
+    check(writer_->finish(
+        {{"written_by", "sxbench " + build_id()},
+         {"model", model_.name},
+         {"init", model_.init_from.empty() ? "random(" + std::to_string(model_.training.seed) + ")"
+                                           : model_.init_from},
+         {"steps", model_.training.steps},
+         {"dataset", dataset_ != nullptr ? dataset_->name() : "synthetic"},
+         {"dataset_hash", dataset_ != nullptr ? dataset_->hash() : ""},
+         {"tokenizer_hash", dataset_ != nullptr ? dataset_->tokenizer_hash() : ""}}));
+  }
+
+ private:
+  static void check(const Status& status) {
+    if (!status) fail(status.error(), "save_failed");
+  }
+
+  void add_tokenizer() {
+    const auto files = config::tokenizer_files(model_, dataset_->tokenizer_hash());
+    if (files.empty()) {
+      emitter_.finding("warning", "saved_without_tokenizer",
+                       "no tokenizer lies beside the weights in " + task_.save_dir +
+                           ": the one that the dataset was prepared with is not on this node",
+                       "copy its tokenizer.model there, or name it next time with --set data.tokenizer=FILE");
+    }
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      // What has become unreadable since it was looked at is left out: the weights matter more.
+      if (const auto content = read_file(files[i]); content.ok())
+        check(writer_->add(i == 0 ? "tokenizer.model" : files[i].filename().string(), *content));
+    }
+  }
+
+  const plan::RankTask& task_;
+  const config::Model& model_;
+  const data::PackedDataset* dataset_;
+  const Emitter& emitter_;
+  const bool bf16_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  std::optional<data::ModelFolderWriter> writer_;
+};
 
 }  // namespace
 
@@ -64,72 +132,34 @@ void initialize_random(ShardedParameters& parameters, const Layout& layout, std:
   });
 }
 
-void initialize_from(ShardedParameters& parameters, const Layout& layout, const std::string& folder,
-                     const Device&) {
-  const auto reader = data::SafetensorsReader::open(folder);
+void initialize_from(ShardedParameters& parameters, const Layout& layout, const config::Model& model) {
+  const auto reader = data::SafetensorsReader::open(model.init_from);
   if (!reader) fail(reader.error(), "checkpoint_invalid");
-  // Every shape is checked by every rank before anything is copied, so all ranks fail alike.
-  for (const UnitLayout& unit : layout.units) {
-    for (const Param& param : unit.params) {
-      const auto tensor = reader->find(param.name);
-      if (!tensor) fail(tensor.error(), "checkpoint_invalid");
-      check_tensor_shape(param, *tensor, folder);
-      scalar_type(param.name, *tensor, folder);
-    }
-  }
+  // All is checked by every rank before anything is copied, so all ranks fail alike.
+  const Status whole =
+      data::check_tensors(*reader, config::tensor_shapes(layout.arch), model.init_from, model.name);
+  if (!whole) fail(whole.error(), "checkpoint_invalid");
   parameters.initialize(
       [&](int, const Param& param, std::int64_t first, std::int64_t count, at::Tensor& out) {
         const data::TensorView tensor = *reader->find(param.name);
-        const at::ScalarType type = scalar_type(param.name, tensor, folder);
-        const at::Tensor whole =
-            at::from_blob(const_cast<void*>(tensor.data), {param.numel()}, at::TensorOptions(type));
-        out.copy_(whole.narrow(0, first, count));
+        const at::Tensor all = at::from_blob(const_cast<void*>(tensor.data), {param.numel()},
+                                             at::TensorOptions(scalar_type(tensor.dtype)));
+        out.copy_(all.narrow(0, first, count));
       });
 }
 
-void save_weights(ShardedParameters& parameters, const Layout& layout, const std::string& folder, int rank,
-                  const Device& device) {
-  std::vector<at::Tensor> on_host;  // alive until the file is written
-  std::vector<data::TensorToWrite> tensors;
-  const std::string dtype = device.compute == at::kBFloat16 ? "BF16" : "F32";
+void save_weights(ShardedParameters& parameters, const Layout& layout, const plan::RankTask& task,
+                  const data::PackedDataset* dataset, const Device& device, const Emitter& emitter) {
+  std::optional<ModelSaver> saver;
+  if (task.rank == 0) saver.emplace(task, layout, dataset, device, emitter);
   for (int u = 0; u < layout.count(); ++u) {
     const at::Tensor& flat = parameters.gather(u);
-    if (rank == 0) {
-      on_host.push_back(flat.cpu());
-      for (const Param& param : layout.units[static_cast<std::size_t>(u)].params) {
-        const at::Tensor part = on_host.back().narrow(0, param.offset, param.numel());
-        std::vector<std::int64_t> shape = {param.rows, param.cols};
-        if (param.is_norm) shape = {param.cols};
-        tensors.push_back(
-            {param.name, dtype, shape, part.data_ptr(), static_cast<std::int64_t>(part.nbytes())});
-      }
-    }
+    // Written before the next unit is gathered: on a CPU this is no copy but the gather's own buffer, which
+    // the unit after may take.
+    if (saver) saver->add(layout.units[static_cast<std::size_t>(u)], flat.cpu());
     parameters.release(u);
   }
-  if (rank != 0) return;
-  const config::Architecture& a = layout.arch;
-  const Json config = {{"architectures", {"LlamaForCausalLM"}},
-                       {"model_type", "llama"},
-                       {"hidden_size", a.hidden},
-                       {"intermediate_size", a.ffn},
-                       {"num_hidden_layers", a.layers},
-                       {"num_attention_heads", a.heads},
-                       {"num_key_value_heads", a.kv_heads},
-                       {"vocab_size", a.vocab},
-                       {"rope_theta", a.rope_theta},
-                       {"rms_norm_eps", a.norm_eps},
-                       {"hidden_act", "silu"},
-                       {"tie_word_embeddings", false},
-                       {"bos_token_id", 1},
-                       {"eos_token_id", 2},
-                       {"torch_dtype", dtype == "BF16" ? "bfloat16" : "float32"}};
-  const std::filesystem::path out(folder);
-  if (const Status status = write_file_atomic(out / "config.json", pretty_json(config)); !status) {
-    fail(status.error(), "save_failed");
-  }
-  if (const Status status = data::write_safetensors(out / "model.safetensors", tensors); !status) {
-    fail(status.error(), "save_failed");
-  }
+  if (saver) saver->finish();
 }
 
 }  // namespace sxb::engine::train

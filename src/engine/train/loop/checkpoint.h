@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
+#include "data/packed.h"
+#include "engine/base/emitter.h"
 #include "engine/train/parallel/sharding.h"
+#include "plan/task.h"
 
 namespace sxb::engine::train {
 
@@ -13,13 +15,13 @@ namespace sxb::engine::train {
 void initialize_random(ShardedParameters& parameters, const Layout& layout, std::uint64_t seed,
                        const Device& device);
 
-/// Reads F32, BF16 or F16 tensors. Throws EngineError naming the tensor that is missing or has
-/// another shape.
-void initialize_from(ShardedParameters& parameters, const Layout& layout, const std::string& folder,
-                     const Device& device);
+/// Reads F32, BF16 or F16 tensors from model.init_from. Throws EngineError naming what is missing, too much
+/// or of another shape.
+void initialize_from(ShardedParameters& parameters, const Layout& layout, const config::Model& model);
 
-/// Writes model.safetensors (compute precision) and config.json; rank 0 writes, all ranks take part.
-void save_weights(ShardedParameters& parameters, const Layout& layout, const std::string& folder, int rank,
-                  const Device& device);
+/// Writes task.save_dir in compute precision, with config.json and the tokenizer of `dataset` (null:
+/// synthetic tokens). Rank 0 writes, unit by unit, and never holds more; all ranks take part.
+void save_weights(ShardedParameters& parameters, const Layout& layout, const plan::RankTask& task,
+                  const data::PackedDataset* dataset, const Device& device, const Emitter& emitter);
 
 }  // namespace sxb::engine::train

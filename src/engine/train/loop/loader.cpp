@@ -69,9 +69,18 @@ Loader::~Loader() {
   thread_.join();
 }
 
-HostBatch Loader::build(std::int64_t micro_step) const {
+bool Loader::any_loss_tokens(std::int64_t first, std::int64_t count) const {
+  for (std::int64_t micro_step = first; micro_step < first + count; ++micro_step) {
+    for (int rank = 0; rank < options_.world; ++rank) {
+      if (build_for(rank, micro_step).loss_tokens > 0) return true;
+    }
+  }
+  return false;
+}
+
+HostBatch Loader::build_for(int rank, std::int64_t micro_step) const {
   BatchBuilder builder(options_.micro_batch, options_.seq_len);
-  const std::int64_t first = (micro_step * options_.world + options_.rank) * options_.micro_batch;
+  const std::int64_t first = (micro_step * options_.world + rank) * options_.micro_batch;
   std::vector<std::uint32_t> synthetic(dataset_ == nullptr ? static_cast<std::size_t>(options_.seq_len) : 0);
   for (std::int64_t b = 0; b < options_.micro_batch; ++b) {
     if (dataset_ != nullptr) {

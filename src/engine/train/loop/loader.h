@@ -51,9 +51,13 @@ class Loader {
   /// The next micro-batch; blocks until it is ready.
   HostBatch next();
   /// The batch of one micro-step, computed now (what the thread does).
-  HostBatch build(std::int64_t micro_step) const;
+  HostBatch build(std::int64_t micro_step) const { return build_for(options_.rank, micro_step); }
+  /// Whether a token of any rank counts in the loss in `count` micro-steps from `first`. Every rank can say
+  /// so: the order of rows is a pure function.
+  bool any_loss_tokens(std::int64_t first, std::int64_t count) const;
 
  private:
+  HostBatch build_for(int rank, std::int64_t micro_step) const;
   void run();
   const data::PackedDataset* dataset_;
   LoaderOptions options_;

@@ -11,9 +11,9 @@ double learning_rate(const config::Optimizer& optimizer, std::int64_t step, std:
   if (step < schedule.warmup_steps) {
     return optimizer.lr * static_cast<double>(step) / static_cast<double>(schedule.warmup_steps);
   }
-  const std::int64_t after = step - std::max<std::int64_t>(schedule.warmup_steps, 1);
-  const std::int64_t length =
-      std::max<std::int64_t>(total - std::max<std::int64_t>(schedule.warmup_steps, 1), 1);
+  const std::int64_t peak = std::max<std::int64_t>(schedule.warmup_steps, 1);
+  const std::int64_t after = step - peak;
+  const std::int64_t length = std::max<std::int64_t>(total + 1 - peak, 1);
   const double progress = std::clamp(static_cast<double>(after) / static_cast<double>(length), 0.0, 1.0);
   const double floor = schedule.min_ratio;
   switch (schedule.kind) {

@@ -6,8 +6,9 @@
 namespace sxb::engine::train {
 
 /// Rate of optimizer step `step` (from 1) of `total`: a linear ramp over warmup_steps (the rate is
-/// reached at step warmup_steps), then constant, linear or cosine to min_ratio at step `total`, or
-/// times step_gamma every step_every steps.
+/// reached at step warmup_steps), then constant, linear or cosine towards min_ratio, or times step_gamma
+/// every step_every steps. Linear and cosine would be at min_ratio one step after the last, so that no step
+/// of a training has the rate 0.
 double learning_rate(const config::Optimizer& optimizer, std::int64_t step, std::int64_t total);
 
 }  // namespace sxb::engine::train

@@ -34,38 +34,58 @@ TrainStep::TrainStep(const config::Model& model, const Layout& layout, const Dev
 
 // --- the order of launches -----------------------------------------------------------------------
 
-StepFacts TrainStep::run(std::int64_t number, const StepResult* timed) {
+StepFacts TrainStep::run(std::int64_t number, const StepResult* timed, const CheckpointVote& vote) {
   // What the schedule says of this step.
   StepFacts facts;
   facts.step = number;
   facts.lr = learning_rate(model_.optimizer, number, model_.training.steps);
-  const kernels::AdamWStep own = adamw_of(number, facts.lr);
   // Inputs: the batches, their counts and the scalars of the AdamW that runs now, in one copy.
   inputs_.begin();
+  load(facts, timed, vote);
+  const std::int64_t updates_before = progress_.updates + (due_ ? 1 : 0);
+  const kernels::AdamWStep own = adamw_of(updates_before + 1, facts.lr);
   inputs_.adamw() = due_ ? *due_ : own;
-  load(facts, timed);
   inputs_.send();
-  // The work: AdamW of the step before and this step's gradients replayed, or this step launched.
-  const bool leaves_update = uses_graph_ && number >= kLaunchedSteps;
+  // The work: AdamW of the step before and this step's gradients replayed, or this step launched. Without a
+  // token to learn from there is no gradient, and moments and decay would move the weights all the same.
+  const bool leaves_update = uses_graph_ && launched_ + 1 >= kLaunchedSteps;
   if (due_) {
     replay();
+    updated(number - 1);
   } else {
-    launch(!leaves_update);
+    launch(!leaves_update && facts.teaches);
+    ++launched_;
+    if (!leaves_update && facts.teaches) updated(number);
+    if (!facts.teaches) progress_.step = number;
   }
-  // With a graph this step's own AdamW opens the next replay.
+  // With a graph this step's own AdamW opens the next replay. Its tokens are synthetic and all count.
   if (leaves_update) due_ = own;
   return facts;
 }
 
+void TrainStep::updated(std::int64_t step) {
+  progress_.step = step;
+  ++progress_.updates;
+}
+
+/// Not while a graph is recorded: nothing in it can wait for what is outside.
+void TrainStep::wait_for_readers() {
+  if (state_read_ != nullptr && device_.cuda()) state_read_->block(*device_.compute_stream);
+}
+
 void TrainStep::replay() {
   if (!graph_) record_graph();
+  wait_for_readers();
   graph_->replay();
 }
 
 void TrainStep::launch(bool with_update) {
   device_.clock->begin();
   gradients();
-  if (with_update) update();
+  if (with_update) {
+    wait_for_readers();
+    update();
+  }
   device_.enter(StepPhase::kOutside);
 }
 
@@ -76,21 +96,24 @@ void TrainStep::finish() {
   inputs_.send();
   drop_graph();
   device_.clock->begin();
+  wait_for_readers();
   update();
+  updated(progress_.step + 1);
 }
 
 void TrainStep::run_traced() {
   StepFacts facts;
+  facts.step = progress_.step + 1;
   inputs_.begin();
-  inputs_.adamw() =
-      adamw_of(model_.training.steps + 1, 0);  // a learning rate of 0 leaves every weight as it is
-  load(facts, nullptr);
+  inputs_.adamw() = adamw_of(progress_.updates + 1, 0);  // a learning rate of 0 leaves every weight as it is
+  load(facts, nullptr, {});
   inputs_.send();
   device_.clock->trace(true);
   device_.clock->begin();
   {
     const Span step(device_, Track::kCompute, "step");
     gradients();
+    wait_for_readers();
     update();
     device_.enter(StepPhase::kOutside);
   }
@@ -132,7 +155,7 @@ void TrainStep::drop_graph() {
 // --- inputs --------------------------------------------------------------------------------------
 
 /// The next batches, their counts, and the time of `timed`.
-void TrainStep::load(StepFacts& facts, const StepResult* timed) {
+void TrainStep::load(StepFacts& facts, const StepResult* timed, const CheckpointVote& vote) {
   double* counts = inputs_.counts();
   for (std::int64_t i = 0; i < model_.training.grad_accumulation; ++i) {
     const std::int64_t before = monotonic_ns();
@@ -145,14 +168,21 @@ void TrainStep::load(StepFacts& facts, const StepResult* timed) {
     counts[kSumLenSq] += host.sum_len_sq;
     inputs_.set_batch(i, host);
   }
+  counts[kCheckpointDue] = vote.due ? 1 : 0;
+  counts[kCheckpointBusy] = vote.busy ? 1 : 0;
+  counts[kCheckpointFailed] = vote.failed ? 1 : 0;
+  // A rank with tokens of its own need not ask for those of others.
+  const std::int64_t micro_steps = model_.training.grad_accumulation;
+  facts.teaches =
+      counts[kLossTokens] > 0 || loader_.any_loss_tokens((facts.step - 1) * micro_steps, micro_steps);
   if (timed == nullptr) return;
   facts.timed_step = timed->facts.step;
   counts[kStepSums + comm_.rank()] = timed->own_ms;
 }
 
-kernels::AdamWStep TrainStep::adamw_of(std::int64_t number, double lr) const {
+kernels::AdamWStep TrainStep::adamw_of(std::int64_t updates, double lr) const {
   const config::Optimizer& o = model_.optimizer;
-  const double n = static_cast<double>(number);
+  const double n = static_cast<double>(updates);
   return {static_cast<float>(lr), static_cast<float>(1 - std::pow(o.beta1, n)),
           static_cast<float>(1 - std::pow(o.beta2, n))};
 }
@@ -254,8 +284,7 @@ void TrainStep::update() {
   device_.enter(StepPhase::kOptimizer);
   const Span phase(device_, Track::kCompute, "optimizer");
   const config::Optimizer& o = model_.optimizer;
-  const kernels::AdamW constants{static_cast<float>(o.beta1), static_cast<float>(o.beta2),
-                                 static_cast<float>(o.eps), static_cast<float>(o.weight_decay)};
+  const kernels::AdamW constants(o.beta1, o.beta2, o.eps, o.weight_decay);
   parameters_.optimizer_step(constants, inputs_.device_adamw(), results_[0]);
 }
 

@@ -35,9 +35,21 @@ class TrainStep {
   TrainStep(const config::Model& model, const Layout& layout, const Device& device, comm::Communicator& comm,
             ShardedParameters& parameters, Llama& llama, Loader& loader, bool graph);
 
-  /// Queues step `number` (from 1). `timed`, a finished step that not all ranks know the time of, sends
-  /// this rank's time along; null: none. Step number - 2 must be finished.
-  StepFacts run(std::int64_t number, const StepResult* timed);
+  /// Which updates there have been: AdamW has corrected its moments for so many.
+  struct Progress {
+    std::int64_t step = 0;     ///< the last one whose update is in the weights
+    std::int64_t updates = 0;  ///< fewer: steps without a token to learn from have none
+  };
+  /// Before the first run(): the weights are those of an earlier training that came so far.
+  void resume(const Progress& progress) { progress_ = progress; }
+  /// What is in weights and moments once the compute stream is past all that was queued.
+  const Progress& progress() const { return progress_; }
+  /// Whoever reads weights or moments until `read`: they are not written before. Null: nobody.
+  void keep_state_until(const StepEvent* read) { state_read_ = read; }
+
+  /// Queues step `number`, the one after the last. `timed`, a finished step that not all ranks know the time
+  /// of, sends this rank's time along; null: none. Step number - 2 must be finished.
+  StepFacts run(std::int64_t number, const StepResult* timed, const CheckpointVote& vote = {});
   /// After the last run(): queues the AdamW that a graph would have done in the next step.
   void finish();
   /// After finish(): queues a step that is traced and changes no weight. Stops the device.
@@ -49,8 +61,10 @@ class TrainStep {
   const at::Tensor& sums() const { return sums_; }
 
  private:
-  void load(StepFacts& facts, const StepResult* timed);
-  kernels::AdamWStep adamw_of(std::int64_t number, double lr) const;
+  void load(StepFacts& facts, const StepResult* timed, const CheckpointVote& vote);
+  kernels::AdamWStep adamw_of(std::int64_t updates, double lr) const;
+  void wait_for_readers();
+  void updated(std::int64_t step);
   void replay();
   void launch(bool with_update);
   void gradients();
@@ -75,6 +89,9 @@ class TrainStep {
   StepEvent sums_ready_, sums_reduced_;
   std::optional<at::cuda::CUDAGraph> graph_;
   std::optional<kernels::AdamWStep> due_;  ///< the AdamW that is left to the next step
+  std::int64_t launched_ = 0;              ///< steps, kernel by kernel
+  Progress progress_;
+  const StepEvent* state_read_ = nullptr;
 };
 
 }  // namespace sxb::engine::train

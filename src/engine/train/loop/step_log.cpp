@@ -38,6 +38,7 @@ StepLog::StepLog(const Device& device, std::size_t steps, std::int64_t sums)
 void StepLog::start() {
   device_.synchronize();
   last_end_ns_ = monotonic_ns();
+  clock_ = EventClock(last_end_ns_);
   device_.record_compute(start_);
 }
 
@@ -61,12 +62,14 @@ StepResult StepLog::take() {
   result.begin_ns = last_end_ns_;
   if (device_.cuda()) {
     e.end.synchronize();
-    result.end_ns = last_end_ns_ + static_cast<std::int64_t>(begin.milliseconds_to(e.end) * 1e6);
+    const std::int64_t seen_ns = monotonic_ns();
+    result.own_ms = begin.milliseconds_to(e.end);
+    result.end_ns = clock_.step_ended(result.own_ms, seen_ns);
   } else {
     result.end_ns = e.host_end_ns;
+    result.own_ms = static_cast<double>(result.end_ns - result.begin_ns) / 1e6;
   }
   last_end_ns_ = result.end_ns;
-  result.own_ms = static_cast<double>(result.end_ns - result.begin_ns) / 1e6;
   result.phases = phase_times(e.marks, e.stamps.data_ptr<std::int64_t>());
   const float* values = e.results.data_ptr<float>();
   result.grad_norm = static_cast<double>(values[1]);
@@ -76,6 +79,7 @@ StepResult StepLog::take() {
   result.tokens = sums[kTokens];
   result.documents = sums[kDocuments];
   result.sum_len_sq = sums[kSumLenSq];
+  result.checkpoint = {sums[kCheckpointDue] > 0, sums[kCheckpointBusy] > 0, sums[kCheckpointFailed] > 0};
   result.timed_step_longest_ms = *std::max_element(sums + kStepSums, sums + e.sums.numel());
   return result;
 }

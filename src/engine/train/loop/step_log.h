@@ -8,8 +8,16 @@
 #include <vector>
 
 #include "engine/train/device/device.h"
+#include "engine/train/loop/event_clock.h"
 
 namespace sxb::engine::train {
+
+/// What ranks tell each other of checkpoints with every step. Of all ranks: true where it is of any.
+struct CheckpointVote {
+  bool due = false;     ///< it is time for one; rank 0 says so
+  bool busy = false;    ///< the last one is still being written
+  bool failed = false;  ///< the last one could not be written
+};
 
 /// What the host knows of a step when it queues it.
 struct StepFacts {
@@ -17,6 +25,7 @@ struct StepFacts {
   double lr = 0;
   double data_wait_ms = 0;
   bool whole_rows = true;       ///< every row of this rank was one document
+  bool teaches = true;          ///< a token of any rank counts in the loss; if not, no weight changes
   std::int64_t timed_step = 0;  ///< the earlier step whose times of all ranks travel with this one, 0: none
 };
 
@@ -25,6 +34,7 @@ struct StepResult {
   StepFacts facts;
   double loss = 0, grad_norm = 0;
   double tokens = 0, loss_tokens = 0, documents = 0, sum_len_sq = 0;
+  CheckpointVote checkpoint;              ///< of all ranks, when they queued the step
   double own_ms = 0;                      ///< this rank's step time
   PhaseTimes phases;                      ///< this rank's
   double longest_ms = 0;                  ///< maximum over ranks; known only when a later step is done
@@ -33,8 +43,20 @@ struct StepResult {
 };
 
 /// What every step sums over the ranks in one small all-reduce (double): what the gradient scale
-/// needs, the counts of the batch, and behind them one step time per rank (each rank fills its own).
-enum StepSum { kSumSquares, kLossSum, kLossTokens, kTokens, kDocuments, kSumLenSq, kStepSums };
+/// needs, the counts of the batch, what ranks say of checkpoints (loop/checkpointer.h), and behind them one
+/// step time per rank (each rank fills its own).
+enum StepSum {
+  kSumSquares,
+  kLossSum,
+  kLossTokens,
+  kTokens,
+  kDocuments,
+  kSumLenSq,
+  kCheckpointDue,
+  kCheckpointBusy,
+  kCheckpointFailed,
+  kStepSums
+};
 
 class StepLog {
  public:
@@ -63,6 +85,7 @@ class StepLog {
   const Device device_;
   StepEvent start_{CudaEvent::Timing::kOn};
   std::int64_t last_end_ns_ = 0;
+  EventClock clock_;
   std::vector<Entry> entries_;  ///< one more than may be queued: the step before tells when one began
   std::size_t queued_ = 0, taken_ = 0;
 };

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/files.h"
 #include "engine/train/loop/checkpoint.h"
+#include "engine/train/loop/checkpointer.h"
 #include "engine/train/loop/setup.h"
 #include "engine/train/loop/step.h"
 #include "engine/train/loop/trace.h"
@@ -52,6 +54,8 @@ class Trainer {
   std::optional<Llama> llama_;
   std::string communication_;             // what the device runs for a block's collectives
   std::string gemm_ = "library default";  // how the GEMM algorithms were chosen
+  std::optional<Checkpointer> checkpointer_;
+  TrainStep::Progress progress_;  // where an earlier attempt of the task came to
   std::optional<Loader> loader_;
   std::optional<TrainStep> step_;
 };
@@ -82,6 +86,10 @@ Trainer::Trainer(const plan::RankTask& task, const plan::ShardingChoice& shardin
   loader_.emplace(dataset_ ? &*dataset_ : nullptr, loader_options());
   // The step, launched kernel by kernel or replayed as a graph.
   step_.emplace(model_, layout_, device_, comm_, *parameters_, *llama_, *loader_, graph_obstacle_.empty());
+  step_->resume(progress_);
+  step_->keep_state_until(&checkpointer_->copied());
+  report_.resumed_after(progress_.step);
+  report_.tell([this](const record::Step& step) { checkpointer_->recorded(step); });
 }
 
 /// Weights, gradients and optimizer state as the sharding places them, and the model's buffers.
@@ -90,10 +98,16 @@ void Trainer::make_model() {
   layout_ = make_layout(model_.arch, groups_->shard().world());
   parameters_.emplace(layout_, sharding_options(training_, sharding_.sharding), device_, *groups_);
   communication_ = parameters_->describe_paths();
-  if (model_.init_from.empty()) {
+  // An earlier attempt's state, if it left a checkpoint.
+  checkpointer_.emplace(task_, layout_, device_, comm_, *parameters_, dataset_ ? &*dataset_ : nullptr, bf16_,
+                        emitter_);
+  progress_ = checkpointer_->restore();
+  if (progress_.step > 0) {
+    // the weights are there
+  } else if (model_.init_from.empty()) {
     initialize_random(*parameters_, layout_, training_.seed, device_);
   } else {
-    initialize_from(*parameters_, layout_, model_.init_from, device_);
+    initialize_from(*parameters_, layout_, model_);
   }
   llama_.emplace(layout_, device_, training_.micro_batch * training_.seq_len, training_.seq_len,
                  training_.recompute);
@@ -122,6 +136,7 @@ LoaderOptions Trainer::loader_options() const {
   options.world = comm_.world();
   options.seed = training_.seed;
   options.vocab = model_.arch.vocab;
+  options.first_micro_step = progress_.step * training_.grad_accumulation;
   return options;
 }
 
@@ -142,20 +157,30 @@ void Trainer::run() {
   device_.synchronize();
   // If asked: a traced step more, and the weights as a checkpoint.
   if (training_.trace) trace();
-  if (!task_.save_dir.empty()) save_weights(*parameters_, layout_, task_.save_dir, comm_.rank(), device_);
+  if (!task_.save_dir.empty())
+    save_weights(*parameters_, layout_, task_, dataset_ ? &*dataset_ : nullptr, device_, emitter_);
   // What only the end knows: the last steps' times, memory, phases, facts of the task.
   report_.finish({bf16_, sharding_, communication_, gemm_, graph_obstacle_, dataset_ ? &*dataset_ : nullptr});
+  // The result is there: what was saved on the way to it goes.
+  checkpointer_->finish();
 }
 
 /// Results are read a step late: the host never waits for the step it has just queued.
 void Trainer::train() {
   constexpr std::size_t kInFlight = 1;
+  checkpointer_->reserve();
   comm_.barrier();  // no rank's first step waits for another's start
   StepLog log(device_, kInFlight + 1, step_->sums().numel());
   log.start();
-  const auto take = [&] { report_.take(log.take()); };
-  for (std::int64_t number = 1; number <= training_.steps; ++number) {
-    const StepFacts facts = step_->run(number, report_.newest_untimed());
+  bool save = false;
+  const auto take = [&] {
+    const StepResult result = log.take();
+    save = checkpointer_->take(result);
+    report_.take(result);
+  };
+  for (std::int64_t number = progress_.step + 1; number <= training_.steps; ++number) {
+    if (std::exchange(save, false)) checkpointer_->save(step_->progress(), number - 1);
+    const StepFacts facts = step_->run(number, report_.newest_untimed(), checkpointer_->vote(number));
     log.finish(facts, step_->results(), step_->sums());
     if (!device_.cuda() || log.pending() > kInFlight) take();
   }

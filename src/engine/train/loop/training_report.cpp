@@ -2,12 +2,14 @@
 
 #include <c10/cuda/CUDACachingAllocator.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <utility>
 
 #include "engine/attention/attention.h"
 #include "engine/comm/nccl/nccl_memory.h"
+#include "engine/train/loop/step.h"
 #include "engine/train/model/flops.h"
 #include "record/kinds/node.h"
 #include "record/kinds/training.h"
@@ -47,11 +49,13 @@ void TrainingReport::take(const StepResult& r) {
                       "optimizer.schedule.warmup_steps, or check the "
                       "initial weights");
   }
-  if (r.facts.step > training_.warmup) {
+  if (r.loss_tokens <= 0) ++untaught_;
+  ++taken_;
+  if (measured(r.facts.step)) {
+    if (own_ms_.empty()) window_begin_ns_ = r.begin_ns;
     own_ms_.push_back(r.own_ms);
     phases_.push_back(r.phases);
   }
-  if (r.facts.step == training_.warmup + 1) window_begin_ns_ = r.begin_ns;
   window_end_ns_ = r.end_ns;
   untimed_.push_back(r);
   for (auto timed = untimed_.begin(); timed != untimed_.end(); ++timed) {
@@ -63,6 +67,13 @@ void TrainingReport::take(const StepResult& r) {
   }
 }
 
+/// What a process does for the first time, a resumed one does again in its first steps.
+bool TrainingReport::measured(std::int64_t step) const {
+  constexpr std::int64_t kFirstTimes = TrainStep::kLaunchedSteps + 1;
+  const std::int64_t again = resumed_ > 0 ? std::min(training_.warmup, kFirstTimes) : 0;
+  return step > std::max(training_.warmup, resumed_ + again);
+}
+
 void TrainingReport::emit_step(const StepResult& r) {
   if (comm_.rank() != 0) return;
 
@@ -71,14 +82,14 @@ void TrainingReport::emit_step(const StepResult& r) {
   const std::int64_t samples = training_.micro_batch * training_.grad_accumulation * comm_.world();
   record::Step step;
   step.step = r.facts.step;
-  step.loss = r.loss;
+  if (r.loss_tokens > 0) step.loss = r.loss;
   step.lr = r.facts.lr;
   step.grad_norm = r.grad_norm;
   step.tokens = static_cast<std::int64_t>(r.tokens);
   step.loss_tokens = static_cast<std::int64_t>(r.loss_tokens);
   step.samples = samples;
   step.documents = static_cast<std::int64_t>(r.documents);
-  step.sum_len_sq = whole_rows_ ? 0.0 : r.sum_len_sq;
+  step.sum_len_sq = task_.dataset_dir.empty() ? 0.0 : r.sum_len_sq;
   step.step_time_ms = r.longest_ms;
   step.data_wait_ms = r.facts.data_wait_ms;
   step.forward_ms = r.phases.forward_ms;
@@ -92,8 +103,9 @@ void TrainingReport::emit_step(const StepResult& r) {
   step.memory_bytes = peak_memory_bytes(task_.cuda);
   step.begin_ns = r.begin_ns;
   step.end_ns = r.end_ns;
-  step.measured = r.facts.step > training_.warmup;
+  step.measured = measured(r.facts.step);
   emitter_.emit(step);
+  if (listener_) listener_(step);
 }
 
 void TrainingReport::finish(const TrainingFacts& facts) {
@@ -101,12 +113,22 @@ void TrainingReport::finish(const TrainingFacts& facts) {
     r.longest_ms = comm_.max_over_ranks(r.own_ms);
     emit_step(r);
   }
-  if (task_.local_rank == 0 && training_.steps > training_.warmup) {
+  if (task_.local_rank == 0 && !own_ms_.empty()) {
     emitter_.emit(record::Window{"measured", window_begin_ns_, window_end_ns_});
   }
   emit_rank();
   if (!own_ms_.empty()) emit_phases();
-  if (comm_.rank() == 0) emit_training(facts);
+  if (comm_.rank() != 0) return;
+  if (untaught_ > 0) {
+    emitter_.finding(
+        "warning", "no_loss_tokens",
+        std::to_string(untaught_) + " of " + std::to_string(taken_) +
+            " steps had no token that counts in the loss: they have no loss and changed no weight, "
+            "and count in the throughput",
+        "prompts as long as a row leave no response in it: longer rows with --set "
+        "training.seq_len=N, or other data");
+  }
+  emit_training(facts);
 }
 
 void TrainingReport::emit_rank() {
@@ -161,6 +183,7 @@ void TrainingReport::emit_training(const TrainingFacts& facts) {
   if (task_.peak_tflops > 0) training.peak_tflops = task_.peak_tflops;
   training.dataset = packed ? facts.dataset->name() : "synthetic";
   training.dataset_hash = packed ? facts.dataset->hash() : "";
+  training.tokenizer_hash = packed ? facts.dataset->tokenizer_hash() : "";
   training.init =
       model_.init_from.empty() ? "random(" + std::to_string(training_.seed) + ")" : model_.init_from;
   training.steps = training_.steps;

@@ -1,7 +1,9 @@
 // What a training task says: step records as the steps end, and its facts when all are done.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/packed.h"
@@ -10,6 +12,7 @@
 #include "engine/train/loop/step_log.h"
 #include "plan/memory.h"
 #include "plan/task.h"
+#include "record/kinds/training.h"
 
 namespace sxb::engine::train {
 
@@ -27,6 +30,10 @@ class TrainingReport {
  public:
   TrainingReport(const plan::RankTask& task, comm::Communicator& comm, const Emitter& emitter);
 
+  /// Steps up to `step` were done by an earlier attempt; 0: there was none.
+  void resumed_after(std::int64_t step) { resumed_ = step; }
+  /// Who hears of each step record that is sent: rank 0.
+  void tell(std::function<void(const record::Step&)> listener) { listener_ = std::move(listener); }
   /// A finished step: throws on NaN at once; reports it once the other ranks' times are known.
   void take(const StepResult& result);
   /// The newest step whose time the other ranks do not know; null: none.
@@ -35,6 +42,7 @@ class TrainingReport {
   void finish(const TrainingFacts& facts);
 
  private:
+  bool measured(std::int64_t step) const;
   void emit_step(const StepResult& result);
   void emit_rank();
   void emit_phases();
@@ -45,7 +53,9 @@ class TrainingReport {
   const config::Training& training_;
   comm::Communicator& comm_;
   const Emitter& emitter_;
+  std::function<void(const record::Step&)> listener_;
   bool whole_rows_ = true;
+  std::int64_t resumed_ = 0, taken_ = 0, untaught_ = 0;  ///< steps; untaught: without a token in the loss
   std::int64_t window_begin_ns_ = 0, window_end_ns_ = 0;
   std::vector<double> own_ms_;       ///< measured steps
   std::vector<PhaseTimes> phases_;   ///< of the same steps

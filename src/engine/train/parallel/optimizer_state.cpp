@@ -96,24 +96,27 @@ void OptimizerState::end_step() {
   }
 }
 
-void OptimizerState::update(std::size_t unit, at::Tensor& param, const at::Tensor& grad,
-                            const Scalars& scalars) {
+void OptimizerState::update(std::size_t unit, std::int64_t begin, const at::Tensor& param,
+                            const at::Tensor& grad, const Scalars& scalars) {
   const Unit& state = units_[unit];
-  if (!offload_) return update_range(device_, param, state.master, state.m, state.v, grad, scalars);
+  if (!offload_) {
+    const auto part = [&](const at::Tensor& whole) { return whole.narrow(0, begin, param.numel()); };
+    return update_range(device_, param, part(state.master), part(state.m), part(state.v), grad, scalars);
+  }
   for (std::int64_t first = 0; first < param.numel(); first += chunk_) {
     const std::int64_t count = std::min(chunk_, param.numel() - first);
     Slot& slot = slots_[chunks_ % slots_.size()];
     // Behind begin_step() every slot is free: its marks of the last step are not asked for.
     if (copy_in_ && chunks_ >= slots_.size()) slot.out.block(*copy_in_);
     ++chunks_;
-    copy_chunk(state, first, count, slot, /*to_device=*/true);
+    copy_chunk(state, begin + first, count, slot, /*to_device=*/true);
     if (copy_in_) slot.in.record(*copy_in_);
     if (copy_in_) slot.in.block(*device_.compute_stream);
     update_range(device_, param.narrow(0, first, count), slot.state[0], slot.state[1], slot.state[2],
                  grad.narrow(0, first, count), scalars);
     device_.record_compute(slot.updated);
     if (copy_out_) slot.updated.block(*copy_out_);
-    copy_chunk(state, first, count, slot, /*to_device=*/false);
+    copy_chunk(state, begin + first, count, slot, /*to_device=*/false);
     if (copy_out_) slot.out.record(*copy_out_);
   }
 }

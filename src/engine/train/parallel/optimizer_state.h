@@ -11,6 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 #include <vector>
 
@@ -35,14 +36,21 @@ class OptimizerState {
   /// Brackets the updates of one step.
   void begin_step();
   void end_step();
-  /// AdamW on the compute stream: param (compute type) and grad hold the unit's share.
-  void update(std::size_t unit, at::Tensor& param, const at::Tensor& grad, const Scalars& scalars);
+  /// AdamW on the compute stream: param (compute type) and grad hold elements [first, first + their number)
+  /// of the unit's share. `first`: a multiple of 16 bytes' elements.
+  void update(std::size_t unit, std::int64_t first, const at::Tensor& param, const at::Tensor& grad,
+              const Scalars& scalars);
 
   /// Sets elements [first, first + count) of a unit's master weights to what fill(out) writes to a
   /// float tensor on the device. Waits for the device if offloaded.
   void set_master(std::size_t unit, std::int64_t first, std::int64_t count,
                   const std::function<void(at::Tensor& out)>& fill);
   const at::Tensor& master(std::size_t unit) const { return units_[unit].master; }
+  /// Master weights and both moments, where they live: the device, or with offload host memory.
+  std::array<at::Tensor, 3> parts(std::size_t unit) const {
+    return {units_[unit].master, units_[unit].m, units_[unit].v};
+  }
+  bool on_device() const { return device_.cuda() && !offload_; }
 
  private:
   struct Unit {

@@ -37,6 +37,26 @@ ShardedParameters::ShardedParameters(const Layout& layout, const ShardingOptions
       device_(device),
       groups_(groups) {
   allocate();
+  find_stretches();
+}
+
+/// Where norms lie in the shards. All borders are multiples of kAlignment: what lies between a norm's end and
+/// the next tensor is never read.
+void ShardedParameters::find_stretches() {
+  for (int u = 0; u < layout_.count(); ++u) {
+    const UnitLayout& unit = layout_.units[static_cast<std::size_t>(u)];
+    const Shard& shard = shards_[static_cast<std::size_t>(u)];
+    std::vector<Stretch>& stretches = stretches_.emplace_back();
+    for (std::size_t i = 0; i < unit.params.size(); ++i) {
+      const std::int64_t next = i + 1 < unit.params.size() ? unit.params[i + 1].offset : unit.numel;
+      const std::int64_t begin = std::max(unit.params[i].offset, shard.begin) - shard.begin;
+      const std::int64_t end = std::min(next, shard.begin + shard.numel) - shard.begin;
+      if (begin >= end) continue;
+      const bool decays = !unit.params[i].is_norm;
+      if (stretches.empty() || stretches.back().decays != decays) stretches.push_back({begin, 0, decays});
+      stretches.back().numel = end - stretches.back().first;
+    }
+  }
 }
 
 void ShardedParameters::allocate() {
@@ -232,10 +252,21 @@ void ShardedParameters::optimizer_step(const kernels::AdamW& constants, const at
   const OptimizerState::Scalars scalars = {
       constants, reinterpret_cast<const kernels::AdamWStep*>(step.data_ptr<float>()),
       grad_scale.data_ptr<float>()};
+  OptimizerState::Scalars undecayed = scalars;
+  undecayed.constants.weight_decay = 0;
   state_->begin_step();
   for (int u = 0; u < layout_.count(); ++u) {
     at::Tensor param = weight_shard(u);
-    state_->update(static_cast<std::size_t>(u), param, reduced_gradients(u), scalars);
+    const at::Tensor& gradient = reduced_gradients(u);
+    if (constants.weight_decay == 0) {
+      state_->update(static_cast<std::size_t>(u), 0, param, gradient, scalars);
+    } else {
+      for (const Stretch& stretch : stretches_[static_cast<std::size_t>(u)]) {
+        state_->update(
+            static_cast<std::size_t>(u), stretch.first, param.narrow(0, stretch.first, stretch.numel),
+            gradient.narrow(0, stretch.first, stretch.numel), stretch.decays ? scalars : undecayed);
+      }
+    }
     gather_after_update(u);
   }
   state_->end_step();
@@ -274,7 +305,13 @@ void ShardedParameters::initialize(const Fill& fill) {
       state_->set_master(i, begin - shard.begin, end - begin,
                          [&](at::Tensor& out) { fill(u, param, begin - param.offset, end - begin, out); });
     }
-    weight_shard(u).copy_(state_->master(i));
+  }
+  take_state();
+}
+
+void ShardedParameters::take_state() {
+  for (int u = 0; u < layout_.count(); ++u) {
+    weight_shard(u).copy_(state_->master(static_cast<std::size_t>(u)));
     gather_after_update(u);
   }
 }

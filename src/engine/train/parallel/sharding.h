@@ -70,8 +70,8 @@ class ShardedParameters {
   /// Adds this rank's share of the sum of squared gradients to *sum_sq (a double scalar tensor) so
   /// that the sum over ranks is that of the whole gradient.
   void add_squares(at::Tensor& sum_sq);
-  /// AdamW on this rank's shards; grad_scale (float scalar) and step (float (3), a kernels::AdamWStep)
-  /// are on the device.
+  /// AdamW on this rank's shards, without weight decay for norms; grad_scale (float scalar) and step (float
+  /// (3), a kernels::AdamWStep) are on the device.
   void optimizer_step(const kernels::AdamW& constants, const at::Tensor& step, const at::Tensor& grad_scale);
 
   // --- contents
@@ -80,6 +80,11 @@ class ShardedParameters {
   using Fill =
       std::function<void(int unit, const Param&, std::int64_t first, std::int64_t count, at::Tensor& out)>;
   void initialize(const Fill& fill);
+
+  /// AdamW's state of this rank's shares: all that a checkpoint of the weights needs.
+  const OptimizerState& state() const { return *state_; }
+  /// The state was written by somebody else: writes the compute weights from it.
+  void take_state();
 
   config::Sharding sharding() const { return options_.sharding; }
   /// What the device runs for the collectives of a block, for the record; before the first step, as
@@ -116,7 +121,15 @@ class ShardedParameters {
   const ProcessGroups& groups_;
   std::int64_t micro_step_ = 0;
 
+  /// A stretch of a shard, in its own elements.
+  struct Stretch {
+    std::int64_t first = 0, numel = 0;
+    bool decays = true;
+  };
+  void find_stretches();
+
   std::vector<Shard> shards_;
+  std::vector<std::vector<Stretch>> stretches_;  ///< per unit: where weight decay begins and ends
   std::optional<OptimizerState> state_;
   std::vector<Slot> slots_;                ///< weights; full: a ring for the blocks
   std::vector<GradSlot> grad_slots_;       ///< gradients; sharded: a ring for the blocks
