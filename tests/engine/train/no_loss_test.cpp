@@ -7,7 +7,9 @@
 
 #include "base/files.h"
 #include "base/hash.h"
+#include "data/packed.h"
 #include "data/shard.h"
+#include "engine/train/loop/loader.h"
 #include "engine/train/training_run.h"
 
 namespace sxb::engine::train {
