@@ -42,23 +42,34 @@ TEST_F(Input, ALineMayComeInPieces) {
     write(half);
     write(half + "\n\n\n");
   });
-  const Result<std::string> line = read_line(ends_[0], "a task");
+  const Result<InputLine> line = read_line(ends_[0], "a task");
   writer.join();
   ASSERT_TRUE(line.ok()) << line.error().what;
-  EXPECT_EQ(*line, half + half);
+  EXPECT_EQ(line->text, half + half);
+}
+
+/// As the head sends them: with the task the first of the lines that the agent then misses.
+TEST_F(Input, TellsOfASignOfLifeThatCameWithTheTask) {
+  for (const auto& [text, more] : {std::pair("task\n", false), std::pair("task\n\n", true)}) {
+    write(text);
+    const Result<InputLine> line = read_line(ends_[0], "a task");
+    ASSERT_TRUE(line.ok()) << line.error().what;
+    EXPECT_EQ(line->text, "task");
+    EXPECT_EQ(line->more, more);
+  }
 }
 
 TEST_F(Input, ThatEndsEarlySaysWhatWasExpected) {
   write("half a li");
   close_writer();
-  const Result<std::string> line = read_line(ends_[0], "an agent task");
+  const Result<InputLine> line = read_line(ends_[0], "an agent task");
   ASSERT_FALSE(line.ok());
   EXPECT_EQ(line.error().what, "the input ended before a whole line: an agent task expected");
 }
 
 TEST_F(Input, WithoutALineIsGivenUpAtItsBound) {
   std::thread writer([&] { write(std::string(3 << 20, 'x')); });
-  const Result<std::string> line = read_line(ends_[0], "an agent task", 1 << 20);
+  const Result<InputLine> line = read_line(ends_[0], "an agent task", 1 << 20);
   ::close(ends_[0]);  // or the writer waits for ever
   writer.join();
   ends_[0] = ::open("/dev/null", O_RDONLY);
@@ -72,7 +83,7 @@ TEST_F(Input, ThatDoesNotComeDoesNotKeepAProcessThatIsToldToEnd) {
   if (child == 0) {
     count_interrupts();
     ::kill(::getpid(), SIGTERM);
-    const Result<std::string> line = read_line(ends_[0], "an agent task");
+    const Result<InputLine> line = read_line(ends_[0], "an agent task");
     ::_exit(!line.ok() && line.error().code == ExitCode::kInterrupted ? 0 : 1);
   }
   int status = 0;

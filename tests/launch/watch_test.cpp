@@ -91,14 +91,14 @@ TEST(HeadWatchTest, EndsAProcessThatDoesNotEndItself) {
 }
 
 /// Seconds until a watch whose stdin stays open says that the head is gone, 0 if it never does.
-double seconds_until_gone(std::int64_t silence_ns, const std::function<bool()>& cut_off) {
+double seconds_until_gone(std::int64_t silence_ns, const std::function<bool()>& cut_off, bool heard = false) {
   int fds[2];
   EXPECT_EQ(::pipe(fds), 0);
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(fds[0], STDIN_FILENO);
     const std::int64_t begin = monotonic_ns(), deadline = begin + 5 * kSecond;
-    const HeadWatch watch(silence_ns, 60 * kSecond, cut_off);
+    const HeadWatch watch(silence_ns, 60 * kSecond, cut_off, heard);
     while (!watch.gone() && monotonic_ns() < deadline) ::usleep(1000);
     ::_exit(watch.gone() ? static_cast<int>((monotonic_ns() - begin) / (kSecond / 10)) : 0);
   }
@@ -220,6 +220,12 @@ TEST(HeadWatchTest, AHeadThatFallsSilentIsGoneThoughStdinIsOpen) {
   EXPECT_EQ(WEXITSTATUS(status), 7);
   ::close(fds[0]);
   ::close(fds[1]);
+}
+
+/// Cut off right after its start: the one line of the head came with the task.
+TEST(HeadWatchTest, AHeadThatWasHeardBeforeMayNotFallSilent) {
+  EXPECT_GE(seconds_until_gone(kSecond / 2, {}, true), 0.5);
+  EXPECT_EQ(seconds_until_gone(kSecond / 2, {}, false), 0);
 }
 
 }  // namespace

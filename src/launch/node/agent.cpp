@@ -61,12 +61,13 @@ spdlog::logger make_log() {
 
 class Agent {
  public:
-  Agent(AgentTask task, Emitter& emitter, std::function<bool()> cut_off)
+  Agent(AgentTask task, Emitter& emitter, std::function<bool()> cut_off, bool heard_head)
       : task_(std::move(task)),
         emitter_(emitter),
         log_(make_log()),
         head_(to_ns(task_.timeouts.agent_silence_s),
-              2 * to_ns(task_.timeouts.stop_s) + to_ns(task_.timeouts.evidence_s), std::move(cut_off)) {}
+              2 * to_ns(task_.timeouts.stop_s) + to_ns(task_.timeouts.evidence_s), std::move(cut_off),
+              heard_head) {}
 
   /// The last record: how it ended, and each of its ranks.
   record::AgentEnd end(ExitCode code) const {
@@ -359,12 +360,12 @@ ExitCode tell_why(Emitter& emitter, const Errors& errors) {
   return errors.front().code;
 }
 
-ExitCode run_agent(const Json& input, Emitter& emitter, const std::string& bundle) {
-  Result<AgentTask> task = agent_task_of(input);
+ExitCode run_agent(const AgentInput& input, Emitter& emitter, const std::string& bundle) {
+  Result<AgentTask> task = agent_task_of(input.task);
   if (!task.ok()) return tell_why(emitter, task.errors());
   if (task->ranks.empty()) return tell_why(emitter, {{"an agent task needs ranks", "stdin", ""}});
   const Heartbeat heartbeat(emitter);
-  Agent agent(std::move(*task), emitter, cut_off_where_nothing_is_sent(bundle));
+  Agent agent(std::move(*task), emitter, cut_off_where_nothing_is_sent(bundle), input.sign_of_life);
   const ExitCode code = agent.run();
   emitter.end(agent.end(code));
   return code;
@@ -374,12 +375,12 @@ ExitCode run_agent(const Json& input, Emitter& emitter, const std::string& bundl
 
 ExitCode run_agent_worker(const std::string& bundle) {
   count_interrupts();
-  const Result<Json> input = read_agent_input(bundle);
+  const Result<AgentInput> input = read_agent_input(bundle);
   if (!input.ok()) {  // nothing says what the head would take for a record
     write_stderr(format_errors(input.errors()));
     return input.error().code;
   }
-  Emitter emitter(STDOUT_FILENO, origin_of(*input));
+  Emitter emitter(STDOUT_FILENO, origin_of(input->task));
   try {
     return run_agent(*input, emitter, bundle);
   } catch (const std::exception& exception) {

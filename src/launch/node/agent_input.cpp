@@ -56,12 +56,14 @@ std::function<bool()> cut_off_where_nothing_is_sent(const std::string& bundle) {
   return [line] { return line->unanswered(); };
 }
 
-Result<Json> read_agent_input(const std::string& bundle) {
+Result<AgentInput> read_agent_input(const std::string& bundle) {
   std::string text;
+  bool sign_of_life = false;
   if (bundle.empty() || bundle == "-") {
-    Result<std::string> line = read_line(STDIN_FILENO, "an agent task");
+    Result<InputLine> line = read_line(STDIN_FILENO, "an agent task");
     if (!line.ok()) return nothing_on_stdin(line.error().what);
-    text = std::move(line).value();
+    text = std::move(line->text);
+    sign_of_life = line->more;
     if (text.find_first_not_of(" \t\r") == std::string::npos) return nothing_on_stdin("it was an empty line");
   }
   if (bundle == "-") {
@@ -73,7 +75,7 @@ Result<Json> read_agent_input(const std::string& bundle) {
   }
   Result<Json> json = parse_json(text, "stdin");
   if (!json.ok()) return nothing_on_stdin("what came is no JSON");
-  return json;
+  return AgentInput{std::move(*json), sign_of_life};
 }
 
 Origin origin_of(const Json& input) {

@@ -12,8 +12,13 @@ namespace sxb::launch {
 /// The node that this agent is, as the transport calls it; "" where only the task knows.
 std::string own_name();
 
+struct AgentInput {
+  Json task;
+  bool sign_of_life = false;  ///< the head's first came with it: more follow, or the head is gone
+};
+
 /// The input of this agent: the line on stdin, or its part of a bundle (run_agent_worker()).
-Result<Json> read_agent_input(const std::string& bundle);
+Result<AgentInput> read_agent_input(const std::string& bundle);
 /// Whose records the agent's are, and what marks them: also of an input that holds no task of this build, so
 /// that the head believes the reason.
 Origin origin_of(const Json& input);

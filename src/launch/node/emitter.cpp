@@ -102,7 +102,7 @@ Heartbeat::~Heartbeat() {
   thread_.join();
 }
 
-Result<std::string> read_line(int fd, const std::string& what, std::size_t most) {
+Result<InputLine> read_line(int fd, const std::string& what, std::size_t most) {
   constexpr int kLookAroundMs = 200;
   const std::string help = "sxbench starts its workers itself; use `sxbench run` or `sxbench nccl`";
   std::string line;
@@ -125,7 +125,7 @@ Result<std::string> read_line(int fd, const std::string& what, std::size_t most)
                                format_bytes(static_cast<std::int64_t>(most)), what),
                    "stdin", help, ExitCode::kEnvironment};
     }
-    if (end != std::string_view::npos) return line;
+    if (end != std::string_view::npos) return InputLine{std::move(line), end + 1 < bytes.size()};
   }
 }
 

@@ -79,9 +79,13 @@ class Heartbeat {
 /// More than the tasks of the largest cluster take.
 inline constexpr std::size_t kMostInputBytes = std::size_t{256} << 20;
 
-/// The next line of `fd` without its newline. What has come after it is dropped: signs of life, which others
-/// follow. An error at the end of the input, of a line that is longer than `most`, and when this process is
-/// told to end.
-Result<std::string> read_line(int fd, const std::string& what, std::size_t most = kMostInputBytes);
+struct InputLine {
+  std::string text;   ///< without its newline
+  bool more = false;  ///< something came right behind it, and was dropped: a head's signs of life
+};
+
+/// The next line of `fd`. An error at the end of the input, of a line that is longer than `most`, and when
+/// this process is told to end.
+Result<InputLine> read_line(int fd, const std::string& what, std::size_t most = kMostInputBytes);
 
 }  // namespace sxb::launch

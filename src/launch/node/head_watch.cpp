@@ -25,11 +25,12 @@ int milliseconds_until(std::int64_t deadline_ns) {
 
 }  // namespace
 
-HeadWatch::HeadWatch(std::int64_t silence_ns, std::int64_t force_ns, std::function<bool()> cut_off)
+HeadWatch::HeadWatch(std::int64_t silence_ns, std::int64_t force_ns, std::function<bool()> cut_off,
+                     bool heard)
     : cut_off_(std::move(cut_off)),
       answered_ns_(monotonic_ns()),
       stop_fd_(::eventfd(0, EFD_CLOEXEC)),
-      thread_([=, this] { watch(silence_ns, force_ns); }) {}
+      thread_([=, this] { watch(silence_ns, force_ns, heard); }) {}
 
 HeadWatch::~HeadWatch() {
   const std::uint64_t one = 1;
@@ -44,8 +45,9 @@ bool HeadWatch::is_cut_off(std::int64_t silence_ns) {
   return now - answered_ns_ >= silence_ns;
 }
 
-void HeadWatch::watch(std::int64_t silence_ns, std::int64_t force_ns) {
-  std::int64_t give_up_ns = 0;  // 0: it has sent nothing yet, and perhaps never will
+void HeadWatch::watch(std::int64_t silence_ns, std::int64_t force_ns, bool heard) {
+  // 0: it has sent nothing yet, and perhaps never will.
+  std::int64_t give_up_ns = heard ? monotonic_ns() + silence_ns : 0;
   while (!gone_) {
     pollfd fds[] = {{stop_fd_, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
     int wait_ms = give_up_ns == 0 ? kAskMs : std::min(kAskMs, milliseconds_until(give_up_ns));

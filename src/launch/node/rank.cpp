@@ -177,8 +177,8 @@ ExitCode run_or_tell(const plan::RankTask& task, Emitter& emitter) {
 /// `records`: the descriptor that wire lines go to.
 ExitCode run_rank(int records) {
   const auto read_task = []() -> Result<plan::RankTask> {
-    SXB_ASSIGN_OR_RETURN(const std::string line, read_line(STDIN_FILENO, "a rank task"));
-    SXB_ASSIGN_OR_RETURN(const Json json, parse_json(line, "stdin"));
+    SXB_ASSIGN_OR_RETURN(const InputLine line, read_line(STDIN_FILENO, "a rank task"));
+    SXB_ASSIGN_OR_RETURN(const Json json, parse_json(line.text, "stdin"));
     return plan::parse_rank_task(json, "stdin");
   };
   const Result<plan::RankTask> task = read_task();

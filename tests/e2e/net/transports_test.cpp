@@ -185,9 +185,9 @@ TEST_F(SlurmTransport, ContainerOptionsReachEveryNodeAsTheyAreWritten) {
   }
 }
 
-/// That of the test: Slurm may take a moment.
+/// That of the test: Slurm may take a moment. In a shell of its own: cluster.sh would end with it.
 constexpr const char* kOneJobIsLeft =
-    "for i in $(seq 100); do [ \"$(squeue --noheader | wc -l)\" = 1 ] && exit 0; sleep 0.1; done; exit 1";
+    "(for i in $(seq 100); do [ \"$(squeue --noheader | wc -l)\" = 1 ] && exit 0; sleep 0.1; done; exit 1)";
 
 TEST_F(SlurmTransport, AQueueThatDoesNotMoveEndsTheWait) {
   ASSERT_NO_FATAL_FAILURE(boot(2, true));
