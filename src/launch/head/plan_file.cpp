@@ -3,10 +3,23 @@
 #include <utility>
 
 #include "base/build_info.h"
+#include "base/clock.h"
 #include "base/files.h"
+#include "base/folder.h"
+#include "launch/head/journal.h"
 #include "launch/head/run.h"
 
 namespace sxb::launch {
+namespace {
+
+/// Whole, so that --resume finds it from any working folder; "builtin" and "slurm" are no files.
+std::string source_of(const config::Cluster& cluster) {
+  std::error_code ec;
+  const std::filesystem::path path = cluster.source;
+  return std::filesystem::exists(path, ec) ? absolute_path(path).string() : cluster.source;
+}
+
+}  // namespace
 
 Json tasks_json(const std::vector<plan::Task>& tasks) {
   Json json = Json::array();
@@ -34,6 +47,20 @@ Status write_plan(const std::filesystem::path& path, const RunOptions& options) 
     }
     append("\n]}\n");
   });
+}
+
+Status write_manifest(const Journal& journal, const RunOptions& options, const std::string& config_hash) {
+  const Json manifest = {{"schema", 1},
+                         {"run_id", journal.run_id()},
+                         {"name", options.name},
+                         {"command", options.command},
+                         {"build_id", build_id()},
+                         {"config_hash", config_hash},
+                         {"started", format_utc(wall_ns())},
+                         {"cluster", options.cluster.name},
+                         {"cluster_source", source_of(options.cluster)}};
+  SXB_RETURN_IF_ERROR(write_file_atomic(journal.dir() / "manifest.json", pretty_json(manifest)));
+  return write_plan(journal.dir() / "plan.json", options);
 }
 
 Status dry_run(const RunOptions& options, Transport& transport) {

@@ -45,27 +45,6 @@ record::Run run_facts(const RunOptions& options, const std::string& run_id, cons
   return facts;
 }
 
-/// Whole, so that --resume finds it from any working folder; "builtin" and "slurm" are no files.
-std::string source_of(const config::Cluster& cluster) {
-  std::error_code ec;
-  const std::filesystem::path path = cluster.source;
-  return std::filesystem::exists(path, ec) ? absolute_path(path).string() : cluster.source;
-}
-
-Status write_manifest(const Journal& journal, const RunOptions& options, const std::string& config_hash) {
-  const Json manifest = {{"schema", 1},
-                         {"run_id", journal.run_id()},
-                         {"name", options.name},
-                         {"command", options.command},
-                         {"build_id", build_id()},
-                         {"config_hash", config_hash},
-                         {"started", format_utc(wall_ns())},
-                         {"cluster", options.cluster.name},
-                         {"cluster_source", source_of(options.cluster)}};
-  SXB_RETURN_IF_ERROR(write_file_atomic(journal.dir() / "manifest.json", pretty_json(manifest)));
-  return write_plan(journal.dir() / "plan.json", options);
-}
-
 /// A head that is away again and again will be the next time, too.
 constexpr int kMostPauses = 3;
 /// A port that is free on the head may not be so on the first node, or for longer.
