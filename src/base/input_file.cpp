@@ -52,14 +52,16 @@ class InputFile {
     std::string content;
     content.reserve(static_cast<std::size_t>(S_ISREG(info_.st_mode) ? info_.st_size : 0));
     std::vector<char> piece(std::size_t{1} << 18);
+    bool writer_has_gone = false;
     while (true) {
       const ssize_t n = ::read(fd_, piece.data(), piece.size());
       if (n > 0) {
         content.append(piece.data(), static_cast<std::size_t>(n));
         if (static_cast<std::int64_t>(content.size()) > most_) return too_large();
       } else if (n == 0) {
-        if (!content.empty() || !S_ISFIFO(info_.st_mode) || was_written_to()) return content;
-        if (monotonic_ns() - began_ > kNoWriter_ns)
+        if (!content.empty() || !S_ISFIFO(info_.st_mode) || writer_has_gone) return content;
+        writer_has_gone = was_written_to();  // what it wrote since the read above is still there
+        if (!writer_has_gone && monotonic_ns() - began_ > kNoWriter_ns)
           return unreadable(path_, "nobody writes to this pipe", "name a file, or start what writes to it");
       } else if (errno == EAGAIN) {
         if (!wait_for_more()) {
