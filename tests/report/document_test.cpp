@@ -153,6 +153,8 @@ TEST(Format, CsvQuotesWhatNeedsIt) {
   EXPECT_EQ(csv(std::optional<double>()), "");
   EXPECT_EQ(csv(std::string("=1+1")), "'=1+1");
   EXPECT_EQ(csv(std::string("@SUM(A1,\"x\")")), "\"'@SUM(A1,\"\"x\"\")\"");
+  EXPECT_EQ(csv(std::string("-1+cmd|'/C calc'!A0")), "'-1+cmd|'/C calc'!A0");
+  EXPECT_EQ(csv(std::string("-0.5 % [-1.0 to +0.0]")), "-0.5 % [-1.0 to +0.0]");
   EXPECT_EQ(csv(std::string("-")), "-");
   EXPECT_EQ(csv(std::optional(-1.5)), "-1.5") << "a figure";
   EXPECT_EQ(csv(std::optional(123456.789)), "123456.8");

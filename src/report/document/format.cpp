@@ -83,9 +83,13 @@ std::string csv(const std::optional<double>& value) { return value ? fmt::format
 
 namespace {
 
-/// Spreadsheets take a cell that begins so for a formula and do what it says; a lone "-" is a dash.
+/// Spreadsheets take a cell that begins so for a formula and do what it says. After a sign that takes a call,
+/// a reference or a pipe to a program: "-0.5 % [-1.0, +0.0]" is text, a lone "-" a dash.
 bool looks_like_formula(const std::string& text) {
-  return text.size() > 1 && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos;
+  if (text.size() < 2) return false;
+  if (std::string_view("=@\t\r").find(text.front()) != std::string_view::npos) return true;
+  const bool is_signed = text.front() == '+' || text.front() == '-';
+  return is_signed && text.find_first_of("(!|=@&\"'") != std::string::npos;
 }
 
 }  // namespace
