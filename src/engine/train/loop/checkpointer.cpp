@@ -274,8 +274,9 @@ bool Checkpointer::take(const StepResult& result) {
 void Checkpointer::save(const TrainStep::Progress& progress, std::int64_t queued) {
   stale_until_ = queued;
   if (progress.step <= saved_step_) return;  // a graph has left the only new update to its next replay
+  std::vector<std::int64_t> surplus;
   while (whole_.size() > static_cast<std::size_t>(settings_.keep)) {
-    files_->remove(whole_.front());
+    surplus.push_back(whole_.front());
     whole_.erase(whole_.begin());
   }
   last_ = Clock::now();
@@ -284,7 +285,9 @@ void Checkpointer::save(const TrainStep::Progress& progress, std::int64_t queued
   failure_.reset();
   copy_state();
   in_flight_ = true;
-  writer_ = std::thread([this, progress] {
+  writer_ = std::thread([this, progress, surplus = std::move(surplus)] {
+    // Not by who trains: a file system takes seconds for a file of 20 GB.
+    for (const std::int64_t step : surplus) files_->remove(step);
     write(progress.step, progress.updates);
     written_.store(true, std::memory_order_release);
   });
