@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,8 @@ namespace {
 constexpr int kSchema = 1;
 /// A rank of a run whose head was killed is ended within seconds, and finishes no write for longer than this.
 constexpr std::chrono::seconds kLockPatience(60);
+/// A holder that ends removes its lock's file, and who waited for it takes the next one.
+constexpr int kLockAttempts = 100;
 
 Error checkpoint_error(const std::string& what, const fs::path& where, const std::string& help) {
   return Error{what, where.string(), help, ExitCode::kEnvironment};
@@ -78,7 +81,10 @@ struct RankCheckpoints::Impl {
   Json of;
   int lock = -1, log = -1;
   ~Impl() {
-    if (lock >= 0) ::close(lock);
+    // One that wrote nothing leaves nothing: it was refused.
+    std::error_code ec;
+    if (lock >= 0 && holds_lock_file() && !has_files()) fs::remove(lock_file(), ec);
+    close_lock();
     if (log >= 0) ::close(log);
   }
   fs::path shard(std::int64_t step) const { return folder / step_folder(step) / (stem + ".safetensors"); }
@@ -96,13 +102,45 @@ struct RankCheckpoints::Impl {
     return steps;
   }
 
+  bool has_files() const {
+    std::error_code ec;
+    const std::vector<std::int64_t> steps = folders();
+    return fs::exists(log_file(), ec) || std::any_of(steps.begin(), steps.end(), [&](std::int64_t step) {
+             return fs::exists(shard(step), ec) || fs::exists(manifest(step), ec);
+           });
+  }
+
+  /// Not if whoever had the lock before has removed its file.
+  bool holds_lock_file() const {
+    struct stat own = {}, there = {};
+    return ::fstat(lock, &own) == 0 && ::stat(lock_file().c_str(), &there) == 0 &&
+           own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+  }
+
   Status take_lock() {
-    lock = ::open(lock_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (lock < 0) {
-      return checkpoint_error(
-          fmt::format("cannot write checkpoints: {}", std::strerror(errno)), folder,
-          "choose a folder that you may write to with --set training.checkpoint.folder=DIR");
+    for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+      close_lock();
+      lock = ::open(lock_file().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+      if (lock < 0) {
+        return checkpoint_error(
+            fmt::format("cannot write checkpoints: {}", std::strerror(errno)), folder,
+            "choose a folder that you may write to with --set training.checkpoint.folder=DIR");
+      }
+      if (const Status taken = wait_for_lock(); !taken.ok()) {
+        close_lock();  // and leave the file to its holder
+        return taken;
+      }
+      if (holds_lock_file()) break;
     }
+    return ok_status();
+  }
+
+  void close_lock() {
+    if (lock >= 0) ::close(lock);
+    lock = -1;
+  }
+
+  Status wait_for_lock() const {
     const auto deadline = std::chrono::steady_clock::now() + kLockPatience;
     while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
       // A file system without locks: nothing tells two ranks apart there, and one run is the rule.

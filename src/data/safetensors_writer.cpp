@@ -285,9 +285,8 @@ Status check_model_folder(const fs::path& folder, std::int64_t bytes) {
   const std::vector<std::string> former = former_files(folder);
   const std::set<std::string> replaceable(former.begin(), former.end());
   std::vector<std::string> foreign;
-  for (auto entry = fs::directory_iterator(folder, ec); !ec && entry != fs::directory_iterator();
-       entry.increment(ec)) {
-    const std::string name = entry->path().filename().string();
+  for (const fs::path& entry : paths_in(folder, ec)) {
+    const std::string name = entry.filename().string();
     if (belongs_to_a_model(name) && !replaceable.contains(name)) foreign.push_back(name);
   }
   if (!foreign.empty()) {

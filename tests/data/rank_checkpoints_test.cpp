@@ -43,6 +43,15 @@ class Checkpoints : public TempDir {
   std::vector<float> a_ = std::vector<float>(100), b_;
 };
 
+TEST_F(Checkpoints, OneThatWroteNothingLeavesNothing) {
+  { const RankCheckpoints checkpoints = open(); }
+  EXPECT_TRUE(fs::is_empty(dir_ / "run" / "task"));
+  std::optional<RankCheckpoints> writes(open());
+  write(*writes, 10);
+  writes.reset();
+  EXPECT_TRUE(fs::exists(dir_ / "run" / "task" / "rank-00003.lock"));
+}
+
 TEST_F(Checkpoints, ComeBackWithTheirState) {
   {
     RankCheckpoints checkpoints = open();

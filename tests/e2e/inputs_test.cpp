@@ -65,7 +65,8 @@ TEST_F(Inputs, APipeIsNoDatasetOfARun) {
   const Ended run = sxbench(train_on(pipe.string(), cluster(1, 1)));
   EXPECT_EQ(run.status.text(), "exit code 2") << run.err;
   EXPECT_THAT(run.err, HasSubstr(pipe.string()));
-  EXPECT_THAT(run.err, HasSubstr("no regular file"));
+  EXPECT_THAT(run.err, HasSubstr("this is a pipe"));
+  EXPECT_THAT(run.err, HasSubstr("sxbench data prepare")) << "which reads once";
   EXPECT_FALSE(fs::exists(results())) << "nothing was started";
 }
 

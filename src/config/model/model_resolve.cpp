@@ -54,7 +54,7 @@ Result<LoadedModel> load_file(const fs::path& argument) {
   // A folder that is named is meant whole, weights included; its config.json alone is the shape alone.
   if (is_hugging_face(json) && is_folder(argument)) {
     if (holds_weights(argument)) {
-      model.init_from = fs::absolute(path.parent_path()).lexically_normal().string();
+      model.init_from = absolute_path(path.parent_path()).lexically_normal().string();
     } else if (const std::string other = other_weights(argument); !other.empty()) {
       return Error{
           fmt::format("the folder has its weights in {}, which sxbench does not read", other),
@@ -129,11 +129,13 @@ constexpr std::uintmax_t kMostDataBytes = std::uintmax_t{4} << 30;
 Status check_file(const fs::path& path, bool once) {
   std::error_code ec;
   const fs::file_type type = fs::status(path, ec).type();
-  if (type != fs::file_type::regular && !(once && type == fs::file_type::fifo)) {
-    return Error{type == fs::file_type::fifo ? "this is a pipe, which a run could read only once"
-                                             : "this is not a regular file",
-                 path.string(), "name a file"};
+  const bool is_pipe = type == fs::file_type::fifo;
+  if (is_pipe && !once) {
+    return Error{"this is a pipe, which a run could read only once", path.string(),
+                 "write it into a file first, or prepare it: sxbench data prepare"};
   }
+  if (type != fs::file_type::regular && !is_pipe)
+    return Error{"this is not a regular file", path.string(), "name a file"};
   if (type == fs::file_type::regular && fs::file_size(path, ec) > kMostDataBytes) {
     return Error{fmt::format("this file has more than {} GiB", kMostDataBytes >> 30), path.string(),
                  "name the file that is meant; a larger dataset is prepared in parts"};

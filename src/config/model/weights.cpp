@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/hash.h"
 #include "config/model/model_json.h"
 
@@ -90,9 +91,8 @@ bool holds_weights(const fs::path& folder) {
 std::string other_weights(const fs::path& folder) {
   std::vector<std::string> found;
   std::error_code ec;
-  for (auto entry = fs::directory_iterator(folder, ec); !ec && entry != fs::directory_iterator();
-       entry.increment(ec)) {
-    const fs::path name = entry->path().filename();
+  for (const fs::path& entry : paths_in(folder, ec)) {
+    const fs::path name = entry.filename();
     const bool named_so = [&] {
       for (const char* start : {"pytorch_model", "consolidated", "flax_model", "tf_model"}) {
         if (name.string().starts_with(start) && name.extension() != ".json") return true;

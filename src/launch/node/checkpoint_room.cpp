@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/files.h"
+#include "base/folder.h"
 #include "base/units.h"
 #include "metrics/host.h"
 
@@ -20,9 +21,9 @@ std::int64_t bytes_below(const fs::path& folder) {
   std::int64_t bytes = 0;
   std::error_code ec;
   for (fs::recursive_directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec)) {
-    std::error_code gone;  // another node may remove its own just now
-    const auto size = fs::file_size(it->path(), gone);
-    if (!gone) bytes += static_cast<std::int64_t>(size);
+    std::error_code error;  // another node may remove its own just now
+    const auto size = fs::file_size(it->path(), error);
+    if (!error) bytes += static_cast<std::int64_t>(size);
   }
   return bytes;
 }
@@ -37,7 +38,7 @@ CheckpointNeed checkpoint_need(const config::Model& model, const plan::Ranks& ra
 
 CheckpointRoom checkpoint_room(const fs::path& folder) {
   CheckpointRoom room;
-  fs::path there = fs::absolute(folder);
+  fs::path there = absolute_path(folder);
   std::error_code ec;
   while (!fs::exists(there, ec) && there.has_relative_path()) there = there.parent_path();
   struct statvfs found = {};

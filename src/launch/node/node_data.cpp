@@ -107,23 +107,11 @@ Result<NodeDataset> check_prepared(const config::Model& model, const fs::path& d
   return found;
 }
 
-/// A pipe gives its bytes once; every node reads them by itself, and twice.
-Status check_files(const config::DataFiles& files) {
-  for (const fs::path& path : {files.dataset, files.tokenizer}) {
-    std::error_code ec;
-    if (fs::is_regular_file(path, ec)) continue;
-    return Error{"this is no regular file, and nodes read it more than once", path.string(),
-                 "write it into a file first, or prepare it: sxbench data prepare"};
-  }
-  return ok_status();
-}
-
 Result<NodeDataset> make_dataset(const config::Model& model, const fs::path& data_dir) {
   SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
   if (files.kind == config::DataFiles::Kind::kSynthetic) return NodeDataset();
   if (files.kind == config::DataFiles::Kind::kPrepared)
     return check_prepared(model, absolute_path(files.dataset), files.tokenizer);
-  SXB_RETURN_IF_ERROR(check_files(files));
   SXB_ASSIGN_OR_RETURN(const std::string dataset_bytes, read_file(files.dataset));
   SXB_ASSIGN_OR_RETURN(const std::string tokenizer_bytes, read_file(files.tokenizer));
   const std::string key = fmt::format("{} {} {} {}", hash_hex(dataset_bytes), hash_hex(tokenizer_bytes),
@@ -166,7 +154,6 @@ Status check_inputs(const config::Model& model) {
   SXB_ASSIGN_OR_RETURN(const config::DataFiles files, config::locate_data(model));
   if (files.kind == config::DataFiles::Kind::kPrepared)
     SXB_RETURN_IF_ERROR(check_prepared(model, files.dataset, files.tokenizer));
-  if (files.kind == config::DataFiles::Kind::kRaw) SXB_RETURN_IF_ERROR(check_files(files));
   return check_weights(model);
 }
 
