@@ -114,8 +114,6 @@ std::string bad_value(const CLI::Option& option) {
   const std::string value = option.results().empty() ? "" : option.results().back();
   const std::string type = option.get_type_name();
   const bool whole = type.starts_with("INT") || type.starts_with("UINT");
-  const bool digits = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
-  if (whole && digits) return fmt::format("{} is too large", value);
   if (whole) return fmt::format("\"{}\" is not a whole number", value);
   if (type.starts_with("FLOAT")) return fmt::format("\"{}\" is not a number", value);
   if (option.get_items_expected_max() == 0) return fmt::format("\"{}\" is neither true nor false", value);

@@ -72,17 +72,19 @@ void check_sizes(const CollectiveSweep& sweep, Errors& errors) {
   }
   check_most_bytes("-e", "the largest size", sweep.max_bytes, errors);
   check_most_bytes("-i", "the step", sweep.step_bytes, errors);
+  if (sweep.step_factor > limits::kMaxSweepBytes)
+    errors.push_back({fmt::format("a factor of {}", sweep.step_factor), "-f", "use -f 2"});
+  check_whole_elements("-b", sweep.min_bytes, sweep, errors);
+  check_whole_elements("-i", sweep.step_bytes, sweep, errors);
   const std::int64_t range = sweep.max_bytes - sweep.min_bytes;
-  if (sweep.step_bytes > 0 && range > 0 && range / sweep.step_bytes >= kMaxSizes) {
+  const bool step_is_wrong =
+      std::any_of(errors.begin(), errors.end(), [](const Error& error) { return error.where == "-i"; });
+  if (!step_is_wrong && sweep.step_bytes > 0 && range > 0 && range / sweep.step_bytes >= kMaxSizes) {
     errors.push_back({fmt::format("steps of {} from {} to {} are {} sizes, above {}",
                                   format_bytes(sweep.step_bytes), format_bytes(sweep.min_bytes),
                                   format_bytes(sweep.max_bytes), range / sweep.step_bytes + 1, kMaxSizes),
                       "-i", fmt::format("use -i {} or more, or -f 2", range / kMaxSizes + 1)});
   }
-  if (sweep.step_factor > limits::kMaxSweepBytes)
-    errors.push_back({fmt::format("a factor of {}", sweep.step_factor), "-f", "use -f 2"});
-  check_whole_elements("-b", sweep.min_bytes, sweep, errors);
-  check_whole_elements("-i", sweep.step_bytes, sweep, errors);
 }
 
 void check_iterations(const CollectiveSweep& sweep, Errors& errors) {

@@ -78,7 +78,7 @@ TEST_F(Hostfile, NamesTheLineAndWhatIsWrongThere) {
     EXPECT_FALSE(cluster.error().help.empty()) << line;
     EXPECT_EQ(cluster.error().code, ExitCode::kUsage);
   }
-  EXPECT_THAT(nodes(std::string(300, 'n')).front(), HasSubstr("a name of 300 characters"));
+  EXPECT_THAT(nodes(std::string(230, 'n')).front(), HasSubstr("a name of 230 characters"));
   const auto missing = load_hostfile(folder_ + "/none");
   EXPECT_FALSE(missing.error().help.empty());
 }
