@@ -214,8 +214,8 @@ TEST(Schema, ClusterAgreesWithTheParser) {
 
 TEST(Schema, ModelAgreesWithTheParser) {
   const Json document = json_of(
-      R"({"name": "m", "arch": {}, "training": {"comm": {}}, "optimizer": {"schedule": {}}, "data": {}})");
-  expect_agreement("model.schema.json", document, 7, parse_model);
+      R"({"name": "m", "arch": {}, "training": {"comm": {}, "checkpoint": {}}, "optimizer": {"schedule": {}}, "data": {}})");
+  expect_agreement("model.schema.json", document, 8, parse_model);
 }
 
 TEST(Schema, HardwareAgreesWithTheParser) {

@@ -8,7 +8,7 @@
 //   SXB_FAKE_GPUS = the ranks pretend to have a GPU each
 //   SXB_FAKE_ECHO = "<prefix>": the device record's name is the JSON of the variables with that prefix;
 //                   "rendezvous": it is the host at which the ranks meet
-//   SXB_FAKE_ONCE = path prefix: every rank does it once, marked by a file of its own
+//   SXB_FAKE_ONCE = path: only in the first attempt that comes so far, which that link marks
 //   SXB_FAKE_STEP_MS = duration of a step
 //   SXB_FAKE_LINK = ranks meet over TCP at the rendezvous in every step, and wait for each other forever
 #include <fcntl.h>
@@ -150,13 +150,15 @@ class FakeRank {
     return 0;
   }
 
+  /// Of all ranks the attempt is known by its token: a rank that never came so far in the first attempt, as
+  /// its peers had failed before, does nothing of it in the second.
   bool first_time() const {
-    const char* prefix = std::getenv("SXB_FAKE_ONCE");
-    if (prefix == nullptr) return true;
-    const std::string path = std::string(prefix) + "." + std::to_string(rank_);
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644);
-    if (fd >= 0) ::close(fd);
-    return fd >= 0;
+    const char* path = std::getenv("SXB_FAKE_ONCE");
+    if (path == nullptr) return true;
+    const std::string attempt = task_.at("token").get<std::string>().substr(0, 8);
+    if (::symlink(attempt.c_str(), path) == 0) return true;  // made with its content at once, unlike a file
+    char marked[16] = "";
+    return ::readlink(path, marked, sizeof marked - 1) > 0 && attempt == marked;
   }
 
   /// As a rank does whose connection to a peer breaks.

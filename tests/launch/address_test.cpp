@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "launch/head/rendezvous_host.h"
 
@@ -22,12 +23,15 @@ class AnsweringTransport final : public Transport {
   Result<int> start(const config::Node&, const std::vector<std::string>& argv,
                     const std::map<std::string, std::string>&, const std::string&) override {
     asked_ = argv;
+    started_ = false;
     return 1;
   }
   void poll(int, const Handler& handler) override {
-    handler({TransportEvent::Kind::kStarted, 1, false, "", {}, {}});
-    for (const std::string& line : answer_(asked_.back())) {
-      handler({TransportEvent::Kind::kLine, 1, false, line, {}, {}});
+    if (!std::exchange(started_, true)) {
+      handler({TransportEvent::Kind::kStarted, 1, false, "", {}, {}});
+      for (const std::string& line : answer_(asked_.back())) {
+        handler({TransportEvent::Kind::kLine, 1, false, line, {}, {}});
+      }
     }
     if (lost_) handler({TransportEvent::Kind::kLost, 1, false, "", {}, *lost_});
     if (exit_code_ >= 0 || stopped_)
@@ -41,7 +45,7 @@ class AnsweringTransport final : public Transport {
  private:
   Answer answer_;
   int exit_code_;  ///< -1: it does not end by itself
-  bool stopped_ = false;
+  bool started_ = false, stopped_ = false;
   std::optional<Loss> lost_;
   std::vector<std::string> asked_;
 };

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/bench/collectives/collective.h"
+#include "plan/limits.h"
 #include "sweeps.h"
 
 namespace sxb::engine::bench {
@@ -197,7 +198,7 @@ TEST(Sweep, EveryWayToLaunchGivesExactRows) {
     for (const int way : {0, 1, 2, 3, 4, 5, 6}) {
       auto sweep = small_sweep(collective);
       if (way < 4) sweep.blocking = way;
-      if (way == 4) sweep.graph_launches = 2;
+      if (way == 4) sweep.graph_launches = 2, sweep.per_iteration = 0;
       if (way == 5) sweep.unalign = 1;
       sweep.agg_iterations = way == 6 ? 3 : 1;
       sweep.check = 2;
@@ -333,8 +334,8 @@ TEST(Sweep, ARangeThatMemoryCannotHoldIsCutAndSaid) {
   Records records;
   auto sweep = small_sweep();
   sweep.min_bytes = 1024;
-  sweep.max_bytes = 1LL << 60;
-  sweep.step_factor = 1LL << 50;
+  sweep.max_bytes = limits::kMaxSweepBytes;
+  sweep.step_factor = sweep.max_bytes / sweep.min_bytes;
   sweep.iterations = 1;
   sweep_on(1, {sweep}, records);
   const auto findings = records.of("finding");

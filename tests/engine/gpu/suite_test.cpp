@@ -107,7 +107,7 @@ TEST(Suite, RunsOnlyWhatIsNamed) {
   EXPECT_THAT(names_of(records.of("gpu_bench")), ElementsAre("host_copy", "host_triad"));
 }
 
-TEST(Suite, NothingThatCanRunIsAnErrorOfTheEnvironment) {
+TEST(Suite, NothingThatCanRunIsWrongUsage) {
   Records records;
   try {
     run(suite({"gemm", "p2p"}), records);

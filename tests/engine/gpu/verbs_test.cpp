@@ -29,10 +29,10 @@ TEST_F(RealEngine, GpuMeasuresTheHostAndWaivesTheRest) {
           "| Data check, GPU micro-benchmarks on 1 node | 0 wrong elements | 0 wrong elements | PASS |"));
 }
 
-TEST_F(RealEngine, GpuTestsOnAMachineWithoutOneEndWithTheEnvironmentsCode) {
+TEST_F(RealEngine, GpuTestsOnAMachineWithoutOneAreWrongUsage) {
   const Ended run =
       sxbench({"gpu", "--tests", "gemm,hbm", "--cluster", cluster(1, 2), "--out", results().string()});
-  EXPECT_EQ(run.status.code, 4) << run.err;
+  EXPECT_EQ(run.status.code, 2) << run.err;
   EXPECT_THAT(run.err, HasSubstr("no GPU"));
   EXPECT_THAT(run.out, HasSubstr("hbm                    waived: no GPU"));
 }

@@ -43,27 +43,24 @@ inline plan::RankTask shape_task(const Shape& shape, const fs::path& folder) {
   return task;
 }
 
-/// Waits until every rank has written what was saved after a step before `step`, so that a training of
+/// Waits until every rank has written the newest checkpoint of a step before `step`, so that a training of
 /// milliseconds leaves several. From the record of that step: rank 0 writes no manifest before the one
-/// before.
-inline void wait_for_checkpoints(const fs::path& folder, int world, std::int64_t step) {
-  const auto whole = [&](const fs::path& dir) {
-    std::error_code ec;
-    for (int rank = 0; rank < world && fs::exists(dir, ec); ++rank) {
-      std::string number = std::to_string(rank);
-      number.insert(0, 5 - number.size(), '0');
-      if (!fs::exists(dir / ("rank-" + number + ".json"), ec)) return false;
-    }
-    return true;
-  };
+/// before. Of older ones a rank may be removing its part.
+inline void wait_for_checkpoint(const fs::path& folder, int world, std::int64_t step) {
   std::error_code ec;
-  std::vector<fs::path> dirs;
+  std::int64_t newest = 0;
+  fs::path dir;
   for (fs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec)) {
     const std::string name = it->path().filename().string();
-    if (name.rfind("step-", 0) == 0 && std::stoll(name.substr(5)) < step) dirs.push_back(it->path());
+    if (name.rfind("step-", 0) != 0) continue;
+    const std::int64_t number = std::stoll(name.substr(5));
+    if (number < step && number > newest) newest = number, dir = it->path();
   }
-  for (const fs::path& dir : dirs) {
-    while (!whole(dir)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int rank = 0; newest > 0 && rank < world; ++rank) {
+    std::string number = std::to_string(rank);
+    number.insert(0, 5 - number.size(), '0');
+    while (!fs::exists(dir / ("rank-" + number + ".json"), ec))
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 

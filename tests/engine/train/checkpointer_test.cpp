@@ -32,12 +32,19 @@ std::map<std::int64_t, double> leave_checkpoints(const Shape& shape, const fs::p
   const TemporaryDir own;
   SeenRecords seen;
   seen.at = [&](const std::string& kind, const Json& data) {
-    if (kind == record::kind::kStep) wait_for_checkpoints(own.path() / "c", shape.world, data.at("step"));
+    if (kind == record::kind::kStep) wait_for_checkpoint(own.path() / "c", shape.world, data.at("step"));
     if (kind == record::kind::kTraining) copy_while_written(own.path() / "c", folder);
   };
   train_ranks(shape_task(shape, own.path() / "c"), seen);
   EXPECT_FALSE(fs::exists(own.path() / "c")) << "a training with a result has no use for them";
   return seen.losses;
+}
+
+/// Of a run whose journal has the records of all steps that were trained.
+plan::RankTask task_to_go_on(const Shape& shape, const fs::path& folder) {
+  plan::RankTask task = shape_task(shape, folder);
+  task.recorded_steps = kSteps;
+  return task;
 }
 
 /// The losses after step `first` - 1 are those of `expected`, to the last bit.
@@ -67,7 +74,7 @@ TEST_P(Checkpoints, ChangeNoBitAndGoOnWithTheSame) {
   EXPECT_EQ(without.losses, expected);
 
   SeenRecords again;
-  train_ranks(shape_task(GetParam(), folder_), again);
+  train_ranks(task_to_go_on(GetParam(), folder_), again);
   ASSERT_GE(again.resumed(), 3);
   EXPECT_TRUE(again.found("training_resumed"));
   expect_same_losses_from(again.resumed() + 1, again, expected);
@@ -108,7 +115,7 @@ class Left : public testing::Test {
   }
   void expect_resumed_after(std::int64_t step) {
     SeenRecords seen;
-    train_ranks(shape_task(kShape, folder_), seen);
+    train_ranks(task_to_go_on(kShape, folder_), seen);
     EXPECT_EQ(seen.resumed(), step);
     expect_same_losses_from(step + 1, seen, expected_);
     EXPECT_TRUE(seen.found(step > 0 ? "training_resumed" : "training_restarted"));
@@ -138,10 +145,20 @@ class Left : public testing::Test {
 
 TEST_F(Left, TheNewestIsTaken) { expect_resumed_after(newest_); }
 
+TEST_F(Left, StepsThatTheJournalLacksAreToldAgain) {
+  plan::RankTask task = shape_task(kShape, folder_);
+  task.recorded_steps = before_ + 1;
+  SeenRecords seen;
+  train_ranks(task, seen);
+  EXPECT_EQ(seen.resumed(), newest_);
+  expect_same_losses_from(before_ + 2, seen, expected_);
+  EXPECT_EQ(seen.of[record::kind::kStep].size(), seen.losses.size()) << "each once";
+}
+
 TEST_F(Left, ADamagedShardOfOneRankGivesTheOneBefore) {
   damage(newest_, "rank-00001.safetensors");
   SeenRecords seen;
-  train_ranks(shape_task(kShape, folder_), seen);
+  train_ranks(task_to_go_on(kShape, folder_), seen);
   EXPECT_EQ(seen.resumed(), before_);
   EXPECT_TRUE(seen.found("checkpoint_damaged"));
   expect_same_losses_from(before_ + 1, seen, expected_);
@@ -208,7 +225,7 @@ TEST(Saving, KeepsAsManyAsAskedAndTellsOfEach) {
   std::size_t most = 0;
   seen.at = [&](const std::string& kind, const Json& data) {
     if (kind != record::kind::kStep) return;
-    wait_for_checkpoints(dir.path() / "c", 2, data.at("step"));
+    wait_for_checkpoint(dir.path() / "c", 2, data.at("step"));
     std::size_t there = 0;
     std::error_code ec;
     for (const auto& entry : fs::directory_iterator(dir.path() / "c"))

@@ -13,6 +13,7 @@
 #include <limits>
 #include <map>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "engine/train/checkpoint_runs.h"
@@ -67,8 +68,20 @@ class Killed : public testing::TestWithParam<Shape> {
   std::vector<Json> records() const {
     std::vector<Json> all;
     std::ifstream in(out());
-    for (std::string line; std::getline(in, line);) all.push_back(Json::parse(line));
+    // The last may still be being written.
+    for (std::string line; std::getline(in, line) && !in.eof();) all.push_back(Json::parse(line));
     return all;
+  }
+  /// Steps 1 to this have their records, as a head finds them in its journal.
+  std::int64_t recorded_steps() const {
+    std::set<std::int64_t> steps;
+    for (const Json& line : records()) {
+      if (line.at("kind") == record::kind::kStep)
+        steps.insert(line.at("data").at("step").get<std::int64_t>());
+    }
+    std::int64_t last = 0;
+    while (steps.count(last + 1) > 0) ++last;
+    return last;
   }
 };
 
@@ -87,6 +100,7 @@ TEST_P(Killed, AtAnyMomentTheLossesAreThose) {
   int kills = 0;
   for (int attempt = 0; attempt < 60; ++attempt) {
     const std::size_t before = records().size();
+    task.recorded_steps = recorded_steps();
     const pid_t child = start(task);
     ASSERT_GT(child, 1);
     // After so many records more and some milliseconds, while they last; later lives are longer.
