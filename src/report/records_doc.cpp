@@ -6,7 +6,6 @@
 
 #include "analysis/sft/sft_figures.h"
 #include "base/text.h"
-#include "record/kinds/checkpoint.h"
 #include "record/record.h"
 #include "report/exports/exports.h"
 
