@@ -1,5 +1,5 @@
-// The tasks of a run as JSON: in its run record, and in plan.json with the commands that they lead to; and the
-// manifest beside it.
+// The tasks of a run as JSON: in its run record, and in plan.json with the commands that they lead to; and
+// the manifest beside it.
 #pragma once
 
 #include <string>
