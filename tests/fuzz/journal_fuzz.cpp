@@ -27,7 +27,9 @@ void report(const fuzz::Folder& folder) {
   const auto hardware = analysis::load_hardware(*dataset);
   SXB_FUZZ_CHECK(hardware.ok());
   const analysis::Analysis analysis = analysis::analyze(*dataset, *hardware);
-  for (const analysis::Finding& finding : analysis.findings) SXB_FUZZ_CHECK(!finding.code.empty());
+  // Of recorded ones the journal says what it likes.
+  for (const analysis::Finding& finding : analysis.findings)
+    SXB_FUZZ_CHECK(finding.line != 0 || !finding.code.empty());
 }
 
 }  // namespace
